@@ -1,0 +1,1 @@
+"""The camera seam: sources of access units, one file each, used by the capture worker only."""

@@ -1,0 +1,156 @@
+"""The capture worker: camera and sound into the ring, in a process of its own.
+
+`python -m bodycam.capture --ring-fd N --pipe-fd N --head N --epoch N --config FILE`, started by
+the recorder with the ring's memory and the write end of the descriptor pipe. It holds no keys and
+no evidence and may be killed at any moment. It ends on SIGTERM, when the recorder is gone, and by
+itself rather than hang.
+
+Its reports (EVENT units): `capture.ready`, `capture.error`, `audio.format`, `audio.lost`,
+`audio.back`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import signal
+import sys
+import threading
+from dataclasses import asdict
+from pathlib import Path
+
+from . import config as configuration
+from .buffer import RingWriter
+from .camera.sink import UnitSink
+from .camera.sound import Sound, make_sound
+from .camera.source import Source, make_source
+from .clock import Clock, ScaledClock, SystemClock
+from .config import Config
+from .errors import BodycamError, ConfigError, ExitCode
+
+_PR_SET_PDEATHSIG = 1
+_TICK_S = 1.0
+_SILENT_TICKS = 5
+_OPENING_TICKS = 20
+_CLOSING_S = 1.5
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the worker; the answer is its exit code."""
+    options = _options(argv)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    # Ctrl-C reaches the whole terminal; the recorder decides when its worker ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_with_parent()
+    # One core encodes; a pool of idle threads would only lengthen the start.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    try:
+        config = configuration.load(options.config)
+        clock = make_clock(config)
+        ring = _ring(options)
+    except BodycamError as fault:
+        return _complain(fault)
+    sink = UnitSink(ring, clock, stop)
+    return serve(sink, make_source(config, clock), make_sound(config, clock))
+
+
+def serve(
+    sink: UnitSink, source: Source, sound: Sound | None, tick_s: float = _TICK_S
+) -> int:
+    """Feed the sink from an unopened source and its sound until told to stop.
+
+    After five ticks without a picture the process ends itself.
+    """
+    done = threading.Event()
+    threading.Thread(target=_watch, args=(sink, done, tick_s), name="watch", daemon=True).start()
+    try:
+        facts = source.open()
+        sink.report("capture.ready", **asdict(facts))
+        if sound is not None:
+            threading.Thread(target=_hear, args=(sound, sink), name="sound", daemon=True).start()
+        source.run(sink)
+    except BodycamError as fault:
+        sink.report("capture.error", reason=str(fault))
+        return _complain(fault)
+    except Exception as fault:
+        sink.report("capture.error", reason=f"{type(fault).__name__}: {fault}")
+        raise
+    finally:
+        sink.stop.set()
+        source.close()
+        done.set()
+    return ExitCode.OK
+
+
+def _hear(sound: Sound, sink: UnitSink) -> None:
+    """Sound may fail without taking the video along; the recorder is told."""
+    try:
+        sound.run(sink)
+    except Exception as fault:
+        sink.report("audio.lost", reason=f"{type(fault).__name__}: {fault}")
+        raise
+
+
+def make_clock(config: Config) -> Clock:
+    """The machine's clock, or the simulated one that the recorder runs on too."""
+    simulate = config.simulate
+    if simulate is None:
+        return SystemClock()
+    return ScaledClock(simulate.speed, simulate.origin_ns, simulate.utc_offset_ns, simulate.boot_id)
+
+
+def _options(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="bodycam.capture", description="The capture worker; the recorder starts it."
+    )
+    for name in ("--ring-fd", "--pipe-fd", "--head", "--epoch"):
+        parser.add_argument(name, type=int, required=True)
+    parser.add_argument("--config", type=Path, required=True)
+    return parser.parse_args(argv)
+
+
+def _ring(options: argparse.Namespace) -> RingWriter:
+    try:
+        os.fstat(options.pipe_fd)
+        return RingWriter(options.ring_fd, options.pipe_fd, head=options.head, epoch=options.epoch)
+    except (OSError, ValueError) as fault:
+        raise ConfigError(
+            f"--ring-fd {options.ring_fd}, --pipe-fd {options.pipe_fd}: {fault}",
+            "This program is started by the recorder: bodycam run --config FILE",
+        ) from fault
+
+
+def _end_with_parent() -> None:
+    """Ask the kernel for SIGTERM when the thread that started this process ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def _watch(sink: UnitSink, done: threading.Event, tick_s: float) -> None:
+    """End the process rather than let it hang: no picture, or a camera that will not close.
+
+    Counts ticks of the machine's time, so that neither a simulated clock nor a stopped process
+    looks like a hang.
+    """
+    seen, silent = 0, 0
+    while not sink.stop.wait(tick_s):
+        silent = 0 if sink.frames != seen else silent + 1
+        seen = sink.frames
+        if silent >= (_SILENT_TICKS if seen else _OPENING_TICKS):
+            reason = f"the camera has given no picture for {silent * tick_s:.0f} s"
+            sink.report("capture.error", reason=reason)
+            print(f"bodycam.capture: {reason}", file=sys.stderr, flush=True)
+            os._exit(ExitCode.DEVICE)
+    if not done.wait(_CLOSING_S):
+        os._exit(ExitCode.OK)
+
+
+def _complain(fault: BodycamError) -> int:
+    print(f"bodycam.capture: {fault}", file=sys.stderr, flush=True)
+    return fault.exit_code
+
+
+if __name__ == "__main__":
+    # Not through the interpreter's end: that would wait for threads that hang in a driver.
+    os._exit(main())

@@ -1,0 +1,83 @@
+"""`bodycam status`: what the recorder is doing, as its lamps say it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from ..errors import DeviceError, ExitCode
+
+SUMMARY = "state, signals, ring, storage, power and clock of the running recorder"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--runtime", type=Path, default=Path("/run/bodycam"), metavar="DIR",
+        help="runtime folder of the daemon (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def main(arguments: argparse.Namespace) -> ExitCode:
+    """Exit 7 while storage stops the recording, 8 while the camera does or no recorder runs."""
+    path = arguments.runtime / "status.json"
+    try:
+        status = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as fault:
+        raise DeviceError(
+            f"{path}: no recorder has written a status here ({fault})",
+            "Start it: systemctl start bodycam, or bodycam run --config FILE",
+        ) from fault
+    status["running"] = _alive(int(status["pid"]))
+    print(json.dumps(status) if arguments.json else _text(status))
+    if status["storage_full"] or status["storage_fault"]:
+        return ExitCode.STORAGE
+    return ExitCode.OK if status["running"] and status["camera"] else ExitCode.DEVICE
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _text(status: dict[str, Any]) -> str:
+    free, sync = status["free_bytes"], status["last_sync_age_ms"]
+    lines = [
+        f"device     {status['device']}",
+        f"recorder   {'running' if status['running'] else 'NOT RUNNING: start bodycam.service'}",
+        f"state      {status['state']} (signal: {status['signal']})",
+        f"recording  {status['recording'] or 'none'}"
+        + (", on disk" if status["on_disk"] else ""),
+        f"last sync  {'never' if sync is None else f'{sync} ms ago'}",
+        f"camera     {'delivering' if status['camera'] else 'NO PICTURES: check the ribbon cable'}",
+        f"ring       {status['ring_ms'] / 1000:.1f} s, {status['ring_bytes'] / 2**20:.1f} MiB"
+        + ("" if status["ring_locked"] else " (not locked in memory)"),
+        "storage    unknown" if free is None else
+        f"storage    {free / 2**20:.0f} MiB free ({status['free_percent']} %)",
+        f"battery    {_or(status['battery_percent'], ' %')}",
+        f"heat       {_or(_celsius(status['soc_milli_c']), ' C')}",
+        f"clock      {status['utc']} ({status['clock']} +-{status['clock_unc_ms']} ms)",
+        f"since boot {status['frames']} pictures, {status['dropped']} dropped, "
+        f"{status['gaps']} gaps, {status['restarts']} camera restarts",
+    ]  # fmt: skip
+    if status["storage_fault"]:
+        lines.append(f"STORAGE    {status['storage_fault']}")
+    if status["inhibited"]:
+        lines.append(f"STOPPED    by {status['inhibited']}: cool or charge the unit")
+    return "\n".join(lines)
+
+
+def _or(value: int | None, unit: str) -> str:
+    return "unknown" if value is None else f"{value}{unit}"
+
+
+def _celsius(milli: int | None) -> int | None:
+    return None if milli is None else milli // 1000

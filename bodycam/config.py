@@ -1,0 +1,395 @@
+"""One TOML file says everything: every key has a unit, a range and a default.
+
+Unknown keys are errors. `bodycam.example.toml` documents each key; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from enum import Enum
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from .errors import ConfigError
+
+MAX_CONFIG_BYTES = 256 * 1024
+
+
+class CameraSource(Enum):
+    """Where pictures come from."""
+
+    SYNTHETIC = "synthetic"
+    REPLAY = "replay"
+    V4L2 = "v4l2"
+    PICAMERA2 = "picamera2"
+
+
+class AudioSource(Enum):
+    """Where sound comes from; `replay` takes the track of the replayed file."""
+
+    NONE = "none"
+    SYNTHETIC = "synthetic"
+    ALSA = "alsa"
+    REPLAY = "replay"
+
+
+class SwitchKind(Enum):
+    """A slide that stays where it is put, or a push button with gestures."""
+
+    SLIDE = "slide"
+    BUTTON = "button"
+
+
+class PinsBackend(Enum):
+    """Real pins through the RPi.GPIO interface, or simulated ones on a control socket."""
+
+    RPI = "rpi"
+    SIMULATED = "simulated"
+
+
+class Pull(Enum):
+    """The bias resistor of an input."""
+
+    UP = "up"
+    DOWN = "down"
+    OFF = "off"
+
+
+class Active(Enum):
+    """Which electrical level means "active"."""
+
+    LOW = "low"
+    HIGH = "high"
+
+
+def _int(low: int, high: int, unit: str) -> msgspec.Meta:
+    return msgspec.Meta(ge=low, le=high, description=f"a whole number of {unit}, {low} to {high}")
+
+
+def _text(what: str, pattern: str = r"^.{1,200}$") -> msgspec.Meta:
+    return msgspec.Meta(pattern=pattern, description=what)
+
+
+_NAME = _text("1 to 32 letters, digits, '-' or '.'", r"^[A-Za-z0-9][A-Za-z0-9.-]{0,31}$")
+Path_ = Annotated[str, _text("a path")]
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the file."""
+
+
+class Device(_Table, frozen=True):
+    id: Annotated[str, _NAME] = "BC-0000"
+    force: Annotated[str, _NAME] = "example-force"
+
+
+class Store(_Table, frozen=True):
+    path: Path_ = "/var/lib/bodycam"
+    runtime: Path_ = "/run/bodycam"
+    min_free_mib: Annotated[int, _int(0, 1_000_000, "MiB")] = 8
+
+
+class Identity(_Table, frozen=True):
+    path: Path_ = "/var/lib/bodycam/identity"
+
+
+class Camera(_Table, frozen=True):
+    source: CameraSource = CameraSource.PICAMERA2
+    width: Annotated[int, _int(64, 4096, "pixels")] = 1280
+    height: Annotated[int, _int(64, 2304, "pixels")] = 720
+    fps: Annotated[int, _int(1, 60, "frames per second")] = 30
+    bitrate_kbps: Annotated[int, _int(50, 50_000, "kbit/s")] = 6000
+    gop_ms: Annotated[int, _int(200, 5000, "milliseconds")] = 1000
+    overlay: bool = True
+    file: str = ""
+    loop: bool = True
+    device: str = "/dev/video0"
+
+
+class Audio(_Table, frozen=True):
+    source: AudioSource = AudioSource.ALSA
+    device: str = "hw:0,0"
+    rate_hz: Annotated[int, _int(8000, 48_000, "hertz")] = 48_000
+    channels: Annotated[int, _int(1, 2, "channels")] = 1
+    bitrate_kbps: Annotated[int, _int(16, 320, "kbit/s")] = 64
+
+
+class PreRecord(_Table, frozen=True):
+    seconds: Annotated[int, _int(0, 120, "seconds")] = 30
+    audio: bool = False
+
+
+class Ring(_Table, frozen=True):
+    reserve_s: Annotated[int, _int(2, 60, "seconds")] = 10
+    max_mib: Annotated[int, _int(0, 1024, "MiB")] = 0
+    max_units: Annotated[int, _int(100, 1_000_000, "access units")] = 60_000
+
+
+class Switch(_Table, frozen=True):
+    kind: SwitchKind = SwitchKind.SLIDE
+    on_stable_ms: Annotated[int, _int(1, 1000, "milliseconds")] = 30
+    off_stable_ms: Annotated[int, _int(1, 10_000, "milliseconds")] = 2000
+    reread_ms: Annotated[int, _int(10, 1000, "milliseconds")] = 100
+    double_press_ms: Annotated[int, _int(100, 2000, "milliseconds")] = 500
+    hold_stop_ms: Annotated[int, _int(500, 10_000, "milliseconds")] = 3000
+
+
+class Recording(_Table, frozen=True):
+    post_record_s: Annotated[int, _int(0, 300, "seconds")] = 30
+    segment_s: Annotated[int, _int(2, 3600, "seconds")] = 60
+    fragment_ms: Annotated[int, _int(50, 500, "milliseconds")] = 500
+    max_length_s: Annotated[int, _int(10, 86_400, "seconds")] = 14_400
+
+
+class Trigger(_Table, frozen=True):
+    name: Annotated[str, _NAME]
+    pin: Annotated[str, _NAME]
+    stable_ms: Annotated[int, _int(1, 10_000, "milliseconds")] = 50
+
+
+class Mute(_Table, frozen=True):
+    allowed: bool = False
+    hold_ms: Annotated[int, _int(200, 10_000, "milliseconds")] = 1000
+
+
+class Covert(_Table, frozen=True):
+    allowed: bool = False
+
+
+class Signals(_Table, frozen=True):
+    haptic: bool = True
+    buzzer: bool = False
+    ready_lamp_public: bool = False
+
+
+class Watchdog(_Table, frozen=True):
+    heartbeat_s: Annotated[int, _int(1, 60, "seconds")] = 10
+    stall_ms: Annotated[int, _int(500, 30_000, "milliseconds")] = 2000
+
+
+class Power(_Table, frozen=True):
+    sysfs: Path_ = "/sys"
+
+
+class Pin(_Table, frozen=True):
+    bcm: Annotated[int, _int(0, 27, "BCM channel")]
+    direction: Annotated[str, _text("'in' or 'out'", r"^(in|out)$")]
+    active: Active = Active.LOW
+    pull: Pull = Pull.OFF
+    wire: str = ""
+
+
+class Gpio(_Table, frozen=True):
+    backend: PinsBackend = PinsBackend.RPI
+    pins: dict[str, Pin] = {}
+
+
+class Simulate(_Table, frozen=True):
+    speed: Annotated[float, msgspec.Meta(ge=0.1, le=1000, description="a factor, 0.1 to 1000")] = 1
+    origin_ns: int = 0
+    utc_offset_ns: int = 0
+    boot_id: str = ""
+
+
+class Config(_Table, frozen=True):
+    """The whole configuration of one camera."""
+
+    device: Device = Device()
+    store: Store = Store()
+    identity: Identity = Identity()
+    camera: Camera = Camera()
+    audio: Audio = Audio()
+    pre_record: PreRecord = PreRecord()
+    ring: Ring = Ring()
+    switch: Switch = Switch()
+    recording: Recording = Recording()
+    triggers: list[Trigger] = []
+    mute: Mute = Mute()
+    covert: Covert = Covert()
+    signals: Signals = Signals()
+    watchdog: Watchdog = Watchdog()
+    power: Power = Power()
+    gpio: Gpio = Gpio()
+    simulate: Simulate | None = None
+
+    @property
+    def ring_bytes(self) -> int:
+        """Memory of the ring: the pre-record, one GOP and the reserve, at the rate cap."""
+        if self.ring.max_mib:
+            return self.ring.max_mib * 1024 * 1024
+        seconds = self.pre_record.seconds + self.ring.reserve_s + self.camera.gop_ms / 1000
+        audio_kbps = 0 if self.audio.source is AudioSource.NONE else self.audio.bitrate_kbps
+        rate = (self.camera.bitrate_kbps + audio_kbps) * 125
+        return int(seconds * rate * 1.04) + 1024 * 1024
+
+
+# The inputs and outputs the recorder knows; a pin map names each at most once.
+INPUT_PINS = ("record", "marker", "mute", "covert")
+OUTPUT_PINS = ("wearer-red", "wearer-green", "wearer-blue", "public-red", "haptic", "buzzer")
+
+
+def default_pins() -> dict[str, Pin]:
+    """The pin map of `hardware/pins.toml`, which drawing, daemon and tests share."""
+    text = resources.files("bodycam").joinpath("pins.toml").read_text(encoding="utf-8")
+    return msgspec.convert(tomllib.loads(text)["pins"], dict[str, Pin])
+
+
+def load(path: Path) -> Config:
+    """Read and check a configuration file; a ConfigError names the key and what it accepts."""
+    try:
+        raw = path.read_bytes()
+    except OSError as fault:
+        raise ConfigError(
+            f"{path}: cannot be read: {fault.strerror}", "Give the file with --config FILE"
+        ) from fault
+    if len(raw) > MAX_CONFIG_BYTES:
+        raise ConfigError(f"{path}: {len(raw)} bytes, accepted: at most {MAX_CONFIG_BYTES}")
+    try:
+        tree = tomllib.loads(raw.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
+        raise ConfigError(f"{path}: not a TOML file: {fault}") from fault
+    return parse(tree, str(path))
+
+
+def parse(tree: dict[str, Any], where: str) -> Config:
+    """A configuration out of decoded TOML; `where` names the file in errors."""
+    try:
+        config = msgspec.convert(tree, Config)
+    except msgspec.ValidationError as fault:
+        raise ConfigError(f"{where}: {_explain(str(fault))}") from fault
+    _check(config, where)
+    return config
+
+
+def pin_map(config: Config) -> dict[str, Pin]:
+    """The pins in force: the default map with the file's `[gpio.pins]` laid over it."""
+    return {**default_pins(), **config.gpio.pins}
+
+
+def _explain(message: str) -> str:
+    """Turn msgspec's message into "key: what is wrong; accepted: …"."""
+    text, _, trail = message.partition(" - at `")
+    key = trail.rstrip("`").removeprefix("$").removeprefix(".")
+    key = re.sub(r"\[\.\.\.\]", "[]", key)
+    unknown = re.search(r"unknown field `([^`]*)`", text)
+    if unknown:
+        names = ", ".join(_fields_at(key))
+        name = f"{key}.{unknown[1]}" if key else unknown[1]
+        return f"{name}: unknown key; accepted: {names}"
+    accepted = _accepted_at(key)
+    return f"{key}: {text[0].lower()}{text[1:]}" + (f"; accepted: {accepted}" if accepted else "")
+
+
+def _type_at(key: str) -> Any:
+    """The msgspec description of the type at a dotted key."""
+    node: Any = msgspec.inspect.type_info(Config)
+    for part in [p for p in key.replace("[]", ".[]").split(".") if p]:
+        node = _strip(node)
+        if isinstance(node, msgspec.inspect.StructType):
+            node = next((f.type for f in node.fields if f.name == part), None)
+        elif isinstance(node, msgspec.inspect.ListType):
+            node = node.item_type
+        elif isinstance(node, msgspec.inspect.DictType):
+            node = node.value_type
+        else:
+            return None
+    return node
+
+
+def _strip(node: Any) -> Any:
+    while True:
+        if isinstance(node, msgspec.inspect.Metadata):
+            node = node.type
+        elif isinstance(node, msgspec.inspect.UnionType):
+            node = next(t for t in node.types if not isinstance(t, msgspec.inspect.NoneType))
+        else:
+            return node
+
+
+def _fields_at(key: str) -> list[str]:
+    node = _strip(_type_at(key))
+    return [f.name for f in node.fields] if isinstance(node, msgspec.inspect.StructType) else []
+
+
+def _accepted_at(key: str) -> str:
+    node = _type_at(key)
+    if isinstance(node, msgspec.inspect.Metadata) and node.extra_json_schema:
+        return str(node.extra_json_schema.get("description", ""))
+    node = _strip(node)
+    if isinstance(node, msgspec.inspect.EnumType):
+        return ", ".join(repr(member.value) for member in node.cls)
+    if isinstance(node, msgspec.inspect.BoolType):
+        return "true or false"
+    if isinstance(node, msgspec.inspect.StrType):
+        return "a text in quotes"
+    if isinstance(node, msgspec.inspect.StructType):
+        return "a table with " + ", ".join(f.name for f in node.fields)
+    return ""
+
+
+def _check(config: Config, where: str) -> None:
+    """What no single key can say."""
+    camera, audio = config.camera, config.audio
+    if camera.width % 2 or camera.height % 2:
+        raise ConfigError(
+            f"{where}: camera.width, camera.height: {camera.width}x{camera.height}; "
+            "accepted: even numbers of pixels"
+        )
+    if camera.source is CameraSource.REPLAY and not camera.file:
+        raise ConfigError(f"{where}: camera.file: empty; accepted: an MP4 or H.264 file to replay")
+    if audio.source is AudioSource.REPLAY and camera.source is not CameraSource.REPLAY:
+        raise ConfigError(
+            f"{where}: audio.source: 'replay' without camera.source = 'replay'; "
+            "accepted: 'none', 'synthetic', 'alsa'"
+        )
+    if audio.rate_hz not in (8000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000):
+        raise ConfigError(
+            f"{where}: audio.rate_hz: {audio.rate_hz}; accepted: 8000, 16000, 22050, 24000, "
+            "32000, 44100, 48000 hertz"
+        )
+    if config.recording.fragment_ms > config.recording.segment_s * 1000:
+        raise ConfigError(f"{where}: recording.fragment_ms: longer than recording.segment_s")
+    if config.ring.max_mib and config.ring_bytes < 2 * camera.bitrate_kbps * 125:
+        raise ConfigError(
+            f"{where}: ring.max_mib: {config.ring.max_mib} MiB hold less than 2 s at "
+            f"camera.bitrate_kbps = {camera.bitrate_kbps}; accepted: 0 (automatic) or more MiB"
+        )
+    _check_pins(config, where)
+
+
+def _check_pins(config: Config, where: str) -> None:
+    pins = pin_map(config)
+    trigger_pins = [t.pin for t in config.triggers]
+    known = {*INPUT_PINS, *OUTPUT_PINS, *default_pins(), *trigger_pins}
+    for name in config.gpio.pins:
+        if name not in known:
+            raise ConfigError(
+                f"{where}: gpio.pins.{name}: no such pin; accepted: {', '.join(sorted(known))}"
+            )
+    owners: dict[int, str] = {}
+    for name, pin in pins.items():
+        if pin.bcm in owners:
+            raise ConfigError(
+                f"{where}: gpio.pins.{name}: BCM {pin.bcm} is also {owners[pin.bcm]}; "
+                "accepted: one pin for one purpose"
+            )
+        owners[pin.bcm] = name
+        wanted = "out" if name in OUTPUT_PINS else "in"
+        if pin.direction != wanted:
+            raise ConfigError(
+                f"{where}: gpio.pins.{name}.direction: '{pin.direction}'; accepted: '{wanted}'"
+            )
+    names: set[str] = set()
+    for trigger in config.triggers:
+        if trigger.pin not in pins or trigger.pin in INPUT_PINS:
+            raise ConfigError(
+                f"{where}: triggers.{trigger.name}.pin: '{trigger.pin}' is not a free input; "
+                "accepted: a pin of [gpio.pins] with direction = 'in'"
+            )
+        if trigger.name in names:
+            raise ConfigError(f"{where}: triggers.{trigger.name}: named twice; accepted: once")
+        names.add(trigger.name)

@@ -1,0 +1,47 @@
+"""One line of the event log: JSON, chained by hash, framed by a checksum.
+
+`prev` is the SHA-256 of the line before (without its newline); `crc` is the CRC-32 of the line up
+to it, so that a torn or flipped line is known by itself, even the last one.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import Any
+
+from ..errors import EvidenceError
+
+LOG_VERSION = 1
+MAX_LINE_BYTES = 16 * 1024
+GENESIS = "0" * 64
+
+
+def encode_line(fields: dict[str, Any]) -> bytes:
+    """The line for these fields, without its newline."""
+    body = json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()[:-1]
+    return body + f',"crc":"{zlib.crc32(body):08x}"}}'.encode()
+
+
+def check_frame(line: bytes) -> None:
+    """Raises EvidenceError unless the line's checksum is its own."""
+    if len(line) > MAX_LINE_BYTES:
+        raise EvidenceError(f"line of {len(line)} bytes, at most {MAX_LINE_BYTES}")
+    body, tail = line[:-18], line[-18:]
+    if tail != f',"crc":"{zlib.crc32(body):08x}"}}'.encode():
+        raise EvidenceError("line does not match its own checksum")
+
+
+def decode_line(line: bytes) -> dict[str, Any]:
+    """The fields of a line whose frame holds. Raises EvidenceError for anything else."""
+    check_frame(line)
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError) as fault:
+        raise EvidenceError(f"line is not JSON: {fault}") from fault
+    if not isinstance(fields, dict) or fields.get("v") != LOG_VERSION:
+        raise EvidenceError("line has an unknown version")
+    for name, kind in (("seq", int), ("boot", str), ("boot_ns", int), ("ev", str), ("prev", str)):
+        if not isinstance(fields.get(name), kind):
+            raise EvidenceError(f"line lacks a proper '{name}'")
+    return fields

@@ -1,0 +1,471 @@
+"""The recorder thread: takes units into the ring, decides, and carries the effects out.
+
+It never touches the disk itself but for log lines that nobody waits for: the sealer writes, the
+switch thread logs toggles. It owns the ring's index, the state machine and the worker.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import select
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from . import activation as act
+from .buffer import Descriptor, PreRecordBuffer
+from .clock import MS, NS, Clock
+from .config import Config
+from .errors import DeviceError, EvidenceError, StorageFull
+from .eventlog import EventLog
+from .formats.records import NO_PREVIOUS
+from .media import Track, aac_format
+from .prerecord import PreRecord, RingFacts, pre_record
+from .recording import CloseReason, MuteWindows, RecordingFacts
+from .ringcheck import GapFinder
+from .sealer import Finished, Job, Refused, Report, Sealer, Started
+from .signals import Cue
+from .switches import Request
+from .worker import Worker
+
+_TICK_S = 0.05
+_STORAGE_RETRY_NS = 2 * NS
+_RESUME = "resume"
+# What the worker may put into the log, and nothing else.
+_WORKER_EVENTS = frozenset({
+    "capture.ready", "capture.error", "audio.format", "audio.lost", "audio.back",
+    "video.dark", "video.frozen", "video.covered", "video.blurred",
+})  # fmt: skip
+
+
+@dataclass(slots=True)
+class Live:
+    """What other threads may read of the recorder at any time."""
+
+    ready: bool = False
+    camera_ok: bool = False
+    state: act.State = act.State.STANDBY
+    recording: str | None = None
+    wanted_ns: int | None = None
+    on_disk: bool = False
+    storage_full: bool = False
+    storage_fault: str | None = None
+    inhibited: str | None = None
+    muted: bool = False
+    covert: bool = False
+    audio_lost: bool = False
+    restarts: int = 0
+    gaps: int = 0
+    dropped: int = 0
+    frames: int = 0
+
+
+class Recorder:
+    """One thread; everything reaches it through `post`."""
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        log: EventLog,
+        ring: PreRecordBuffer,
+        worker: Worker,
+        sealer_factory: Callable[[Callable[[Report], None], MuteWindows], Sealer],
+        cue: Callable[[Cue], None],
+        *,
+        can_encrypt: bool,
+        has_room: Callable[[], bool],
+        continues: str | None,
+        previous_box: str,
+    ) -> None:
+        self._config, self._clock, self._log = config, clock, log
+        self._ring, self._worker, self._cue = ring, worker, cue
+        self._can_encrypt = can_encrypt
+        self._has_room = has_room
+        self._frame_ns = NS // config.camera.fps
+        self._gaps = GapFinder(self._frame_ns)
+        self._mutes = MuteWindows()
+        self.sealer = sealer_factory(self.report, self._mutes)
+        self._machine = act.Activation(
+            act.ActivationPolicy(
+                config.recording.post_record_s * NS, config.recording.max_length_s * NS,
+                config.mute.allowed, config.covert.allowed,
+            )
+        )  # fmt: skip
+        self._inbox: queue.SimpleQueue[Request | Report | str] = queue.SimpleQueue()
+        self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._thread = threading.Thread(target=self._run, name="recorder")
+        self._stop = threading.Event()
+        self._job: Job | None = None
+        self._waiting_start: tuple[act.Start, int] | None = None
+        self._previous_end_ns: int | None = None
+        self._last_gap_end_ns: int | None = None
+        self._continues = continues
+        self._previous_box = previous_box
+        self._retry_ns = 0
+        self._pending_facts: dict[str, PreRecord] = {}
+        self.live = Live()
+        self.beats = 0
+        self.crashed: str | None = None
+
+    # -- from other threads -------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._start_worker()
+        self.sealer.start()
+        self._thread.start()
+
+    def post(self, request: Request) -> None:
+        """Hand over an activation event; never blocks, never drops."""
+        self._inbox.put(request)
+        os.eventfd_write(self._wake_fd, 1)
+
+    def report(self, report: Report) -> None:
+        """Hand over what the sealer did."""
+        self._inbox.put(report)
+        os.eventfd_write(self._wake_fd, 1)
+
+    def inhibit(self, reason: str | None) -> None:
+        """Close and refuse to record (battery, heat), or allow it again with None."""
+        self._inbox.put(f"inhibit:{reason or ''}")
+        os.eventfd_write(self._wake_fd, 1)
+
+    def shutdown(self, timeout_s: float) -> bool:
+        """Close what is open and end; False if it did not within the time."""
+        self._stop.set()
+        os.eventfd_write(self._wake_fd, 1)
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    @property
+    def worker_pid(self) -> int | None:
+        return self._worker.pid
+
+    # -- the thread ---------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self.beats += 1
+                self._wait()
+                self._receive()
+                self._drain_inbox()
+                self._watch_worker()
+                self._step(act.TimePassed(self._clock.boot_ns()), -1)
+                self._retry_storage()
+            self._close_down()
+        except BaseException as fault:
+            self.crashed = f"{type(fault).__name__}: {fault}"
+            raise
+
+    def _wait(self) -> None:
+        fds = [self._wake_fd]
+        if self._worker.running:
+            fds += [self._worker.pipe_fd, self._worker.pid_fd]
+        ready, _, _ = select.select(fds, [], [], self._clock.real_s(_TICK_S))
+        if self._wake_fd in ready:
+            os.eventfd_read(self._wake_fd)
+
+    def _receive(self) -> None:
+        if not self._worker.running:
+            return
+        try:
+            for descriptor in self._worker.receive():
+                self._accept(descriptor)
+        except (DeviceError, ValueError) as fault:
+            # Nonsense from the worker: the ring and what is in it stay, the worker does not.
+            self._log.append("capture.garbage", reason=str(fault))
+            self._worker.kill()
+
+    def _accept(self, unit: Descriptor) -> None:
+        event = self._ring.accept(unit)
+        if event is not None:
+            self._worker_event(event)
+            return
+        if unit.track is not Track.VIDEO:
+            return
+        self.live.frames += 1
+        self.live.dropped += unit.dropped
+        self.live.camera_ok = True
+        gap = self._gaps.feed(unit)
+        if gap is not None:
+            self.live.gaps += 1
+            self._last_gap_end_ns = gap.to_ns
+            self._log.append(
+                "gap", gap.to_ns, from_ns=gap.from_ns, to_ns=gap.to_ns, frames=gap.frames,
+                cause=gap.cause, rec=self.live.recording,
+            )  # fmt: skip
+        if not self.live.ready:
+            self.live.ready = True
+            self._log.append("ready", unit.at_ns)
+        if self._waiting_start is not None and unit.keyframe:
+            self._start(*self._waiting_start)
+
+    def _worker_event(self, raw: bytes) -> None:
+        try:
+            fields = json.loads(raw)
+            ev = fields.pop("ev")
+            if ev not in _WORKER_EVENTS:
+                raise ValueError(f"unknown event {ev!r}")
+            if ev == "audio.format":
+                self.sealer.audio_format = aac_format(bytes.fromhex(fields["config"]))
+            self.live.audio_lost = ev == "audio.lost" or (
+                self.live.audio_lost and ev != "audio.back"
+            )
+            self._log.append(ev, **fields)
+        except (ValueError, KeyError, TypeError, AttributeError, EvidenceError) as fault:
+            self._log.append("capture.garbage", reason=f"report: {fault}")
+
+    def _drain_inbox(self) -> None:
+        while True:
+            try:
+                message = self._inbox.get_nowait()
+            except queue.Empty:
+                return
+            match message:
+                case Request(event, log_seq):
+                    self._step(event, log_seq)
+                case Started():
+                    self._on_started(message)
+                case Finished():
+                    self._on_finished(message)
+                case Refused():
+                    self._on_refused(message)
+                case str():
+                    self._on_inhibit(message.removeprefix("inhibit:") or None)
+
+    # -- the worker ---------------------------------------------------------------------------
+
+    def _start_worker(self) -> None:
+        try:
+            self._worker.start()
+        except DeviceError as fault:
+            self._log.append("capture.error", reason=str(fault))
+
+    def _watch_worker(self) -> None:
+        worker, now_ns = self._worker, self._clock.boot_ns()
+        if not worker.running:
+            if now_ns >= worker.restart_due_ns:
+                self._start_worker()
+            return
+        silent_ns = worker.silent_ns()
+        if silent_ns > self._config.watchdog.stall_ms * MS:
+            self.live.camera_ok = False
+            self._gaps.worker_lost("stall")
+            self._log.append("capture.stall", silent_ms=silent_ns // MS, pid=worker.pid)
+            worker.kill()
+        self._receive()
+        reason = worker.reap()
+        if reason is not None:
+            self.live.camera_ok = False
+            self.live.restarts += 1
+            if not silent_ns > self._config.watchdog.stall_ms * MS:
+                self._gaps.worker_lost(f"worker {reason}")
+            self._log.append("capture.exit", reason=reason, epoch=worker.epoch)
+            if now_ns >= worker.restart_due_ns:
+                self._start_worker()
+
+    # -- the state machine and its effects ----------------------------------------------------
+
+    def _step(self, event: act.Event, log_seq: int) -> None:
+        if self.live.inhibited and isinstance(event, act.DemandOn):
+            self._log.append("activation.refused", event.at_ns, reason=self.live.inhibited)
+            self._cue(Cue.REFUSED)
+            return
+        self._machine, effects = self._machine.on(event)
+        if self._machine.state is act.State.STANDBY:
+            self.live.wanted_ns = None
+        elif self.live.state is act.State.STANDBY:
+            self.live.wanted_ns = self._clock.boot_ns()
+        self.live.state = self._machine.state
+        for effect in effects:
+            self._carry_out(effect, log_seq)
+
+    def _carry_out(self, effect: act.Effect, log_seq: int) -> None:
+        match effect:
+            case act.Start():
+                self._start(effect, log_seq)
+            case act.BeginTail(at_ns, ends_ns):
+                self._log.append("tail.start", at_ns, rec=self.live.recording, ends_ns=ends_ns)
+            case act.CancelStop(at_ns, cause):
+                self._log.append("stop.cancelled", at_ns, rec=self.live.recording, cause=cause)
+            case act.Stop(at_ns, reason):
+                self._stop_recording(at_ns, reason)
+            case act.Roll(at_ns):
+                self._roll(at_ns)
+            case act.SetMarker(at_ns):
+                self._log.append("marker", at_ns, sync=True, rec=self.live.recording)
+                self._cue(Cue.MARKER)
+            case act.Answer():
+                self._cue(Cue.QUERY)
+            case act.Mute(at_ns, active):
+                self._mute(at_ns, active=active)
+            case act.Covert(at_ns, active):
+                self.live.covert = active
+                self._log.append("covert.on" if active else "covert.off", at_ns, sync=True)
+
+    def _start(self, start: act.Start, log_seq: int) -> None:
+        if not self._can_encrypt:
+            self._log.append(
+                "activation.refused", start.at_ns, sync=True, reason="no recipient keys"
+            )
+            self._cue(Cue.REFUSED)
+            return
+        asked_s = self._config.pre_record.seconds
+        from_ns = start.at_ns - asked_s * NS
+        previous = self._previous_end_ns
+        if previous is not None and previous > from_ns:
+            # The GOP in which the last recording ended: better a second twice than one lost.
+            from_ns = self._ring.keyframe_before(previous) or previous
+        cursor = self._ring.open_cursor(from_ns)
+        if cursor is None:
+            if self._waiting_start is None:
+                self._log.append("activation.waiting", start.at_ns, cause=start.cause)
+            self._waiting_start = (start, log_seq)
+            return
+        self._waiting_start = None
+        found = pre_record(
+            asked_s, start.at_ns, cursor.start_ns, self._config.camera.gop_ms * MS,
+            RingFacts(previous, self._ring.cut_by_capacity_ns, self._last_gap_end_ns),
+            audio=self._config.pre_record.audio,
+        )  # fmt: skip
+        facts = self._facts(start.at_ns, start.cause, log_seq, found)
+        self._continues, self._previous_box = None, NO_PREVIOUS
+        self._begin(facts, start.at_ns)
+        self._job = Job(facts, cursor)
+        self.sealer.submit(self._job)
+
+    def _facts(
+        self, at_ns: int, cause: str, log_seq: int, found: PreRecord
+    ) -> RecordingFacts:
+        recording = str(uuid.uuid4())
+        self._pending_facts[recording] = found
+        return RecordingFacts(
+            recording, cause, log_seq, at_ns, found.fields(),
+            0 if self._config.pre_record.audio else at_ns, self._continues, self._previous_box,
+        )  # fmt: skip
+
+    def _begin(self, facts: RecordingFacts, at_ns: int) -> None:
+        self.live.recording = facts.recording
+        self.live.on_disk = False
+        self._log.append(
+            "activation.start", at_ns, rec=facts.recording, cause=facts.cause,
+            continues=facts.continues, trigger_seq=facts.trigger_seq,
+        )  # fmt: skip
+
+    def _stop_recording(self, at_ns: int, reason: str) -> None:
+        self._waiting_start = None
+        job = self._job
+        if job is None:
+            return
+        known = {r.value for r in CloseReason}
+        job.stop_reason = CloseReason(reason) if reason in known else CloseReason.STOP
+        job.stop_ns = at_ns
+        self._job = None
+        self._log.append("activation.stop", at_ns, rec=job.facts.recording, reason=reason)
+
+    def _roll(self, at_ns: int) -> None:
+        if self._job is None:
+            return
+        found = PreRecord(0, 0, None, audio=True)
+        facts = replace(
+            self._facts(at_ns, "auto-roll", -1, found), audio_from_ns=0,
+            continues=self._job.facts.recording,
+        )  # fmt: skip
+        self._log.append(
+            "activation.stop", at_ns, rec=self._job.facts.recording, reason="auto-roll"
+        )
+        self._job.split = (at_ns, facts)
+        self._begin(facts, at_ns)
+
+    def _mute(self, at_ns: int, *, active: bool) -> None:
+        self.live.muted = active
+        if active:
+            self._mutes.start(at_ns)
+        else:
+            self._mutes.stop(at_ns)
+        ev = "mute.start" if active else "mute.stop"
+        self._log.append(ev, at_ns, sync=True, rec=self.live.recording)
+
+    # -- what the sealer says -----------------------------------------------------------------
+
+    def _on_started(self, report: Started) -> None:
+        self.live.storage_full = False
+        self.live.storage_fault = None
+        found = self._pending_facts.pop(report.recording, None)
+        if report.recording == self.live.recording:
+            self.live.on_disk = True
+        self._log.append(
+            "rec.start", report.first_ns, rec=report.recording, first_ns=report.first_ns,
+            synced_ns=report.synced_ns, **(found.fields() if found else {}),
+        )  # fmt: skip
+        self._cue(Cue.START)
+
+    def _on_finished(self, report: Finished) -> None:
+        self._ended(report.recording, report.last_picture_ns)
+        self._log.append(
+            "rec.stop", report.last_picture_ns, sync=True, rec=report.recording,
+            reason=report.reason.value,
+        )  # fmt: skip
+        if report.recording == self.live.recording:
+            self.live.recording = None
+            self.live.on_disk = False
+        if report.reason is not CloseReason.AUTO_ROLL:
+            self._cue(Cue.STOP)
+
+    def _ended(self, recording: str, last_ns: int | None) -> None:
+        self._pending_facts.pop(recording, None)
+        if last_ns is not None:
+            self._previous_end_ns = last_ns
+
+    def _on_refused(self, report: Refused) -> None:
+        full = isinstance(report.fault, StorageFull)
+        first = not (self.live.storage_full or self.live.storage_fault)
+        self.live.storage_full = full
+        self.live.storage_fault = str(report.fault)
+        self.live.on_disk = False
+        if first:
+            self._log.append(
+                "storage.full" if full else "storage.fault", sync=True, rec=report.recording,
+                reason=str(report.fault), last_ns=report.last_picture_ns,
+            )  # fmt: skip
+        if report.last_picture_ns is not None:
+            self._ended(report.recording, report.last_picture_ns)
+            self._continues, self._previous_box = report.recording, report.last_box
+        self.live.recording = None
+        self._job = None
+        self._retry_ns = self._clock.boot_ns() + _STORAGE_RETRY_NS
+
+    def _retry_storage(self) -> None:
+        wanted = self._machine.state is not act.State.STANDBY
+        idle = self._job is None and self._waiting_start is None
+        now_ns = self._clock.boot_ns()
+        if wanted and idle and self.live.storage_fault and now_ns >= self._retry_ns:
+            self._retry_ns = now_ns + _STORAGE_RETRY_NS
+            if not self._has_room():
+                return
+            self._log.append("storage.ok", sync=True)
+            self._start(act.Start(now_ns, _RESUME), -1)
+
+    def _on_inhibit(self, reason: str | None) -> None:
+        now_ns = self._clock.boot_ns()
+        if reason:
+            self.live.inhibited = reason
+            self._step(act.Close(now_ns, reason), -1)
+        else:
+            self.live.inhibited = None
+
+    def _close_down(self) -> None:
+        self._step(act.Close(self._clock.boot_ns(), "shutdown"), -1)
+        # The worker's last units are already in the ring; nothing waits for more.
+        self._worker.stop(self._clock.real_s(1.0))
+        self.sealer.shutdown(self._clock.real_s(5.0))
+        self._drain_inbox()
+        os.close(self._wake_fd)

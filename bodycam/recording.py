@@ -1,0 +1,294 @@
+"""One recording: which access unit goes into which segment.
+
+A segment always begins with a keyframe. A new one is opened when the policy's length is reached,
+on a jump of capture time of more than a second, after a worker restart, and when parameter sets or
+the sound format change; not one unit is lost or repeated there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from .clock import NS
+from .errors import EvidenceError
+from .eventlog import EventLog
+from .formats.records import NO_PREVIOUS
+from .interleave import Pulled
+from .media import (
+    AccessUnit,
+    AudioFormat,
+    Buffer,
+    Track,
+    VideoFormat,
+    is_b_slice,
+    is_vcl,
+    split_annexb,
+    video_format,
+)
+from .segment import SealingKit, SegmentStart, SegmentWriter
+from .store import Store
+
+JUMP_NS = NS
+
+
+class CloseReason(Enum):
+    """Why a segment was closed, as its END says."""
+
+    STOP = "stop"
+    ROTATE = "rotate"
+    AUTO_ROLL = "auto-roll"
+    JUMP = "jump"
+    WORKER_RESTART = "worker-restart"
+    FORMAT_CHANGE = "format-change"
+    STORAGE_FULL = "storage-full"
+    BATTERY = "battery"
+    HEAT = "heat"
+    SHUTDOWN = "shutdown"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingFacts:
+    """What is known when a recording starts."""
+
+    recording: str
+    cause: str
+    trigger_seq: int
+    pressed_ns: int
+    pre_record: dict[str, Any]
+    audio_from_ns: int
+    continues: str | None = None
+    previous: str = NO_PREVIOUS
+
+
+@dataclass(slots=True)
+class MuteWindows:
+    """When the wearer muted, in boot time; an open end while the key is held."""
+
+    windows: list[tuple[int, int | None]] = field(default_factory=list)
+
+    def start(self, at_ns: int) -> None:
+        self.windows.append((at_ns, None))
+
+    def stop(self, at_ns: int) -> None:
+        if self.windows and self.windows[-1][1] is None:
+            self.windows[-1] = (self.windows[-1][0], at_ns)
+
+    def covers(self, at_ns: int) -> bool:
+        return any(a <= at_ns and (b is None or at_ns < b) for a, b in self.windows)
+
+
+class RecordingWriter:
+    """Writes the segments of one recording from units in order of capture."""
+
+    def __init__(
+        self,
+        store: Store,
+        kit: SealingKit,
+        log: EventLog,
+        facts: RecordingFacts,
+        segment_ns: int,
+        mutes: MuteWindows,
+    ) -> None:
+        self._store = store
+        self._kit = kit
+        self._log = log
+        self.facts = facts
+        self._segment_ns = segment_ns
+        self._mutes = mutes
+        self._segment: SegmentWriter | None = None
+        self._next_segment = 0
+        self._previous = facts.previous
+        self._segment_ns_start = 0
+        self._last_picture_ns: int | None = None
+        self._last_epoch: int | None = None
+        self._dropped = 0
+        self._unsealed: list[Pulled] = []
+        self.bad_units = 0
+        self.first_ns: int | None = None
+
+    @property
+    def segment(self) -> SegmentWriter | None:
+        return self._segment
+
+    @property
+    def last_picture_ns(self) -> int | None:
+        """Capture time of the newest picture that was taken."""
+        return self._last_picture_ns
+
+    @property
+    def last_box(self) -> str:
+        """Hash of the last signature box written: what the next recording may chain to."""
+        return self._segment.last_box if self._segment else self._previous
+
+    @property
+    def first_unsealed(self) -> int | None:
+        """Ring index of the oldest picture that is not in a fragment yet."""
+        return self._unsealed[0].index if self._unsealed else None
+
+    def take(self, pulled: Pulled, audio: AudioFormat | None) -> bool:
+        """Take one unit, in order of capture; True if that sealed a fragment.
+
+        `audio` is the sound format in force. Raises StorageError as the store does; the unit is
+        then not taken.
+        """
+        if pulled.unit.track is Track.AUDIO:
+            self._sound(pulled)
+            return False
+        return self._picture(pulled, audio)
+
+    def _sound(self, pulled: Pulled) -> None:
+        unit, segment = pulled.unit, self._segment
+        if segment is None or segment.audio is None or unit.at_ns < self.facts.audio_from_ns:
+            return
+        if self._mutes.covers(unit.at_ns):
+            segment.count_muted()
+            return
+        segment.add_sound(unit.at_ns, bytes(unit.data))
+
+    def _picture(self, pulled: Pulled, audio: AudioFormat | None) -> bool:
+        unit = pulled.unit
+        try:
+            nals = parse_picture(unit.data)
+            found = video_format(nals) if unit.keyframe else None
+        except EvidenceError as fault:
+            self._refuse(unit, str(fault))
+            return False
+        sealed = False
+        reason = self._roll_reason(pulled, found, audio)
+        if reason is not None and found is not None:
+            sealed = self._roll(reason, pulled, found, audio)
+        segment = self._segment
+        if segment is None:
+            self._dropped += 1 + unit.dropped
+            return False
+        if segment.would_overflow(unit.at_ns):
+            self.seal(unit.at_ns)
+            sealed = True
+        segment.add_picture(
+            unit.at_ns, nals, keyframe=unit.keyframe, dropped=unit.dropped + self._dropped
+        )
+        self._dropped = 0
+        self._unsealed.append(pulled)
+        self._last_picture_ns, self._last_epoch = unit.at_ns, unit.epoch
+        if self.first_ns is None:
+            self.first_ns = unit.at_ns
+        return sealed
+
+    def _refuse(self, unit: AccessUnit, why: str) -> None:
+        # The first is logged with its reason, then powers of two: a broken encoder makes 30 a second.
+        self.bad_units += 1
+        self._dropped += 1 + unit.dropped
+        if self.bad_units & (self.bad_units - 1) == 0:
+            self._log.append("nal.bad", unit.at_ns, count=self.bad_units, why=why)
+
+    def _roll_reason(
+        self, pulled: Pulled, found: VideoFormat | None, audio: AudioFormat | None
+    ) -> CloseReason | None:
+        unit, segment = pulled.unit, self._segment
+        if not unit.keyframe:
+            return None
+        if segment is None:
+            return CloseReason.ROTATE
+        if unit.epoch != self._last_epoch:
+            return CloseReason.WORKER_RESTART
+        last = self._last_picture_ns or unit.at_ns
+        if not 0 <= unit.at_ns - last <= JUMP_NS:
+            return CloseReason.JUMP
+        if found is not None and (found.sps, found.pps) != (segment.video.sps, segment.video.pps):
+            return CloseReason.FORMAT_CHANGE
+        if audio != segment.audio:
+            return CloseReason.FORMAT_CHANGE
+        if unit.at_ns - self._segment_ns_start >= self._segment_ns - self._kit.frame_ns // 2:
+            return CloseReason.ROTATE
+        return None
+
+    def _roll(
+        self, reason: CloseReason, pulled: Pulled, video: VideoFormat, audio: AudioFormat | None
+    ) -> bool:
+        at_ns = pulled.unit.at_ns
+        sealed = self._segment is not None
+        contiguous = reason in (CloseReason.ROTATE, CloseReason.FORMAT_CHANGE)
+        self.close_segment(reason, at_ns if contiguous else None)
+        self._open(reason, at_ns, video, audio)
+        return sealed
+
+    def _open(
+        self, reason: CloseReason, at_ns: int, video: VideoFormat, audio: AudioFormat | None
+    ) -> None:
+        facts, number = self.facts, self._next_segment
+        file = self._store.create_segment(self._kit.device, facts.recording, number)
+        name = str(file.path.relative_to(self._store.evidence))
+        self._log.append("seg.open", at_ns, rec=facts.recording, seg=number, file=name)
+        first = number == 0
+        trigger = {
+            "cause": facts.cause if first else reason.value,
+            "log_seq": facts.trigger_seq, "at_ns": facts.pressed_ns,
+        }  # fmt: skip
+        start = SegmentStart(
+            facts.recording, number, self._previous, trigger, facts.pre_record,
+            facts.continues if first else None,
+        )  # fmt: skip
+        try:
+            self._segment = SegmentWriter(file, self._kit, start, video, audio, at_ns)
+        except BaseException:
+            file.close()
+            raise
+        self._next_segment += 1
+        self._segment_ns_start = at_ns
+
+    def seal(self, next_ns: int | None) -> None:
+        """Seal the pending fragment."""
+        if self._segment is not None:
+            self._segment.seal(next_ns)
+            self._unsealed.clear()
+
+    def sync(self) -> int | None:
+        """Make the open segment durable; the boot time at which it was."""
+        return self._segment.file.sync() if self._segment else None
+
+    def close_segment(self, reason: CloseReason, next_ns: int | None) -> None:
+        """Seal, write END, and log the closing with the last box's hash. Idempotent."""
+        segment = self._segment
+        if segment is None:
+            return
+        if reason is not CloseReason.STORAGE_FULL:
+            self.seal(next_ns)
+        segment.close(reason.value)
+        self._leave(segment)
+        self._log.append(
+            "seg.close", rec=self.facts.recording, seg=segment.start.segment,
+            file=str(segment.file.path.relative_to(self._store.evidence)), size=segment.file.size,
+            frags=segment.fragments, last=segment.last_box, reason=reason.value,
+        )  # fmt: skip
+
+    def abandon_segment(self, why: str) -> None:
+        """Leave a file that cannot be trusted any more as it is, and say so."""
+        segment = self._segment
+        if segment is None:
+            return
+        segment.abandon()
+        self._leave(segment)
+        self._log.append(
+            "io.error", sync=True, rec=self.facts.recording, seg=segment.start.segment,
+            file=str(segment.file.path.relative_to(self._store.evidence)),
+            synced_bytes=segment.file.synced_size, suspect=True, why=why,
+        )  # fmt: skip
+
+    def _leave(self, segment: SegmentWriter) -> None:
+        self._previous = segment.last_box
+        self._segment = None
+        self._unsealed.clear()
+
+
+def parse_picture(data: Buffer) -> list[memoryview]:
+    """The NAL units of a picture. Raises EvidenceError for a B-frame or no start code."""
+    nals = split_annexb(data)
+    first = next((nal for nal in nals if is_vcl(nal)), None)
+    if first is None:
+        raise EvidenceError("access unit has no picture")
+    if is_b_slice(first):
+        raise EvidenceError("B-frame: the encoder must be set to none (bf=0, bframes=0)")
+    return nals
+

@@ -1,0 +1,69 @@
+"""What an interrupted segment still holds: read at the next start, never rewritten.
+
+Only the structure, the chain's last link and the hash of the last whole fragment are looked at:
+the camera must be ready soon, and the verifier checks everything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import EvidenceError
+from .formats.boxes import read_header
+from .formats.records import SIGNATURE_UUID, parse_record, read_payload
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """The intact prefix of a segment; `last_box` is the hash of its last signature box."""
+
+    fragments: int
+    intact_bytes: int
+    total_bytes: int
+    last_box: str
+    complete: bool
+
+
+def examine(path: Path) -> Remains:
+    """The intact prefix of one file; nothing at all if it is missing or empty."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return Remains(0, 0, 0, "", complete=False)
+    try:
+        total = os.fstat(fd).st_size
+        if total == 0:
+            return Remains(0, 0, 0, "", complete=False)
+        with mmap.mmap(fd, total, access=mmap.ACCESS_READ) as view:
+            return _examine(view, total)
+    finally:
+        os.close(fd)
+
+
+def _examine(view: mmap.mmap, total: int) -> Remains:
+    at, boxes = 0, []
+    while at < total:
+        try:
+            found = read_header(view, at, total)
+            if found.extended == SIGNATURE_UUID:
+                payload = view[found.body : found.end]
+                box = read_payload(payload)
+                boxes.append((found.end, box, parse_record(box.record)))
+        except EvidenceError:
+            break
+        at = found.end
+    while boxes:
+        end, box, fields = boxes[-1]
+        off, length = fields.get("off"), fields.get("len")
+        if isinstance(off, int) and isinstance(length, int) and off >= 0:
+            covered = hashlib.sha256(view[off : off + max(0, length)]).hexdigest()
+            if covered == fields.get("sha256"):
+                fragments = sum(1 for _, _, f in boxes if f.get("t") == "frag")
+                ended = fields.get("t") == "end"
+                return Remains(fragments, end, total, box.payload_sha256, complete=ended)
+        boxes.pop()
+    return Remains(0, 0, total, "", complete=False)

@@ -1,0 +1,50 @@
+"""Holes in the stream of pictures: every second in which nothing could be recorded is named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .buffer import Descriptor
+from .clock import MS
+
+_MIN_GAP_NS = 150 * MS
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """No picture from `from_ns` to `to_ns` (half-open); `frames` would have fitted in between."""
+
+    from_ns: int
+    to_ns: int
+    frames: int
+    cause: str
+
+
+class GapFinder:
+    """Watches pictures arrive and reports each hole once, when the next picture ends it."""
+
+    def __init__(self, frame_ns: int) -> None:
+        self._frame_ns = frame_ns
+        self._last_ns: int | None = None
+        self._epoch = 0
+        self._cause = ""
+
+    def worker_lost(self, cause: str) -> None:
+        """Why the next hole will be there."""
+        self._cause = cause
+
+    def feed(self, unit: Descriptor) -> Gap | None:
+        """The hole that this picture ends, if there is one."""
+        last_ns, epoch = self._last_ns, self._epoch
+        self._last_ns, self._epoch = unit.at_ns, unit.epoch
+        if last_ns is None:
+            return None
+        from_ns = last_ns + self._frame_ns
+        if unit.at_ns - from_ns < min(_MIN_GAP_NS, 2 * self._frame_ns):
+            return None
+        if unit.epoch != epoch:
+            cause = self._cause or "worker restarted"
+        else:
+            cause = "ring full" if unit.dropped else "camera"
+        frames = round((unit.at_ns - from_ns) / self._frame_ns)
+        return Gap(from_ns, unit.at_ns, frames, cause)

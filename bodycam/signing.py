@@ -1,0 +1,235 @@
+"""The device key: sign records, check signatures, judge certificates.
+
+ECDSA P-256 over SHA-256, signatures in DER (ECDSA-Sig-Value), so that `openssl dgst` checks them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from itertools import pairwise
+from pathlib import Path
+from typing import Protocol
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from .errors import CannotOpen, ConfigError, DeviceError, EvidenceError
+from .media import Buffer
+
+DEVICE_KEY = "device.key"
+DEVICE_CHAIN = "device.pem"
+RECIPIENTS = "recipients"
+_HASH = ec.ECDSA(hashes.SHA256())
+
+
+class Signer(Protocol):
+    """The device-key seam: a key that signs and never leaves."""
+
+    @property
+    def certificates(self) -> tuple[bytes, ...]:
+        """DER, leaf first, without the root; empty if there is no key."""
+        ...
+
+    @property
+    def public_key(self) -> ec.EllipticCurvePublicKey | None: ...
+
+    def sign(self, message: bytes) -> bytes:
+        """A signature over the message; empty if there is no key."""
+        ...
+
+
+class FileKey:
+    """A device key in a file that only the recorder may read."""
+
+    def __init__(
+        self, key: ec.EllipticCurvePrivateKey, chain: Sequence[x509.Certificate]
+    ) -> None:
+        self._key = key
+        self._certificates = tuple(c.public_bytes(serialization.Encoding.DER) for c in chain)
+
+    @property
+    def certificates(self) -> tuple[bytes, ...]:
+        return self._certificates
+
+    @property
+    def public_key(self) -> ec.EllipticCurvePublicKey:
+        return self._key.public_key()
+
+    def sign(self, message: bytes) -> bytes:
+        return self._key.sign(message, _HASH)
+
+
+class NoKey:
+    """No device key: records are hash-chained but unsigned, and say so."""
+
+    certificates: tuple[bytes, ...] = ()
+    public_key = None
+
+    def sign(self, message: bytes) -> bytes:
+        del message
+        return b""
+
+
+def load_file_key(identity: Path) -> FileKey:
+    """The device key and its certificate chain from an identity folder.
+
+    Raises DeviceError if either is missing, readable by others, or does not match the other: the
+    camera then records unsigned.
+    """
+    key_path, chain_path = identity / DEVICE_KEY, identity / DEVICE_CHAIN
+    try:
+        mode = key_path.stat().st_mode
+        if stat.S_IMODE(mode) & 0o077:
+            raise DeviceError(
+                f"{key_path}: mode {stat.S_IMODE(mode):04o} lets others read the device key",
+                f"Run: chmod 0600 {key_path}",
+            )
+        key = serialization.load_pem_private_key(key_path.read_bytes(), None)
+        chain = x509.load_pem_x509_certificates(chain_path.read_bytes())
+    except OSError as fault:
+        raise DeviceError(
+            f"{fault.filename}: {fault.strerror}", "Provision this camera: no device key"
+        ) from fault
+    except (ValueError, TypeError) as fault:
+        raise DeviceError(f"{identity}: device key or certificate is damaged: {fault}") from fault
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
+        raise DeviceError(f"{key_path}: not an EC P-256 key", "Provision this camera again")
+    if key.public_key() != chain[0].public_key():
+        raise DeviceError(f"{chain_path}: the certificate is not of {key_path}")
+    return FileKey(key, chain)
+
+
+def load_recipients(identity: Path) -> list[ec.EllipticCurvePublicKey]:
+    """The public keys that every content key is wrapped to, in order of their file names.
+
+    Raises ConfigError for a file that is not an EC P-256 public key. None at all is the caller's
+    business: it refuses to record in clear.
+    """
+    keys = []
+    for path in sorted((identity / RECIPIENTS).glob("*.pem")):
+        try:
+            key = serialization.load_pem_public_key(path.read_bytes())
+        except (OSError, ValueError) as fault:
+            raise ConfigError(f"{path}: not a public key: {fault}") from fault
+        if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
+            raise ConfigError(f"{path}: not an EC P-256 public key")
+        keys.append(key)
+    return keys
+
+
+def load_private_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """A custodian's private key. Raises CannotOpen if it is not one."""
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+    except OSError as fault:
+        raise CannotOpen(f"{path}: {fault.strerror}", "Give the custodian's key") from fault
+    except (ValueError, TypeError) as fault:
+        raise CannotOpen(f"{path}: not an unencrypted private key in PEM: {fault}") from fault
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
+        raise CannotOpen(f"{path}: not an EC P-256 private key")
+    return key
+
+
+def load_root(path: Path) -> x509.Certificate:
+    """The force root that a verifier trusts. Raises CannotOpen if it is not a certificate."""
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except OSError as fault:
+        raise CannotOpen(f"{path}: {fault.strerror}", "Give the root with --trust") from fault
+    except ValueError as fault:
+        raise CannotOpen(f"{path}: not a PEM certificate: {fault}") from fault
+
+
+def fingerprint(der: Buffer) -> str:
+    return hashlib.sha256(der).hexdigest()
+
+
+def public_key_of(der: bytes) -> ec.EllipticCurvePublicKey:
+    """The P-256 key in a certificate. Raises EvidenceError if there is none."""
+    try:
+        key = x509.load_der_x509_certificate(der).public_key()
+    except ValueError as fault:
+        raise EvidenceError(f"certificate cannot be parsed: {fault}") from fault
+    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
+        raise EvidenceError("certificate does not hold an EC P-256 key")
+    return key
+
+
+def check(key: ec.EllipticCurvePublicKey, message: bytes, signature: bytes) -> None:
+    """Raises EvidenceError unless the signature is the key's over the message."""
+    try:
+        key.verify(signature, message, _HASH)
+    except InvalidSignature as fault:
+        raise EvidenceError("signature does not match the record") from fault
+
+
+class Trust(Enum):
+    """What a certificate chain is worth, judged at the time of signing."""
+
+    TRUSTED = "trusted"
+    UNSIGNED = "unsigned"
+    UNKNOWN_ISSUER = "unknown issuer"
+    NOT_VALID_AT_SIGNING = "not valid at signing"
+    NOT_FOR_SIGNING = "not for signing evidence"
+
+
+@dataclass(frozen=True, slots=True)
+class ChainVerdict:
+    """The answer for one chain: who signed, and whether the root vouches for it."""
+
+    trust: Trust
+    device: str
+    detail: str
+
+
+def judge_chain(
+    certificates: Sequence[bytes], root: x509.Certificate | None, signed_utc_ns: int
+) -> ChainVerdict:
+    """Whether the chain leads to the root and was valid when it signed. Never raises."""
+    if not certificates:
+        return ChainVerdict(Trust.UNSIGNED, "", "no device key signed this")
+    try:
+        chain = [x509.load_der_x509_certificate(der) for der in certificates]
+        device = _common_name(chain[0])
+        if root is None:
+            return ChainVerdict(Trust.UNKNOWN_ISSUER, device, "no root given: use --trust ROOT.pem")
+        at = datetime.fromtimestamp(signed_utc_ns / 1e9, UTC)
+        return _judge([*chain, root], device, at)
+    except (ValueError, TypeError, InvalidSignature, OverflowError, OSError) as fault:
+        reason = str(fault) or type(fault).__name__
+        return ChainVerdict(Trust.UNKNOWN_ISSUER, "", f"chain does not lead to the root: {reason}")
+
+
+def _judge(chain: Sequence[x509.Certificate], device: str, at: datetime) -> ChainVerdict:
+    for i, (subject, issuer) in enumerate(pairwise(chain)):
+        subject.verify_directly_issued_by(issuer)
+        constraints = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
+        if not constraints.ca:
+            return ChainVerdict(Trust.UNKNOWN_ISSUER, device, f"certificate {i + 1} is no authority")
+    try:
+        usage = chain[0].extensions.get_extension_for_class(x509.KeyUsage).value
+        may_sign = usage.digital_signature and not usage.key_cert_sign
+    except x509.ExtensionNotFound:
+        may_sign = False
+    if not may_sign:
+        return ChainVerdict(Trust.NOT_FOR_SIGNING, device, "key usage is not digitalSignature alone")
+    for certificate in chain:
+        if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
+            return ChainVerdict(
+                Trust.NOT_VALID_AT_SIGNING, device,
+                f"{_common_name(certificate)} is valid {certificate.not_valid_before_utc:%Y-%m-%d} "
+                f"to {certificate.not_valid_after_utc:%Y-%m-%d}, signed {at:%Y-%m-%d}",
+            )  # fmt: skip
+    return ChainVerdict(Trust.TRUSTED, device, f"issued by {_common_name(chain[-1])}")
+
+
+def _common_name(certificate: x509.Certificate) -> str:
+    names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return str(names[0].value) if names else "unnamed"

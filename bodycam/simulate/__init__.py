@@ -1,0 +1,1 @@
+"""The simulated seams that CI and every developer use."""

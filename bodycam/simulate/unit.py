@@ -1,0 +1,235 @@
+"""A simulated camera on a laptop: its folder, its keys, its configuration, its daemon.
+
+Stands in for systemd too: it listens for READY and starts the recorder again when it dies.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from ..clock import ScaledClock, SystemClock
+from ..config import parse
+from ..errors import BodycamError, ConfigError, DeviceError
+from ..provision.identity import make_identity
+
+_RESTART_S = 0.1
+_READY_S = 30.0
+_BASE: dict[str, dict[str, Any]] = {
+    "device": {"id": "BC-0001", "force": "demo-force"},
+    "camera": {"source": "synthetic", "width": 640, "height": 360, "bitrate_kbps": 1500},
+    "audio": {"source": "synthetic"},
+    "recording": {"post_record_s": 2, "segment_s": 10, "fragment_ms": 300},
+    "pre_record": {"seconds": 10},
+    "store": {"min_free_mib": 1},
+    "watchdog": {"heartbeat_s": 10},
+}
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        before = merged.get(key)
+        both = isinstance(before, dict) and isinstance(value, dict)
+        merged[key] = _merge(before, value) if both else value
+    return merged
+
+
+class Unit:
+    """One camera in a folder: `camera/` is its card, `authority/` is what the force keeps."""
+
+    def __init__(self, out: Path, overrides: dict[str, Any], speed: float) -> None:
+        self.out = out
+        self.card = out / "camera"
+        self.runtime = out / "run"
+        self.sysfs = out / "sysfs"
+        self.config_path = out / "bodycam.toml"
+        self.socket_path = self.runtime / "pins.sock"
+        self.status_path = self.runtime / "status.json"
+        self.root_path = out / "authority" / "root.pem"
+        system = SystemClock()
+        now = system.sample()
+        boot_ns, utc_ns = now.boot_ns, now.utc_ns
+        self.clock = ScaledClock(speed, boot_ns, utc_ns - boot_ns, system.boot_id)
+        tree = _merge(_BASE, overrides)
+        tree = _merge(tree, {
+            "store": {"path": str(self.card), "runtime": str(self.runtime)},
+            "identity": {"path": str(out / "identity")},
+            "power": {"sysfs": str(self.sysfs)},
+            "gpio": {"backend": "simulated"},
+            "simulate": {
+                "speed": float(speed), "origin_ns": boot_ns, "utc_offset_ns": utc_ns - boot_ns,
+                "boot_id": self.clock.boot_id,
+            },
+        })  # fmt: skip
+        self.config = parse(tree, "scenario [config]")
+        self._tree = tree
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ending = False
+        self._lock = threading.Lock()
+        self.ready = threading.Event()
+        self.ready_ns: int | None = None
+        self.starts = 0
+        self.exit_codes: list[int] = []
+        self._notify: socket.socket | None = None
+
+    def prepare(self) -> None:
+        """Make the folders, the keys and the configuration. Raises ConfigError for a used folder."""
+        if self.out.exists() and any(self.out.iterdir()):
+            raise ConfigError(
+                f"{self.out}: not empty", "Name a new folder with --out, or delete this one"
+            )
+        for folder in (self.card, self.runtime, self.sysfs):
+            folder.mkdir(parents=True)
+        make_identity(self.out, self.config.device.id, self.clock.sample().utc_ns)
+        self.config_path.write_text(_toml(self._tree), encoding="utf-8")
+
+    def set_sensor(self, name: str, value: int) -> None:
+        """Write one file of the simulated sysfs."""
+        path = self.sysfs / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(path.name + ".new")
+        draft.write_text(f"{value}\n", encoding="ascii")
+        draft.rename(path)
+
+    # -- the daemon ---------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the daemon and everything that watches over it."""
+        self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._notify.bind(f"\0bodycam-{os.getpid()}-{id(self)}")
+        threading.Thread(target=self._listen, daemon=True, name="notify").start()
+        self._launch()
+        threading.Thread(target=self._keep, daemon=True, name="keeper").start()
+
+    def _launch(self) -> None:
+        if self._notify is None:
+            raise AssertionError("start() makes the notify socket")
+        name = self._notify.getsockname()
+        env = {**os.environ, "NOTIFY_SOCKET": "@" + name[1:].decode()}
+        with (self.out / "recorder.log").open("ab") as messages:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "bodycam", "run", "--config", str(self.config_path)],
+                env=env, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages,
+            )  # fmt: skip
+        self.starts += 1
+
+    def _listen(self) -> None:
+        while self._notify is not None:
+            try:
+                message = self._notify.recv(4096)
+            except OSError:
+                return  # closed
+            if b"READY=1" in message.split(b"\n"):
+                self.ready_ns = self.clock.boot_ns()
+                self.ready.set()
+
+    def _keep(self) -> None:
+        # Restart=always, RestartSec=100ms: what the shipped unit asks of systemd.
+        while True:
+            process = self._process
+            if process is None:
+                return
+            code = process.wait()
+            with self._lock:
+                self.exit_codes.append(code)
+                if self._ending:
+                    return
+                self.ready.clear()
+                threading.Event().wait(_RESTART_S)
+                self._launch()
+
+    def wait_ready(self) -> int:
+        """Boot time at which the recorder said READY. Raises DeviceError if it never does."""
+        if not self.ready.wait(_READY_S) or self.ready_ns is None:
+            text = (self.out / "recorder.log").read_text(encoding="utf-8", errors="replace")
+            raise DeviceError(
+                f"the recorder was not ready within {_READY_S:.0f} s: {text[-500:]}",
+                f"See {self.out}/recorder.log",
+            )
+        return self.ready_ns
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def status(self) -> dict[str, Any]:
+        """The daemon's status file."""
+        return dict(json.loads(self.status_path.read_text(encoding="utf-8")))
+
+    def signal_recorder(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def signal_worker(self, number: signal.Signals) -> None:
+        pid = self.status()["worker_pid"]
+        if pid is None:
+            raise DeviceError("no capture worker is running")
+        os.kill(int(pid), number)
+
+    def stop(self, *, orderly: bool = True, timeout_s: float = 20.0) -> int:
+        """End the daemon, in order or by SIGKILL; its exit code."""
+        with self._lock:
+            self._ending = True
+        process = self._process
+        if process is None:
+            return 0
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM if orderly else signal.SIGKILL)
+        try:
+            code = process.wait(timeout_s)
+        except subprocess.TimeoutExpired as fault:
+            process.kill()
+            process.wait()
+            raise BodycamError(
+                f"the recorder did not end within {timeout_s:.0f} s of SIGTERM"
+            ) from fault
+        finally:
+            if self._notify is not None:
+                self._notify.close()
+                self._notify = None
+        return code
+
+
+def mount_card(card: Path, size_mib: int) -> None:
+    """Put a real small file system under the card. Needs root, of a namespace at least."""
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size_mib}m,mode=0750", "bodycam-card"]
+    subprocess.run([*command, str(card)], check=True)
+
+
+def unmount_card(card: Path) -> None:
+    """Take the small file system away again and keep what was on it."""
+    kept = card.with_name(card.name + ".kept")
+    shutil.copytree(card, kept)
+    subprocess.run(["umount", str(card)], check=True)
+    card.rmdir()
+    kept.rename(card)
+
+
+def _toml(tree: dict[str, Any]) -> str:
+    lines = []
+    for table, values in tree.items():
+        if isinstance(values, list):
+            for entry in values:
+                lines += [f"[[{table}]]", *_pairs(entry), ""]
+            continue
+        plain = {k: v for k, v in values.items() if not isinstance(v, dict)}
+        lines += [f"[{table}]", *_pairs(plain), ""]
+        for name, nested in values.items():
+            if isinstance(nested, dict):
+                for key, entry in nested.items():
+                    lines += [f"[{table}.{name}.{key}]", *_pairs(entry), ""]
+    return "\n".join(lines)
+
+
+def _pairs(values: dict[str, Any]) -> list[str]:
+    # JSON's strings, numbers and booleans are TOML's.
+    return [f"{key} = {json.dumps(value)}" for key, value in values.items()]

@@ -1,0 +1,197 @@
+"""Evidence files: create, append, sync, finish; and what room is left.
+
+`evidence/<recording>/<device>_<recording>_<segment:05d>.mp4` under one root, beside `log/`. Files
+only grow; nothing that was synced is ever changed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .clock import Clock
+from .errors import AlreadyRunning, StorageError, StorageFull
+from .media import Buffer
+
+_KEEP_SIZE = 1
+_RESERVE_BYTES = 4 * 1024 * 1024
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def storage_error(fault: OSError, path: Path) -> StorageError:
+    """What an I/O error means to whoever must act."""
+    if fault.errno in _FULL:
+        return StorageFull(
+            f"{path}: no space left on the card", "Dock the camera to offload; nothing is deleted"
+        )
+    if fault.errno == errno.EROFS:
+        return StorageError(f"{path}: the card has become read-only", "Replace the card")
+    return StorageError(f"{path}: {fault.strerror}", "Check the card, then `bodycam status`")
+
+
+def reserve(fd: int, offset: int, length: int) -> bool:
+    """Allocate blocks beyond the end without changing the size; False where there is no room."""
+    result = _libc.fallocate(
+        ctypes.c_int(fd), ctypes.c_int(_KEEP_SIZE), ctypes.c_int64(offset), ctypes.c_int64(length)
+    )
+    return bool(result == 0)
+
+
+def sync_directory(path: Path) -> None:
+    """Make names in a directory durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace a small file. A power cut leaves the old content or the new, never a part."""
+    temporary = path.with_name(path.name + ".new")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+    try:
+        os.write(fd, data)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    temporary.rename(path)
+    sync_directory(path.parent)
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Room on the card."""
+
+    total_bytes: int
+    free_bytes: int
+
+    @property
+    def free_percent(self) -> int:
+        return 100 * self.free_bytes // max(1, self.total_bytes)
+
+
+class SegmentFile:
+    """One evidence file while it grows. A power cut leaves what was synced, and maybe more."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self.path = path
+        self._clock = clock
+        self.size = 0
+        self.synced_size = 0
+        self._reserved = 0
+        try:
+            self._fd = os.open(
+                path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640
+            )
+            sync_directory(path.parent)
+        except OSError as fault:
+            raise storage_error(fault, path) from fault
+
+    def append(self, parts: Sequence[Buffer]) -> None:
+        """Write at the end, all or nothing.
+
+        Raises StorageFull or StorageError, the file as before: a part that was written is cut off
+        again, for it was never promised.
+        """
+        data = b"".join(parts)
+        if self.size + len(data) > self._reserved and reserve(
+            self._fd, self.size, _RESERVE_BYTES + len(data)
+        ):
+            self._reserved = self.size + _RESERVE_BYTES + len(data)
+        try:
+            written, view = 0, memoryview(data)
+            while written < len(view):
+                written += os.pwrite(self._fd, view[written:], self.size + written)
+        except OSError as fault:
+            os.ftruncate(self._fd, self.size)
+            self._reserved = self.size
+            raise storage_error(fault, self.path) from fault
+        self.size += len(data)
+
+    def sync(self) -> int:
+        """Make everything appended durable; the boot time at which it was, in ns."""
+        try:
+            os.fdatasync(self._fd)
+        except OSError as fault:
+            raise storage_error(fault, self.path) from fault
+        self.synced_size = self.size
+        return self._clock.boot_ns()
+
+    def close(self) -> None:
+        """Give back what was reserved and close. Idempotent."""
+        if self._fd >= 0:
+            os.ftruncate(self._fd, self.size)
+            os.close(self._fd)
+            self._fd = -1
+
+
+class Store:
+    """The root of the evidence, owned by one recorder at a time."""
+
+    def __init__(self, root: Path, clock: Clock) -> None:
+        self.root = root
+        self.evidence = root / "evidence"
+        self.log = root / "log"
+        self._clock = clock
+        self._lock_fd = -1
+
+    def open(self) -> None:
+        """Create the folders and take the lock. Raises AlreadyRunning or StorageError."""
+        try:
+            for folder in (self.root, self.evidence, self.log):
+                folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+            self._lock_fd = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        except OSError as fault:
+            raise storage_error(fault, self.root) from fault
+        try:
+            fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as fault:
+            self.close()
+            raise AlreadyRunning(
+                f"{self.root}: another recorder is running on this store",
+                "Stop it first, or use another [store] path",
+            ) from fault
+
+    def create_segment(self, device: str, recording: str, segment: int) -> SegmentFile:
+        """A new, empty evidence file, its name durable."""
+        folder = self.evidence / recording
+        try:
+            if not folder.is_dir():
+                folder.mkdir(mode=0o750)
+                sync_directory(self.evidence)
+        except OSError as fault:
+            raise storage_error(fault, folder) from fault
+        return SegmentFile(folder / segment_name(device, recording, segment), self._clock)
+
+    def space(self) -> Space:
+        try:
+            facts = os.statvfs(self.evidence)
+        except OSError as fault:
+            raise storage_error(fault, self.evidence) from fault
+        return Space(facts.f_blocks * facts.f_frsize, facts.f_bavail * facts.f_frsize)
+
+    def check_room(self, min_free_bytes: int) -> None:
+        """Raises StorageFull before the card is so full that END and the log find no room."""
+        free = self.space().free_bytes
+        if free < min_free_bytes:
+            raise StorageFull(
+                f"{self.evidence}: {free // 2**20} MiB left, {min_free_bytes // 2**20} MiB are kept",
+                "Dock the camera to offload; nothing is deleted",
+            )
+
+    def close(self) -> None:
+        """Give the lock back. Idempotent; a killed recorder's lock goes with it."""
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+
+
+def segment_name(device: str, recording: str, segment: int) -> str:
+    return f"{device}_{recording}_{segment:05d}.mp4"

@@ -1,0 +1,313 @@
+"""One recorder out of a configuration: wire it, watch its threads, shut it down in order.
+
+| moment           | what happens                                             | systemd hears  |
+|------------------|----------------------------------------------------------|----------------|
+| start            | lock, log (torn tail set aside), recovery, ring, worker  | STATUS         |
+| first picture    | or 5 s without a camera: the switch works in either case | READY=1        |
+| every second     | if every thread moved                                    | WATCHDOG=1     |
+| SIGTERM, SIGINT  | segment closed, log closed, within 2 s                   | STOPPING=1     |
+| a thread is dead | as SIGTERM, exit 1: a clean recorder is started          | STOPPING=1     |
+"""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+from . import __version__
+from .buffer import PreRecordBuffer, RingLimits
+from .clock import MS, NS, Clock, ClockSource, ScaledClock, SystemClock, wait
+from .config import Config, PinsBackend, pin_map
+from .errors import DeviceError, ExitCode
+from .eventlog import EventLog, Recovered
+from .formats.records import NO_PREVIOUS
+from .gpio import Pins, RpiPins
+from .lamps import Lamps
+from .notify import Notifier
+from .recorder import Recorder
+from .recording import MuteWindows
+from .recovery import examine
+from .sealer import Report, Sealer
+from .segment import SealingKit
+from .signals import Cue, Facts
+from .signalplayer import SignalPlayer, TraceEvent
+from .signing import NoKey, Signer, load_file_key, load_recipients
+from .simulate.pins import SimulatedPins
+from .store import Store
+from .switches import SwitchReader
+from .watchdog import Watchdog
+from .worker import Worker
+
+_READY_ANYWAY_NS = 5 * NS
+_STUCK_NS = 20 * NS
+_LONG_NS = 3600 * NS
+_LOOP_S = 0.25
+
+
+class Watched(Protocol):
+    """A thread that counts its rounds."""
+
+    beats: int
+    crashed: str | None
+
+    @property
+    def alive(self) -> bool: ...
+
+
+def make_clock(config: Config) -> Clock:
+    """The machine's clock, or the simulated one that the configuration describes."""
+    simulated = config.simulate
+    if simulated is None:
+        return SystemClock()
+    return ScaledClock(
+        simulated.speed, simulated.origin_ns, simulated.utc_offset_ns, simulated.boot_id
+    )
+
+
+class Supervisor:
+    """Owns every part of one recorder for as long as `run` runs."""
+
+    def __init__(self, config: Config, config_path: Path, notifier: Notifier) -> None:
+        self._config, self._config_path, self._notifier = config, config_path, notifier
+        self._clock = make_clock(config)
+        self._stop = threading.Event()
+        self._stop_reason = "signal"
+        self._closing = ExitStack()
+        self._keys_ok = False
+
+    def stop(self, number: int, _frame: object) -> None:
+        """Signal handler: end in order."""
+        self._stop_reason = signal.Signals(number).name
+        self._stop.set()
+
+    def run(self) -> ExitCode:
+        """Run until told to stop; the exit code. Raises what makes a start impossible."""
+        signal.signal(signal.SIGTERM, self.stop)
+        signal.signal(signal.SIGINT, self.stop)
+        with self._closing:
+            self._wire()
+            failed = self._watch()
+            self._shut_down(failed)
+        return ExitCode.FAILURE if failed else ExitCode.OK
+
+    # -- start --------------------------------------------------------------------------------
+
+    def _wire(self) -> None:
+        config, clock = self._config, self._clock
+        Path(config.store.runtime).mkdir(mode=0o755, parents=True, exist_ok=True)
+        store = Store(Path(config.store.path), clock)
+        self._closing.callback(store.close)
+        store.open()
+        signer, key_fault = self._load_key()
+        origin = f"{config.device.force}/bodycam/{config.device.id}"
+        self._log = EventLog(store.log, clock, origin, signer)
+        recovered = self._log.open()
+        self._closing.callback(self._log.close)
+        continues, previous = self._begin_log(recovered, store, key_fault)
+        recipients = tuple(load_recipients(Path(config.identity.path)))
+        self._keys_ok = bool(recipients)
+        if not recipients:
+            self._log.append("wrapkey.missing", sync=True, folder=config.identity.path)
+        ring = self._make_ring()
+        kit = SealingKit(
+            config.device.id, clock.boot_id, _firmware(), signer, recipients,
+            config.recording.fragment_ms * MS, NS // config.camera.fps, self._log.head,
+            clock.sample,
+        )  # fmt: skip
+        self._wire_threads(store, ring, kit, continues, previous)
+
+    def _wire_threads(
+        self, store: Store, ring: PreRecordBuffer, kit: SealingKit, continues: str | None,
+        previous: str,
+    ) -> None:  # fmt: skip
+        config, clock, log = self._config, self._clock, self._log
+        min_free = config.store.min_free_mib * 2**20
+
+        def sealer(report: Callable[[Report], None], mutes: MuteWindows) -> Sealer:
+            return Sealer(
+                store, log, clock, kit, config.recording.segment_s * NS, mutes,
+                lambda: store.check_room(min_free), report,
+            )  # fmt: skip
+
+        self._recorder = Recorder(
+            config, clock, log, ring, Worker(ring, clock, self._config_path), sealer, self._cue,
+            can_encrypt=self._keys_ok, continues=continues, previous_box=previous,
+            has_room=lambda: store.space().free_bytes >= 2 * min_free,
+        )  # fmt: skip
+        pins = self._open_pins()
+        self._closing.callback(pins.close)
+        self._lamps = Lamps(
+            SignalPlayer(pins.write, config.signals), clock, self._facts, self._publisher(pins)
+        )
+        self._switches = SwitchReader(
+            config, pins, clock, log, self._recorder.post, lambda _: self._cue(Cue.PRESS_ACK)
+        )
+        self._watchdog = Watchdog(
+            config, clock, log, store, ring, self._recorder, self._switches,
+            lambda: self._lamps.state,
+        )  # fmt: skip
+        self._watchdog.sample_clock(logged=True)
+        self._lamps.start()
+        self._recorder.start()
+        self._switches.start()
+        self._watchdog.start()
+
+    def _load_key(self) -> tuple[Signer, str | None]:
+        try:
+            return load_file_key(Path(self._config.identity.path)), None
+        except DeviceError as fault:
+            # Unsigned evidence is still evidence; the officer must not be left without.
+            return NoKey(), str(fault)
+
+    def _begin_log(
+        self, recovered: Recovered, store: Store, key_fault: str | None
+    ) -> tuple[str | None, str]:
+        log, config = self._log, self._config
+        digest = hashlib.sha256(self._config_path.read_bytes()).hexdigest()
+        log.append(
+            "boot", sync=True, fw=_firmware(), device=config.device.id, config_sha256=digest,
+            heartbeat_s=config.watchdog.heartbeat_s, pre_record_s=config.pre_record.seconds,
+            pre_record_audio=config.pre_record.audio,
+        )  # fmt: skip
+        if recovered.torn_bytes:
+            log.append(
+                "log.torn", bytes=recovered.torn_bytes, file=f"events.torn-{recovered.lines}"
+            )
+        if recovered.damaged_lines:
+            log.append("log.damaged", lines=recovered.damaged_lines)
+        if recovered.unclean:
+            log.append(
+                "boot.unclean", last_boot=recovered.last_boot, last_ns=recovered.last_boot_ns
+            )
+        if key_fault:
+            log.append("key.missing", sync=True, reason=key_fault)
+        continues, previous = None, NO_PREVIOUS
+        for segment in recovered.open_segments:
+            remains = examine(store.evidence / segment.file)
+            log.append(
+                "recovery", rec=segment.recording, seg=segment.segment, file=segment.file,
+                frags=remains.fragments, bytes_intact=remains.intact_bytes,
+                bytes_total=remains.total_bytes, last=remains.last_box, end=remains.complete,
+            )  # fmt: skip
+            if remains.last_box:
+                continues, previous = segment.recording, remains.last_box
+        log.sync()
+        return continues, previous
+
+    def _make_ring(self) -> PreRecordBuffer:
+        config = self._config
+        seconds = config.pre_record.seconds + config.ring.reserve_s
+        size = config.ring_bytes
+        ring = PreRecordBuffer(
+            RingLimits(size, seconds * NS, config.ring.max_units, min(size // 8, 1024 * 1024))
+        )
+        self._closing.callback(ring.close)
+        if not ring.locked:
+            self._log.append("ring.unlocked", bytes=size, reason="limit on locked memory")
+        return ring
+
+    def _open_pins(self) -> Pins:
+        config = self._config
+        if config.gpio.backend is PinsBackend.RPI:
+            return RpiPins(pin_map(config), self._clock)
+        socket_path = Path(config.store.runtime) / "pins.sock"
+        return SimulatedPins(pin_map(config), self._clock, socket_path, self._on_world)
+
+    def _on_world(self, world: dict[str, Any]) -> dict[str, Any]:
+        """The part of the simulated world that lives in this process: its clock."""
+        clock = self._clock
+        change = world.get("clock")
+        if not isinstance(clock, ScaledClock) or not isinstance(change, dict):
+            raise DeviceError("world: only a simulated clock can be changed here")
+        clock.step_utc(
+            int(change["step_ms"]), ClockSource(change["source"]), int(change["unc_ms"])
+        )
+        return {"utc_ns": clock.sample().utc_ns}
+
+    # -- while it runs ------------------------------------------------------------------------
+
+    def _cue(self, cue: Cue) -> None:
+        self._lamps.cue(cue)
+
+    def _publisher(self, pins: Pins) -> Callable[[TraceEvent], None]:
+        if isinstance(pins, SimulatedPins):
+            return lambda event: pins.publish({"trace": event.to_json()})
+        return lambda event: None
+
+    def _facts(self) -> Facts:
+        live, health, now_ns = self._recorder.live, self._watchdog, self._clock.boot_ns()
+        sync_ns = self._recorder.sealer.last_sync_ns
+        wanted = live.wanted_ns is not None
+        return Facts(
+            booted=self._recorder.alive,
+            ready=live.ready,
+            recording=live.recording is not None and live.on_disk,
+            wanted=wanted,
+            wanted_age_ns=None if live.wanted_ns is None else now_ns - live.wanted_ns,
+            last_sync_age_ns=now_ns - sync_ns if sync_ns is not None and live.on_disk else None,
+            stop_pending=self._switches.pending_off(),
+            tail=live.state.value == "tail",
+            camera_ok=live.camera_ok,
+            keys_ok=self._keys_ok,
+            switch_ok=not self._switches.faulty(),
+            degraded=live.audio_lost or self._log.fault is not None,
+            storage_full=live.storage_full,
+            storage_low_percent=health.low_percent,
+            battery_minutes=health.power.battery_minutes,
+            hot=health.heat_level is not None,
+            clock_unset=health.clock_unset,
+            long=live.wanted_ns is not None and now_ns - live.wanted_ns > _LONG_NS,
+            covert=live.covert,
+            muted=live.muted,
+        )
+
+    def _threads(self) -> dict[str, Watched]:
+        return {
+            "recorder": self._recorder, "sealer": self._recorder.sealer,
+            "switch": self._switches, "health": self._watchdog, "signals": self._lamps,
+        }  # fmt: skip
+
+    def _watch(self) -> str | None:
+        """Feed systemd while everything moves; the reason if a thread has died."""
+        began_ns = self._clock.boot_ns()
+        ready = False
+        moved = {name: (-1, began_ns) for name in self._threads()}
+        while not self._stop.is_set():
+            now_ns = self._clock.boot_ns()
+            for name, thread in self._threads().items():
+                if not thread.alive:
+                    return f"{name}: {thread.crashed or 'ended'}"
+                if thread.beats != moved[name][0]:
+                    moved[name] = (thread.beats, now_ns)
+            if all(now_ns - at_ns < _STUCK_NS for _, at_ns in moved.values()):
+                self._notifier.send(watchdog="1")
+            if not ready and (
+                self._recorder.live.ready or now_ns - began_ns > _READY_ANYWAY_NS
+            ):
+                ready = True
+                self._watchdog.write_status()
+                self._notifier.send(ready="1", status=f"{self._recorder.live.state.value}")
+            wait(self._clock, self._stop, _LOOP_S if ready else 0.02)
+        return None
+
+    def _shut_down(self, failed: str | None) -> None:
+        self._notifier.send(stopping="1")
+        if failed:
+            self._log.append("thread.died", sync=True, reason=failed)
+        self._switches.stop()
+        closed = self._recorder.shutdown(self._clock.real_s(10.0))
+        self._watchdog.stop()
+        self._lamps.stop()
+        if not failed and closed:
+            self._log.append("shutdown", sync=True, reason=self._stop_reason)
+        self._log.checkpoint()
+        self._watchdog.write_status()
+
+
+def _firmware() -> str:
+    return f"bodycam {__version__}"

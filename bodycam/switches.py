@@ -1,0 +1,275 @@
+"""The switch thread: raw edges in, logged toggles and activation events out.
+
+Every raw edge and every debounced toggle is logged; a toggle is durable before the next edge is
+looked at. The recorder hears of it first: a card that stalls delays the log, not the recording.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from . import activation
+from .clock import MS, NS, Clock
+from .config import Config, SwitchKind, pin_map
+from .debounce import (
+    Debouncer,
+    Edge,
+    Glitch,
+    LineFault,
+    LineFaultEnded,
+    LostPulse,
+    Outcome,
+    Reconciled,
+    Toggle,
+)
+from .errors import DeviceError
+from .eventlog import EventLog
+from .gesture import ButtonGesture, Gesture, GestureKind, HoldGesture
+from .gpio import Pins
+
+# An edge may still be on its way through the driver when the clock has passed it.
+_DRIVER_NS = 5 * MS
+_KEY_STABLE_NS = 30 * MS
+_EDGES_PER_S = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An activation event and the log line that stands for it."""
+
+    event: activation.Event
+    log_seq: int
+
+
+class SwitchReader:
+    """Owns the inputs: one debouncer a pin, the gestures, and the record of both."""
+
+    def __init__(
+        self, config: Config, pins: Pins, clock: Clock, log: EventLog,
+        post: Callable[[Request], None], acknowledge: Callable[[int], None],
+    ) -> None:  # fmt: skip
+        self._pins, self._clock, self._log, self._post = pins, clock, log, post
+        self._acknowledge = acknowledge
+        switch = config.switch
+        self._kind = switch.kind
+        self._reread_ns = switch.reread_ms * MS
+        self._triggers = {t.pin: t.name for t in config.triggers}
+        mapped = pin_map(config)
+        key_ns = min(_KEY_STABLE_NS, switch.on_stable_ms * MS)
+        slide = switch.kind is SwitchKind.SLIDE
+        stable = {
+            "record": (switch.on_stable_ms * MS, switch.off_stable_ms * MS if slide else key_ns),
+            **{t.pin: (t.stable_ms * MS, t.stable_ms * MS) for t in config.triggers},
+        }
+        names = [n for n in ("record", "marker", "mute", "covert", *self._triggers) if n in mapped]
+        self._debouncers = {
+            name: Debouncer(name, *stable.get(name, (key_ns, key_ns)), initial=False)
+            for name in names
+        }
+        self._button = ButtonGesture(
+            switch.double_press_ms * MS, switch.hold_stop_ms * MS, key_ns + _DRIVER_NS
+        )
+        self._mute = HoldGesture(config.mute.hold_ms * MS, key_ns + _DRIVER_NS)
+        self._raw = dict.fromkeys(names, False)
+        self._logged: dict[str, tuple[int, int]] = {}  # pin: (second, edges logged in it)
+        self._suppressed = dict.fromkeys(names, 0)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="switch")
+        self.beats = 0
+        self.crashed: str | None = None
+
+    def start(self) -> None:
+        """Take the level each input has now, then follow the edges."""
+        now_ns = self._clock.boot_ns()
+        for name, debouncer in self._debouncers.items():
+            if self._pins.level(name):
+                self._log.append("switch.on_at_boot", now_ns, pin=name)
+                self._raw[name] = True
+                self._handle(name, debouncer.level(active=True, at_ns=now_ns))
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(2.0)
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def pending_off(self) -> bool:
+        """True while the switch was put to off and the stop is not confirmed."""
+        pending = self._debouncers["record"].pending
+        return pending is not None and not pending.active and self._kind is SwitchKind.SLIDE
+
+    def levels(self) -> dict[str, bool]:
+        """The debounced level of each input."""
+        return {name: d.active for name, d in self._debouncers.items()}
+
+    def faulty(self) -> bool:
+        """True while any input chatters without an end."""
+        return any(d.faulty for d in self._debouncers.values())
+
+    def _run(self) -> None:
+        next_reread_ns = 0
+        try:
+            while not self._stop.is_set():
+                self.beats += 1
+                known_ns = self._clock.boot_ns() - _DRIVER_NS
+                for edge in self._read(self._wait_ns(known_ns)):
+                    self._edge(edge)
+                if known_ns >= next_reread_ns:
+                    next_reread_ns = known_ns + self._reread_ns
+                    self._reread()
+                for name, debouncer in self._debouncers.items():
+                    self._handle(name, debouncer.tick(known_ns))
+                self._gestures(self._button.tick(known_ns))
+                self._mute_gestures(self._mute.tick(known_ns))
+        except BaseException as fault:
+            self.crashed = f"{type(fault).__name__}: {fault}"
+            raise
+
+    def _read(self, timeout_ns: int) -> list[Edge]:
+        try:
+            return self._pins.edges(timeout_ns / NS)
+        except DeviceError as fault:
+            # An edge that could not be read: the level re-read puts the state right.
+            self._log.append("gpio.fault", sync=True, reason=str(fault))
+            return []
+
+    def _wait_ns(self, known_ns: int) -> int:
+        dues = [d.due_ns for d in self._debouncers.values()]
+        dues += [self._button.due_ns, self._mute.due_ns]
+        soonest = min((due for due in dues if due is not None), default=known_ns + self._reread_ns)
+        return max(1 * MS, min(self._reread_ns, soonest - known_ns))
+
+    def _edge(self, edge: Edge) -> None:
+        debouncer = self._debouncers.get(edge.pin)
+        if debouncer is None:
+            return
+        self._raw[edge.pin] = edge.active
+        self._log_edge(edge, debouncer)
+        self._handle(edge.pin, debouncer.feed(edge))
+
+    def _log_edge(self, edge: Edge, debouncer: Debouncer) -> None:
+        # A floating line must not fill the log: beyond a rate edges are counted, and said so.
+        second = edge.at_ns // NS
+        last, count = self._logged.get(edge.pin, (second, 0))
+        count = count + 1 if last == second else 1
+        self._logged[edge.pin] = (second, count)
+        if count > _EDGES_PER_S or debouncer.faulty:
+            self._suppressed[edge.pin] += 1
+            return
+        if self._suppressed[edge.pin]:
+            self._log.append(
+                "switch.edges_suppressed", edge.at_ns, pin=edge.pin,
+                edges=self._suppressed[edge.pin],
+            )  # fmt: skip
+            self._suppressed[edge.pin] = 0
+        self._log.append(
+            "switch.edge", edge.at_ns, pin=edge.pin, active=edge.active, line_seq=edge.line_seq
+        )
+
+    def _reread(self) -> None:
+        for name, debouncer in self._debouncers.items():
+            if self._pins.level(name) == self._raw[name]:
+                continue
+            # Only a level that no edge explains even after the driver's delay is a lost edge.
+            for edge in self._read(_DRIVER_NS):
+                self._edge(edge)
+            active = self._pins.level(name)
+            if active != self._raw[name]:
+                self._raw[name] = active
+                self._handle(name, debouncer.level(active, self._clock.boot_ns()))
+
+    def _handle(self, name: str, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            match outcome:
+                case Toggle():
+                    self._toggle(name, outcome)
+                case Glitch():
+                    cancelled = name == "record" and self._debouncers[name].active
+                    ev = "stop.cancelled" if cancelled else "switch.glitch"
+                    self._log.append(
+                        ev, outcome.at_ns, pin=name, width_ns=outcome.width_ns, edges=outcome.edges
+                    )
+                case LostPulse():
+                    self._log.append(
+                        "switch.lost_pulse", outcome.at_ns, pin=name, edges=outcome.edges_lost
+                    )
+                case Reconciled():
+                    self._log.append(
+                        "switch.reconciled", outcome.at_ns, pin=name, active=outcome.active
+                    )
+                case LineFault():
+                    self._log.append(
+                        "switch.fault", outcome.at_ns, sync=True, pin=name, held=outcome.held
+                    )
+                case LineFaultEnded():
+                    self._suppressed[name] = 0
+                    self._log.append(
+                        "switch.fault_ended", outcome.at_ns, pin=name, edges=outcome.edges
+                    )
+
+    def _toggle(self, name: str, toggle: Toggle) -> None:
+        verb = "on" if toggle.active else "off"
+        prefix = "switch" if name == "record" else "trigger" if name in self._triggers else "key"
+        if name == "record" and toggle.active:
+            self._acknowledge(toggle.settled_ns)
+        seq = self._log.append(
+            f"{prefix}.{verb}", toggle.at_ns, pin=name, name=self._triggers.get(name, name),
+            settled_ns=toggle.settled_ns, bounce_ns=toggle.bounce_ns, edges=toggle.edges,
+        )  # fmt: skip
+        self._request(name, toggle, seq)
+        self._log.sync()
+
+    def _request(self, name: str, toggle: Toggle, seq: int) -> None:
+        at_ns = toggle.at_ns
+        event: activation.Event
+        if name in self._triggers:
+            source = self._triggers[name]
+            event = (
+                activation.DemandOn(source, at_ns, cause=f"trigger:{source}")
+                if toggle.active
+                else activation.DemandOff(source, at_ns)
+            )
+            self._post(Request(event, seq))
+        elif name == "marker" and toggle.active:
+            self._post(Request(activation.MarkerPressed(at_ns), seq))
+        elif name == "covert":
+            self._post(Request(activation.CovertSet(at_ns, toggle.active), seq))
+        elif name == "mute":
+            self._mute_gestures(self._mute.feed(toggle), seq)
+        elif name == "record" and self._kind is SwitchKind.BUTTON:
+            self._gestures(self._button.feed(toggle), seq)
+        elif name == "record":
+            # A recording starts when the switch was moved; it stops once that is certain.
+            event = (
+                activation.DemandOn(activation.SWITCH, at_ns)
+                if toggle.active
+                else activation.DemandOff(activation.SWITCH, toggle.settled_ns)
+            )
+            self._post(Request(event, seq))
+
+    def _gestures(self, gestures: Sequence[Gesture], seq: int | None = None) -> None:
+        for gesture in gestures:
+            line = self._log.append(
+                "switch.gesture", gesture.at_ns, gesture=gesture.kind.value, toggle=seq
+            )
+            match gesture.kind:
+                case GestureKind.START:
+                    self._post(Request(activation.DemandOn(activation.SWITCH, gesture.at_ns), line))
+                case GestureKind.STOP:
+                    self._post(Request(activation.DemandOff(activation.SWITCH, gesture.at_ns), line))
+                case GestureKind.TOUCH:
+                    self._post(Request(activation.MarkerPressed(gesture.at_ns), line))
+                case GestureKind.HOLD_BEGIN | GestureKind.HOLD_END:
+                    raise AssertionError("the record button has no hold gesture")
+
+    def _mute_gestures(self, gestures: Sequence[Gesture], seq: int = -1) -> None:
+        for gesture in gestures:
+            if gesture.kind is GestureKind.HOLD_BEGIN:
+                self._post(Request(activation.MuteHeld(gesture.at_ns), seq))
+            elif gesture.kind is GestureKind.HOLD_END:
+                self._post(Request(activation.MuteReleased(gesture.at_ns), seq))

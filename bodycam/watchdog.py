@@ -1,0 +1,208 @@
+"""The health thread: heartbeats, clock samples, storage, power, and who is still alive.
+
+A heartbeat every ten seconds, also in standby, proves later that the camera could have recorded.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from . import activation
+from .buffer import PreRecordBuffer
+from .clock import MS, NS, Clock, utc_text, wait
+from .config import Config
+from .errors import StorageError
+from .eventlog import EventLog
+from .power import PowerReading, PowerWatch, read_power
+from .recorder import Recorder
+from .store import Space, Store
+from .switches import Request, SwitchReader
+
+_LOOP_S = 0.5
+_CLOCK_STEP_NS = 50 * MS
+_CLOCK_SAMPLE_NS = 10 * NS
+_CHECKPOINT_NS = 60 * NS
+LOW_STORAGE_PERCENT = (20, 10, 5)
+
+
+class Watchdog:
+    """One thread that looks at everything else, logs what it sees, and writes the status file."""
+
+    def __init__(
+        self, config: Config, clock: Clock, log: EventLog, store: Store, ring: PreRecordBuffer,
+        recorder: Recorder, switches: SwitchReader, signal_name: Callable[[], str],
+    ) -> None:  # fmt: skip
+        self._config, self._clock, self._log, self._store = config, clock, log, store
+        self._ring, self._recorder, self._switches = ring, recorder, switches
+        self._signal_name = signal_name
+        self._status_path = Path(config.store.runtime) / "status.json"
+        self._power_watch = PowerWatch()
+        self._frames_before = 0
+        self._frames_before_ns = 0
+        self._next_heartbeat_ns = 0
+        self._next_sample_ns = 0
+        self._next_checkpoint_ns = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="health")
+        self.space: Space | None = None
+        self.power = PowerReading(None, None, None, None)
+        self.low_percent: int | None = None
+        self.clock_unset = False
+        self.beats = 0
+        self.crashed: str | None = None
+
+    @property
+    def heat_level(self) -> int | None:
+        return self._power_watch.heat_level
+
+    @property
+    def battery_level(self) -> int | None:
+        return self._power_watch.battery_level
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(5.0)
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self.beats += 1
+                self._look()
+                wait(self._clock, self._stop, _LOOP_S)
+        except BaseException as fault:
+            self.crashed = f"{type(fault).__name__}: {fault}"
+            raise
+
+    def _look(self) -> None:
+        now_ns = self._clock.boot_ns()
+        if now_ns >= self._next_sample_ns:
+            self._next_sample_ns = now_ns + _CLOCK_SAMPLE_NS
+            self.sample_clock(logged=True)
+        else:
+            self.sample_clock(logged=False)
+        self._storage()
+        self._power()
+        if now_ns >= self._next_heartbeat_ns:
+            self._next_heartbeat_ns = now_ns + self._config.watchdog.heartbeat_s * NS
+            self._heartbeat(now_ns)
+        if now_ns >= self._next_checkpoint_ns:
+            self._next_checkpoint_ns = now_ns + _CHECKPOINT_NS
+            self._log.checkpoint()
+        self.write_status()
+
+    def sample_clock(self, *, logged: bool) -> None:
+        """Read the clocks; log the sample, and a step whenever there was one."""
+        before, sample = self._log.sample_clock()
+        self._ring.publish_clock(sample)
+        self.clock_unset = sample.source.value == "none"
+        if before is not None and (
+            abs(sample.offset_ns - before.offset_ns) > _CLOCK_STEP_NS
+            or sample.source is not before.source
+        ):
+            self._log.append(
+                "clock.step", sample.boot_ns, sync=True,
+                before_utc=utc_text(before.utc_at(sample.boot_ns)),
+                after_utc=utc_text(sample.utc_ns),
+                step_ms=(sample.offset_ns - before.offset_ns) // MS,
+                before_clk=before.source.value,
+            )  # fmt: skip
+        if logged:
+            self._log.append(
+                "clock.sample", sample.boot_ns, utc_ns=sample.utc_ns, source=sample.source.value,
+                error_ms=sample.unc_ms,
+            )  # fmt: skip
+
+    def _storage(self) -> None:
+        try:
+            self.space = self._store.space()
+        except StorageError as fault:
+            if self.space is not None:
+                self._log.append("storage.fault", sync=True, reason=str(fault))
+            self.space = None
+            return
+        percent = self.space.free_percent
+        level = min((p for p in LOW_STORAGE_PERCENT if percent <= p), default=None)
+        if level != self.low_percent:
+            self.low_percent = level
+            self._log.append(
+                "storage.low" if level else "storage.ok", sync=True, level=level,
+                free_percent=percent, free_bytes=self.space.free_bytes,
+            )  # fmt: skip
+
+    def _power(self) -> None:
+        self.power = read_power(Path(self._config.power.sysfs))
+        before = self._power_watch.close_reason
+        for event in self._power_watch.feed(self.power):
+            self._log.append(event.name, sync=True, level=event.level, value=event.value)
+        reason = self._power_watch.close_reason
+        if reason == before:
+            return
+        self._recorder.inhibit(reason)
+        if reason is None and self._switches.levels().get("record"):
+            # The switch wins: what was wanted all the time goes on.
+            now_ns = self._clock.boot_ns()
+            resume = activation.DemandOn(activation.SWITCH, now_ns, cause="resume")
+            self._recorder.post(Request(resume, -1))
+
+    def _heartbeat(self, now_ns: int) -> None:
+        live = self._recorder.live
+        elapsed_ns = now_ns - self._frames_before_ns
+        fps_milli = (live.frames - self._frames_before) * 1000 * NS // max(1, elapsed_ns)
+        depth = self._ring.depth()
+        latencies = list(self._recorder.sealer.sync_latency_ms)
+        self._log.append(
+            "heartbeat", now_ns, state=live.state.value, rec=live.recording,
+            on_disk=live.on_disk, camera=live.camera_ok, signal=self._signal_name(),
+            levels=self._switches.levels(), ring_ms=depth.video_ns // MS,
+            ring_bytes=depth.payload_bytes,
+            fps_milli=fps_milli if self._frames_before_ns else None, dropped=live.dropped,
+            free_bytes=self.space.free_bytes if self.space else None,
+            sync_ms_max=max(latencies, default=None), battery=self.power.battery_percent,
+            soc_milli_c=self.power.soc_milli_c, undervolt=self.power.undervolt,
+            audio_lost=live.audio_lost,
+        )  # fmt: skip
+        self._frames_before, self._frames_before_ns = live.frames, now_ns
+
+    def status(self) -> dict[str, Any]:
+        """What `bodycam status` shows."""
+        live, now_ns = self._recorder.live, self._clock.boot_ns()
+        depth = self._ring.depth()
+        last_sync_ns = self._recorder.sealer.last_sync_ns
+        sample = self._clock.sample()
+        return {
+            "device": self._config.device.id, "pid": os.getpid(),
+            "worker_pid": self._recorder.worker_pid, "written_ns": now_ns,
+            "state": live.state.value, "signal": self._signal_name(), "ready": live.ready,
+            "camera": live.camera_ok, "recording": live.recording, "on_disk": live.on_disk,
+            "muted": live.muted, "covert": live.covert, "inhibited": live.inhibited,
+            "last_sync_age_ms": None if last_sync_ns is None else (now_ns - last_sync_ns) // MS,
+            "ring_ms": depth.video_ns // MS, "ring_bytes": depth.payload_bytes,
+            "ring_locked": self._ring.locked,
+            "frames": live.frames, "dropped": live.dropped, "restarts": live.restarts,
+            "gaps": live.gaps, "storage_full": live.storage_full,
+            "storage_fault": live.storage_fault,
+            "free_bytes": self.space.free_bytes if self.space else None,
+            "free_percent": self.space.free_percent if self.space else None,
+            "battery_percent": self.power.battery_percent, "soc_milli_c": self.power.soc_milli_c,
+            "clock": sample.source.value, "clock_unc_ms": sample.unc_ms,
+            "utc": utc_text(sample.utc_ns), "log_fault": self._log.fault,
+            "switches": self._switches.levels(),
+        }  # fmt: skip
+
+    def write_status(self) -> None:
+        """Replace the status file; it lives in memory, so nothing is synced."""
+        temporary = self._status_path.with_suffix(".new")
+        temporary.write_text(json.dumps(self.status()), encoding="utf-8")
+        temporary.rename(self._status_path)

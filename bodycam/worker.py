@@ -1,0 +1,133 @@
+"""The capture worker as the recorder sees it: a process to start, to watch, and to kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from .buffer import DESCRIPTOR_BYTES, Descriptor, PreRecordBuffer
+from .clock import NS, Clock
+from .errors import DeviceError
+
+_PIPE_BYTES = 1 << 18
+_BACK_OFF_S = (0.0, 0.0, 0.5, 1.0, 2.0, 5.0)
+_SETTLED_NS = 10 * NS
+_START_GRACE_NS = 10 * NS
+
+
+class Worker:
+    """One life of the worker after another; units go on in the same ring.
+
+    `epoch` counts the lives. After a death the next start waits longer each time, until one has
+    lived for ten seconds.
+    """
+
+    def __init__(self, ring: PreRecordBuffer, clock: Clock, config_path: Path) -> None:
+        self._ring = ring
+        self._clock = clock
+        self._config_path = config_path
+        self._process: subprocess.Popen[bytes] | None = None
+        self._partial = b""
+        self._started_ns = 0
+        self._heard_ns = 0
+        self._failures = 0
+        self._next_start_ns = 0
+        self.epoch = 0
+        self.pipe_fd = -1
+        self.pid_fd = -1
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
+    @property
+    def restart_due_ns(self) -> int:
+        """When the next life may begin."""
+        return self._next_start_ns
+
+    def start(self) -> None:
+        """Start a life. Raises DeviceError if the process cannot be made."""
+        self.epoch += 1
+        read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(read_fd, False)
+        command = [
+            sys.executable, "-m", "bodycam.capture", "--ring-fd", str(self._ring.fd),
+            "--pipe-fd", str(write_fd), "--head", str(self._ring.head),
+            "--epoch", str(self.epoch), "--config", str(self._config_path),
+        ]  # fmt: skip
+        try:
+            self._process = subprocess.Popen(
+                command, pass_fds=(self._ring.fd, write_fd), stdin=subprocess.DEVNULL
+            )
+        except OSError as fault:
+            os.close(read_fd)
+            raise DeviceError(f"capture worker cannot be started: {fault}") from fault
+        finally:
+            os.close(write_fd)
+        self.pipe_fd = read_fd
+        self.pid_fd = os.pidfd_open(self._process.pid)
+        self._partial = b""
+        self._started_ns = self._clock.boot_ns()
+        self._heard_ns = 0
+
+    def receive(self) -> list[Descriptor]:
+        """What the worker announced since the last call."""
+        try:
+            raw = self._partial + os.read(self.pipe_fd, _PIPE_BYTES)
+        except BlockingIOError:
+            return []
+        whole = len(raw) - len(raw) % DESCRIPTOR_BYTES
+        self._partial = raw[whole:]
+        if whole:
+            self._heard_ns = self._clock.boot_ns()
+        step = DESCRIPTOR_BYTES
+        return [Descriptor.unpack(raw[i : i + step]) for i in range(0, whole, step)]
+
+    def silent_ns(self) -> int:
+        """How long nothing was announced, beyond what a start may take."""
+        now_ns = self._clock.boot_ns()
+        if not self._heard_ns:
+            return now_ns - self._started_ns - _START_GRACE_NS
+        return now_ns - self._heard_ns
+
+    def kill(self) -> None:
+        """SIGKILL: the worker owns nothing that could be damaged."""
+        if self._process is not None:
+            self._process.kill()
+
+    def reap(self) -> str | None:
+        """The reason of death once the process has ended, and its descriptors closed."""
+        process = self._process
+        if process is None or process.poll() is None:
+            return None
+        os.close(self.pipe_fd)
+        os.close(self.pid_fd)
+        self.pipe_fd = self.pid_fd = -1
+        self._process = None
+        now_ns = self._clock.boot_ns()
+        lived_ns = now_ns - self._started_ns
+        self._failures = 0 if lived_ns > _SETTLED_NS else self._failures + 1
+        step = min(self._failures, len(_BACK_OFF_S) - 1)
+        self._next_start_ns = now_ns + int(_BACK_OFF_S[step] * NS)
+        code = process.returncode
+        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
+
+    def stop(self, timeout_s: float) -> None:
+        """End the worker for good: ask, then insist."""
+        process = self._process
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(timeout_s)
+        self.reap()

@@ -1,0 +1,406 @@
+"""The capture worker as the recorder meets it: a real process, a real ring, a real pipe."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from scene_reader import beep_onsets, flash_onsets, read_frames
+
+from bodycam.buffer import DESCRIPTOR_BYTES, Descriptor, PreRecordBuffer, RingLimits
+from bodycam.clock import NS, SystemClock
+from bodycam.media import (
+    NAL_IDR,
+    AccessUnit,
+    Track,
+    aac_format,
+    is_b_slice,
+    is_vcl,
+    nal_type,
+    split_annexb,
+    video_format,
+)
+
+DEADLINE_S = 20
+SMALL = '[camera]\nsource = "synthetic"\nwidth = 320\nheight = 180\nbitrate_kbps = 400\n'
+BEEPING = SMALL + '[audio]\nsource = "synthetic"\n'
+SILENT = SMALL + '[audio]\nsource = "none"\n'
+
+
+class Worker:
+    """A worker process and the recorder's end of its ring."""
+
+    def __init__(self, folder: Path, toml: str, program: list[str] | None = None) -> None:
+        self._config = folder / "camera.toml"
+        self._config.write_text(toml)
+        self._program = program or [sys.executable, "-m", "bodycam.capture"]
+        self.ring = PreRecordBuffer(RingLimits(32 << 20, 120 * NS, 60_000, 1 << 20))
+        self.ring.publish_clock(SystemClock().sample())
+        self.events: list[dict[str, Any]] = []
+        self.order: list[str] = []
+        self.units: list[AccessUnit] = []
+        self._cursor: Any = None
+        self._epoch = 0
+        self.process = self.spawn()
+
+    def spawn(self, **environment: str) -> subprocess.Popen[str]:
+        self._epoch += 1
+        self.pipe, write_end = os.pipe()
+        self.process = subprocess.Popen(
+            [
+                *self._program, "--ring-fd", str(self.ring.fd), "--pipe-fd", str(write_end),
+                "--head", str(self.ring.head), "--epoch", str(self._epoch),
+                "--config", str(self._config),
+            ],
+            pass_fds=(self.ring.fd, write_end),
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environment},
+        )  # fmt: skip
+        os.close(write_end)
+        return self.process
+
+    def read_until(self, enough: Callable[[], bool]) -> None:
+        """Take what the worker announces until it is enough, or the worker has ended."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not enough():
+            left = deadline - time.monotonic()
+            assert left > 0, f"not within {DEADLINE_S} s; reports: {self.events}"
+            if not select.select([self.pipe], [], [], left)[0]:
+                continue
+            raw = os.read(self.pipe, DESCRIPTOR_BYTES)
+            if not raw:
+                return
+            self._take(Descriptor.unpack(raw))
+
+    def _take(self, unit: Descriptor) -> None:
+        report = self.ring.accept(unit)
+        if report is not None:
+            self.events.append(json.loads(report))
+            self.order.append(self.events[-1]["ev"])
+            return
+        self.order.append(unit.track.name)
+        self._cursor = self._cursor or self.ring.open_cursor(0)
+        while self._cursor and (read := self._cursor.read(0)):
+            self.units.append(replace(read, data=bytes(read.data)))
+            self._cursor.release(self._cursor.position)
+
+    def read_to_end(self) -> tuple[int, list[str]]:
+        """Everything until the worker has ended: its exit code and its lines on stderr."""
+        self.read_until(lambda: False)
+        _, errors = self.process.communicate(timeout=DEADLINE_S)
+        return self.process.returncode, errors.splitlines()
+
+    def of(self, track: Track) -> list[AccessUnit]:
+        return [unit for unit in self.units if unit.track is track]
+
+    @property
+    def video(self) -> list[AccessUnit]:
+        return self.of(Track.VIDEO)
+
+    def said(self, ev: str) -> dict[str, Any]:
+        return next(event for event in self.events if event["ev"] == ev)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+        if self.pipe >= 0:
+            os.close(self.pipe)
+        self.ring.close()
+
+
+Start = Callable[..., Worker]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    running: list[Worker] = []
+
+    def begin(toml: str, program: list[str] | None = None) -> Worker:
+        running.append(Worker(tmp_path, toml, program))
+        return running[-1]
+
+    yield begin
+    for worker in running:
+        worker.close()
+
+
+def adts(frame: bytes, config: bytes) -> bytes:
+    """One AAC frame as it stands in a transport stream (ISO/IEC 13818-7, 6.2)."""
+    fmt, length = int.from_bytes(config[:2], "big"), len(frame) + 7
+    rate, channels = fmt >> 7 & 15, fmt >> 3 & 15
+    bits = 0xFFF1 << 40 | 1 << 38 | rate << 34 | channels << 30 | length << 13 | 0x7FF << 2
+    return bits.to_bytes(7, "big") + frame
+
+
+def finished(worker: Worker, path: Path) -> Path:
+    """The units as a video that any player opens, each at its capture time."""
+    zero, sounds = worker.video[0].at_ns, worker.of(Track.AUDIO)
+    with av.open(str(path), "w", format="mpegts") as out:
+        streams = {Track.VIDEO: out.add_mux_stream("h264", width=320, height=180)}
+        if sounds:
+            streams[Track.AUDIO] = out.add_mux_stream("aac", rate=48_000)
+            config = bytes.fromhex(worker.said("audio.format")["config"])
+        for unit in worker.units:
+            data = bytes(unit.data)
+            packet = av.Packet(adts(data, config) if unit.track is Track.AUDIO else data)
+            packet.stream = streams[unit.track]
+            packet.time_base = Fraction(1, 90_000)
+            packet.pts = packet.dts = round((unit.at_ns - zero) * 90_000 / NS)
+            if packet.pts >= 0:
+                out.mux(packet)
+    return path
+
+
+def kinds(unit: AccessUnit) -> list[int]:
+    return [nal_type(nal) for nal in split_annexb(unit.data)]
+
+
+# -- what comes out ------------------------------------------------------------------------------
+
+
+def test_every_picture_decodes_and_none_is_missing(start: Start, tmp_path: Path) -> None:
+    worker = start(SILENT)
+    worker.read_until(lambda: len(worker.video) >= 75)
+    numbers = [frame.number for frame in read_frames(finished(worker, tmp_path / "clip.ts"))]
+    assert None not in numbers
+    assert len(numbers) == len(worker.video)
+    assert numbers == [unit.at_ns * 30 // NS & 0xFFFF_FFFF for unit in worker.video]
+    assert [unit.seq for unit in worker.video] == list(range(len(worker.video)))
+    assert {unit.epoch for unit in worker.video} == {1}
+
+
+def test_a_gop_is_a_second_and_begins_with_its_parameter_sets(start: Start) -> None:
+    worker = start(SILENT)
+    worker.read_until(lambda: len(worker.video) >= 65)
+    assert [i for i, unit in enumerate(worker.video) if unit.keyframe] == [0, 30, 60]
+    for unit in worker.video:
+        pictures = [nal for nal in split_annexb(unit.data) if is_vcl(nal)]
+        assert len(pictures) == 1, "one slice a picture"
+        assert not is_b_slice(pictures[0])
+        assert unit.keyframe == (NAL_IDR in kinds(unit))
+        if unit.keyframe:
+            fmt = video_format(split_annexb(unit.data))
+            assert fmt is not None
+            assert (fmt.width, fmt.height) == (320, 180)
+
+
+def test_flash_and_beep_are_one_moment(start: Start, tmp_path: Path) -> None:
+    worker = start(BEEPING)
+    worker.read_until(lambda: len(worker.video) >= 110)
+    clip = finished(worker, tmp_path / "clip.ts")
+    flashes, beeps = flash_onsets(read_frames(clip)), beep_onsets(clip)
+    assert len(flashes) >= 3
+    for flash in flashes[1:-1]:
+        assert min(abs(flash - beep) for beep in beeps) < 0.005
+    assert all(0.99 < after - before < 1.01 for before, after in pairwise(beeps))
+
+
+def test_the_formats_are_announced_before_the_first_unit(start: Start) -> None:
+    worker = start(BEEPING)
+    worker.read_until(lambda: {"VIDEO", "AUDIO"} <= set(worker.order))
+    assert worker.order[0] == "capture.ready"
+    assert worker.order.index("audio.format") < worker.order.index("AUDIO")
+    ready, sound = worker.said("capture.ready"), worker.said("audio.format")
+    facts = {"width": 320, "height": 180, "fps": 30, "encoder": "libx264", "source": "synthetic"}
+    assert {key: ready[key] for key in facts} == facts
+    said = aac_format(bytes.fromhex(sound["config"]))
+    assert (said.rate_hz, said.channels) == (sound["rate_hz"], sound["channels"]) == (48_000, 1)
+
+
+def test_sound_advances_by_whole_frames(start: Start) -> None:
+    worker = start(BEEPING)
+    worker.read_until(lambda: len(worker.of(Track.AUDIO)) >= 50)
+    times = [unit.at_ns for unit in worker.of(Track.AUDIO)]
+    assert {round((b - a) * 48_000 / NS) for a, b in pairwise(times)} == {1024}
+
+
+def test_a_simulated_clock_paces_the_camera(start: Start) -> None:
+    worker = start(BEEPING + '[simulate]\nspeed = 8\norigin_ns = 1\nboot_id = "sim"\n')
+    worker.read_until(lambda: len(worker.video) >= 200)
+    steps = [b.at_ns - a.at_ns for a, b in pairwise(worker.video)]
+    assert {round(step * 30 / NS) for step in steps} == {1}
+
+
+def test_a_new_worker_goes_on_counting(start: Start) -> None:
+    worker = start(SILENT)
+    worker.read_until(lambda: len(worker.video) >= 10)
+    worker.process.kill()
+    worker.read_to_end()
+    before = len(worker.video)
+    os.close(worker.pipe)
+    worker.spawn()
+    worker.read_until(lambda: len(worker.video) >= before + 10)
+    first = worker.video[before]
+    assert (first.keyframe, first.seq, first.epoch) == (True, 0, 2)
+    assert first.at_ns - worker.video[before - 1].at_ns < 5 * NS
+
+
+# -- how it ends ---------------------------------------------------------------------------------
+
+
+def test_sigterm_ends_it_within_two_seconds(start: Start) -> None:
+    worker = start(BEEPING)
+    worker.read_until(lambda: len(worker.video) >= 5)
+    asked = time.monotonic()
+    worker.process.send_signal(signal.SIGTERM)
+    assert worker.read_to_end() == (0, [])
+    assert time.monotonic() - asked < 2
+
+
+def test_ctrl_c_is_the_recorders_business(start: Start) -> None:
+    worker = start(SILENT)
+    worker.read_until(lambda: len(worker.video) >= 5)
+    worker.process.send_signal(signal.SIGINT)
+    seen = len(worker.video)
+    worker.read_until(lambda: len(worker.video) >= seen + 10)
+    assert worker.process.poll() is None
+
+
+def test_it_ends_quietly_when_the_recorder_is_gone(start: Start) -> None:
+    worker = start(BEEPING)
+    worker.read_until(lambda: len(worker.video) >= 5)
+    os.close(worker.pipe)
+    worker.pipe = -1
+    _, errors = worker.process.communicate(timeout=DEADLINE_S)
+    assert (worker.process.returncode, errors) == (0, "")
+
+
+def test_it_does_not_outlive_a_killed_parent(start: Start) -> None:
+    between = (
+        "import subprocess, sys; r, w = sys.argv[2], sys.argv[4];"
+        "subprocess.run([sys.executable, '-m', 'bodycam.capture', *sys.argv[1:]],"
+        " pass_fds=(int(r), int(w)))"
+    )
+    worker = start(SILENT, [sys.executable, "-c", between])
+    worker.read_until(lambda: len(worker.video) >= 5)
+    worker.process.kill()
+    worker.read_until(lambda: False)  # the pipe ends when its last writer has ended
+
+
+@dataclass
+class Case:
+    toml: str
+    code: int
+    says: str
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case('[camera]\nsource = "replay"\nfile = "{tmp}/no.mp4"\n', 8, "{tmp}/no.mp4"),
+        Case('[camera]\nsource = "replay"\nfile = "{tmp}/camera.toml"\n', 2, "an MP4 or H.264 file"),
+        Case('[camera]\nsource = "v4l2"\ndevice = "/dev/video97"\n', 8, "/dev/video97"),
+        Case('[camera]\nsource = "v4l2"\ndevice = "{tmp}/camera.toml"\n', 8, "camera.toml"),
+    ],
+)
+def test_a_camera_that_cannot_be_opened_is_said_in_one_line(
+    start: Start, tmp_path: Path, case: Case
+) -> None:
+    worker = start(case.toml.format(tmp=tmp_path) + '[audio]\nsource = "none"\n')
+    code, errors = worker.read_to_end()
+    assert code == case.code
+    assert len(errors) == 1
+    assert case.says.format(tmp=tmp_path) in errors[0]
+    assert worker.said("capture.error")["reason"] in errors[0]
+    assert worker.units == []
+
+
+@pytest.mark.parametrize(
+    ("toml", "says"),
+    [("[camera]\nspeed = 3\n", "camera.speed"), ("[camera\n", "not a TOML file")],
+)
+def test_a_bad_configuration_is_exit_2(start: Start, toml: str, says: str) -> None:
+    code, errors = start(toml).read_to_end()
+    assert code == 2
+    assert len(errors) == 1
+    assert says in errors[0]
+
+
+def test_started_by_hand_it_says_who_starts_it(tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text(SILENT)
+    numbers = "--ring-fd 97 --pipe-fd 98 --head 0 --epoch 1 --config".split()
+    program = [sys.executable, "-m", "bodycam.capture", *numbers, str(config)]
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "started by the recorder" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_camera_that_hangs_ends_the_worker(start: Start, tmp_path: Path) -> None:
+    program = tmp_path / "hanging.py"
+    program.write_text(HANGING)
+    worker = start(SILENT, [sys.executable, str(program)])
+    code, errors = worker.read_to_end()
+    assert code == 8
+    assert len(errors) == 1
+    assert "no picture" in worker.said("capture.error")["reason"]
+    assert len(worker.video) == 1
+
+
+HANGING = """
+import sys, threading
+from bodycam.buffer import RingWriter
+from bodycam.camera.sink import UnitSink
+from bodycam.camera.source import SourceFacts
+from bodycam.capture import serve
+from bodycam.clock import SystemClock
+
+class Hanging:
+    def open(self):
+        return SourceFacts("hanging", "none", 320, 180, 30)
+    def run(self, sink):
+        sink.video(1, True, b"\\0\\0\\1\\x65picture")
+        threading.Event().wait()
+    def close(self):
+        pass
+
+ring = RingWriter(int(sys.argv[2]), int(sys.argv[4]), head=0, epoch=1)
+sink = UnitSink(ring, SystemClock(), threading.Event())
+sys.exit(serve(sink, Hanging(), None, tick_s=0.02))
+"""
+
+
+# -- sound ---------------------------------------------------------------------------------------
+
+LISTENING = SMALL + '[audio]\nsource = "alsa"\ndevice = "mic"\nrate_hz = 48000\n'
+
+
+def test_a_microphone_is_heard(start: Start, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("ALSA_CONFIG_PATH", str(tmp_path / "alsa.conf"))
+    (tmp_path / "alsa.conf").write_text("pcm.mic { type null }\n")
+    worker = start(LISTENING)
+    worker.read_until(lambda: len(worker.of(Track.AUDIO)) >= 20 and len(worker.video) >= 20)
+    times = [unit.at_ns for unit in worker.of(Track.AUDIO)]
+    assert times == sorted(set(times))
+    assert worker.said("audio.format")["channels"] == 1
+
+
+def test_video_goes_on_while_the_microphone_is_lost(
+    start: Start, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("ALSA_CONFIG_PATH", str(tmp_path / "alsa.conf"))
+    (tmp_path / "alsa.conf").write_text("")
+    worker = start(LISTENING)
+    worker.read_until(lambda: "audio.lost" in worker.order and len(worker.video) >= 10)
+    assert "audio.device mic" in worker.said("audio.lost")["reason"]
+    assert "AUDIO" not in worker.order
+    (tmp_path / "alsa.conf").write_text("pcm.mic { type null }\n")
+    worker.read_until(lambda: "AUDIO" in worker.order)
+    back = [step for step in worker.order if step != "VIDEO"]
+    assert back[:4] == ["capture.ready", "audio.lost", "audio.format", "audio.back"]

@@ -1,0 +1,195 @@
+"""What every `Pins` does, held by the simulated pins and by the real ones alike."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from bodycam.clock import SystemClock
+from bodycam.config import default_pins
+from bodycam.debounce import Edge
+from bodycam.errors import DeviceError
+from bodycam.gpio import Pins, RpiPins
+from bodycam.simulate.control import PinsClient
+from bodycam.simulate.pins import SimulatedPins
+
+LONG_S = 30
+
+
+@dataclass
+class Rig:
+    """Pins, a hand that throws the record switch, and an eye on the outputs."""
+
+    pins: Pins
+    throw: Callable[[bool], object]
+    lit: Callable[[str], bool]
+
+    def edges_until(self, active: bool) -> list[Edge]:
+        edges: list[Edge] = []
+        while not edges or edges[-1].active != active or self.pins.level("record") != active:
+            more = self.pins.edges(LONG_S)
+            assert more, "no edge came"
+            edges += more
+        return edges
+
+
+class PinsContract:
+    @pytest.fixture
+    def rig(self) -> Iterator[Rig]:
+        raise NotImplementedError
+
+    def test_a_throw_gives_edges_in_time_that_end_at_its_level(self, rig: Rig) -> None:
+        clock = SystemClock()
+        for active in (True, False):
+            before_ns = clock.boot_ns()
+            rig.throw(active)
+            edges = rig.edges_until(active)
+            assert {edge.pin for edge in edges} == {"record"}
+            times = [edge.at_ns for edge in edges]
+            assert times == sorted(times)
+            assert before_ns <= times[0] <= times[-1] <= clock.boot_ns()
+            assert rig.pins.level("record") is active
+
+    def test_nobody_moves_nothing_comes(self, rig: Rig) -> None:
+        assert rig.pins.edges(0) == []
+        assert rig.pins.edges(0.01) == []
+        assert rig.pins.level("record") is False
+
+    def test_a_waiting_reader_wakes_at_the_edge(self, rig: Rig) -> None:
+        threading.Timer(0.02, rig.throw, [True]).start()
+        assert rig.pins.edges(LONG_S)[0].active
+
+    def test_outputs_follow_and_go_off_at_the_end(self, rig: Rig) -> None:
+        assert not rig.lit("public-red")
+        rig.pins.write("public-red", True)
+        assert rig.lit("public-red")
+        rig.pins.write("public-red", False)
+        assert not rig.lit("public-red")
+
+    def test_a_wrong_name_is_said_with_the_right_ones(self, rig: Rig) -> None:
+        with pytest.raises(DeviceError, match="'wearer-red' is no input pin.*marker"):
+            rig.pins.level("wearer-red")
+        with pytest.raises(DeviceError, match="'record' is no output pin.*haptic"):
+            rig.pins.write("record", True)
+
+    def test_close_wakes_the_reader_and_may_be_repeated(self, rig: Rig) -> None:
+        threading.Timer(0.02, rig.pins.close).start()
+        assert rig.pins.edges(LONG_S) == []
+        rig.pins.close()
+        with rig.pins:
+            pass
+
+
+class TestSimulatedPins(PinsContract):
+    @pytest.fixture
+    def rig(self, tmp_path: Path) -> Iterator[Rig]:
+        path = tmp_path / "pins.sock"
+        with (
+            SimulatedPins(default_pins(), SystemClock(), path, lambda world: world) as pins,
+            PinsClient(path) as client,
+        ):
+            yield Rig(pins, lambda active: client.set("record", active), client.get)
+
+
+class BoardModule(ModuleType):
+    """Shaped like `RPi.GPIO`, which cannot be imported off a Pi: lines with electrical levels."""
+
+    BCM, IN, OUT, BOTH, PUD_OFF, PUD_DOWN, PUD_UP = 11, 1, 0, 33, 20, 21, 22
+
+    def __init__(self) -> None:
+        super().__init__("RPi.GPIO")
+        self.levels: dict[int, int] = {}
+        self.pulls: dict[int, int] = {}
+        self.callbacks: dict[int, Callable[[int], None]] = {}
+        self.cleaned: list[int] = []
+        self.busy: set[int] = set()
+        self.unreadable: set[int] = set()
+
+    def setwarnings(self, flag: bool) -> None:
+        assert flag is False
+
+    def setmode(self, mode: int) -> None:
+        assert mode == self.BCM
+
+    def setup(
+        self, channel: int, direction: int, pull_up_down: int = PUD_OFF, initial: int | None = None
+    ) -> None:
+        if channel in self.busy:
+            raise RuntimeError("GPIO busy")
+        if direction == self.IN:
+            self.pulls[channel] = pull_up_down
+            self.levels[channel] = int(pull_up_down == self.PUD_UP)
+        elif initial is not None:
+            self.levels[channel] = initial
+
+    def input(self, channel: int) -> int:
+        if channel in self.unreadable:
+            raise RuntimeError("GPIO not allocated")
+        return self.levels[channel]
+
+    def output(self, channel: int, value: int) -> None:
+        self.levels[channel] = value
+
+    def add_event_detect(
+        self, channel: int, edge: int, callback: Callable[[int], None]
+    ) -> None:
+        assert edge == self.BOTH
+        self.callbacks[channel] = callback
+
+    def remove_event_detect(self, channel: int) -> None:
+        del self.callbacks[channel]
+
+    def cleanup(self, channels: list[int]) -> None:
+        self.cleaned += channels
+
+    def drive(self, channel: int, level: int) -> None:
+        """What the world does to a line: the level, then the library's callback."""
+        self.levels[channel] = level
+        self.callbacks[channel](channel)
+
+
+@pytest.fixture
+def board(monkeypatch: pytest.MonkeyPatch) -> BoardModule:
+    module = BoardModule()
+    package = ModuleType("RPi")
+    monkeypatch.setattr(package, "GPIO", module, raising=False)
+    monkeypatch.setitem(sys.modules, "RPi", package)
+    monkeypatch.setitem(sys.modules, "RPi.GPIO", module)
+    return module
+
+
+class TestRpiPinsOnAStandIn(PinsContract):
+    @pytest.fixture
+    def rig(self, board: BoardModule) -> Iterator[Rig]:
+        pin_map = default_pins()
+        with RpiPins(pin_map, SystemClock()) as pins:
+            yield Rig(
+                pins,
+                lambda active: board.drive(pin_map["record"].bcm, int(not active)),
+                lambda name: board.levels[pin_map[name].bcm] == 1,
+            )
+
+
+@pytest.mark.pi
+class TestRpiPins(PinsContract):
+    """On a Pi, with one jumper wire from the buzzer's pin (BCM 16) to the switch's (BCM 17)."""
+
+    @pytest.fixture
+    def rig(self) -> Iterator[Rig]:
+        import RPi.GPIO as gpio  # noqa: N813
+
+        pin_map = default_pins()
+        with RpiPins(pin_map, SystemClock()) as pins:
+            pins.write("buzzer", True)  # high: the switch is active low
+            pins.edges(0.1)
+            yield Rig(
+                pins,
+                lambda active: pins.write("buzzer", not active),
+                lambda name: gpio.input(pin_map[name].bcm) == 1,
+            )
