@@ -1,0 +1,114 @@
+# make demo   one simulated shift, end to end; prints where to look
+# make test   everything that CI does: system packages, format, lint, types, imports, tests, docs
+# make check  the same without the system packages
+# make bench  measurements beside picamera2's output classes
+# make soak   long sweeps: 50 kills of each process
+# make clean  remove what the above made
+
+PYTHON ?= python3
+OUT ?= out/demo
+WORKERS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+# A new interpreter makes a new environment; a changed pyproject.toml is installed again.
+PYTHON_ID := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null)
+PROJECT_ID := $(shell sha256sum pyproject.toml | cut -c1-16)
+VENV_STAMP := $(VENV)/.python-$(PYTHON_ID)
+CAPTURE_STAMP := $(VENV)/.capture-$(PYTHON_ID)-$(PROJECT_ID)
+DEV_STAMP := $(VENV)/.dev-$(PYTHON_ID)-$(PROJECT_ID)
+
+# What the tests run beside Python: the command that must be there, and Debian's package of it.
+SYSTEM_TOOLS := ffmpeg=ffmpeg openssl=openssl jose=jose systemd-analyze=systemd \
+	mkfs.ext4=e2fsprogs unshare=util-linux mount=mount strace=strace sha256sum=coreutils
+
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest
+
+export PATH := $(PATH):/usr/sbin:/sbin
+
+.PHONY: demo test check format lint types imports tests docs bench soak clean \
+	install-deps install-system
+
+demo: $(CAPTURE_STAMP)
+	@if [ -e "$(OUT)" ] && [ ! -e "$(OUT).made" ]; then \
+		echo "make: $(OUT) was not made by 'make demo'; give another folder: make demo OUT=DIR" >&2; \
+		exit 2; \
+	fi
+	@mkdir -p "$(dir $(OUT))" && rm -rf "$(OUT)" && touch "$(OUT).made"
+	$(BIN)/bodycam demo --out "$(OUT)"
+
+test: install-system
+	@$(MAKE) --no-print-directory check
+
+check: format lint types imports tests docs
+
+format: $(DEV_STAMP)
+	$(BIN)/ruff format --check .
+
+lint: $(DEV_STAMP)
+	$(BIN)/ruff check .
+
+types: $(DEV_STAMP)
+	$(BIN)/mypy
+
+imports: $(DEV_STAMP)
+	$(BIN)/lint-imports --no-cache
+
+tests: $(DEV_STAMP)
+	$(PYTEST) -n $(WORKERS) --dist loadgroup --ignore tests/test_docs.py
+
+docs: $(DEV_STAMP)
+	$(PYTEST) tests/test_docs.py
+
+soak: $(DEV_STAMP)
+	$(PYTEST) -m soak
+
+bench: $(DEV_STAMP)
+	$(BIN)/python bench/run.py
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	if [ -e out/demo.made ]; then rm -rf out/demo out/demo.made; fi
+
+install-deps: $(DEV_STAMP)
+
+install-system:
+	@missing=""; \
+	for tool in $(SYSTEM_TOOLS); do \
+		command -v "$${tool%%=*}" >/dev/null || missing="$$missing $${tool##*=}"; \
+	done; \
+	[ -z "$$missing" ] && exit 0; \
+	if [ "$$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then \
+		echo "make: installing$$missing"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	else \
+		echo "make: the tests need:$$missing. Run: sudo apt-get install$$missing" >&2; \
+		exit 2; \
+	fi
+
+$(VENV_STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "make: $(PYTHON) is not Python 3.11 or newer; name one: make PYTHON=python3.12" >&2; \
+		exit 2; \
+	}
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+		if [ "$$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+				apt-get install -y -qq python3-venv >/dev/null; \
+		else \
+			echo "make: $(PYTHON) cannot make environments. Run: sudo apt-get install python3-venv" >&2; \
+			exit 2; \
+		fi; \
+	}
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(CAPTURE_STAMP): | $(VENV_STAMP)
+	$(PIP) -e '.[capture]'
+	@touch $@
+
+$(DEV_STAMP): | $(VENV_STAMP)
+	$(PIP) -e '.[capture,dev]'
+	@touch $@ $(CAPTURE_STAMP)

@@ -56,9 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     return serve(sink, make_source(config, clock), make_sound(config, clock))
 
 
-def serve(
-    sink: UnitSink, source: Source, sound: Sound | None, tick_s: float = _TICK_S
-) -> int:
+def serve(sink: UnitSink, source: Source, sound: Sound | None, tick_s: float = _TICK_S) -> int:
     """Feed the sink from an unopened source and its sound until told to stop.
 
     After five ticks without a picture the process ends itself.

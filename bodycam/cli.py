@@ -3,61 +3,78 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from . import __version__
-from .commands import demo, export, inspect, pins, run, simulate, status, verify
 from .errors import BodycamError, ConfigError, ExitCode
 
-COMMANDS = (run, demo, simulate, pins, status, verify, export, inspect)
+# Only the command that runs is imported: the recorder must not carry the custodian's tools.
+COMMANDS = {
+    "run": "run the recorder in the foreground, under systemd or by hand",
+    "demo": "play one simulated shift, end to end: record, verify, export, report",
+    "simulate": "play a scenario against the real daemon and check what it expects",
+    "pins": "turn the simulated pins of a running daemon by hand",
+    "status": "state, signals, ring, storage, power and clock of the running recorder",
+    "verify": "check segments, recordings, logs or whole stores; needs no decryption key",
+    "export": "verify, decrypt and join into one ordinary MP4, with its clip manifest",
+    "inspect": "what is in a segment or a log, box by box or line by line",
+}
 
 EXIT_CODES = """\
 exit codes:
-  0  all well (verify: complete and trusted)
-  1  unexpected failure
-  2  usage or configuration
-  3  intact but incomplete
-  4  altered
-  5  unsigned or not trusted
-  6  cannot be opened
-  7  storage
-  8  device (camera, pins, key)
-  75 another recorder is running
+  0   all well (verify: complete and trusted)
+  1   unexpected failure
+  2   usage or configuration
+  3   intact but incomplete
+  4   altered
+  5   unsigned or not trusted
+  6   cannot be opened
+  7   storage (full, read-only, I/O)
+  8   device (camera, pins, key)
+  75  another recorder is running
 """
 
 
 class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]
-        raise ConfigError(f"{self.prog}: {message}", f"See {self.prog} --help")
+    def error(self, message: str) -> NoReturn:
+        command = self.prog.removeprefix("bodycam").strip()
+        text = f"{command}: {message}" if command else message
+        raise ConfigError(text, f"See {self.prog} --help")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+def build_parser(chosen: str | None) -> argparse.ArgumentParser:
+    """The command line, with the arguments of the chosen command."""
     parser = _Parser(
         prog="bodycam", description="Body-worn camera recorder and evidence tools.",
         epilog=EXIT_CODES, formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"bodycam {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
-    for module in COMMANDS:
-        name = module.__name__.rsplit(".", 1)[1]
-        sub = commands.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
-        module.add_arguments(sub)
-        sub.set_defaults(main=module.main)
+    for name, summary in COMMANDS.items():
+        sub = commands.add_parser(name, help=summary, description=summary)
+        if name == chosen:
+            module = importlib.import_module(f"bodycam.commands.{name}")
+            module.add_arguments(sub)
+            sub.set_defaults(main=module.main)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; what it answers is the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    chosen = next((word for word in words if not word.startswith("-")), None)
     try:
-        arguments = build_parser().parse_args(argv)
+        parser = build_parser(chosen)
+        arguments = parser.parse_args(words)
         if arguments.command is None:
-            build_parser().print_help(sys.stderr)
-            return ExitCode.USAGE
+            raise ConfigError("no command", "See bodycam --help")
         return int(arguments.main(arguments))
     except BodycamError as fault:
-        print(f"bodycam: {fault}", file=sys.stderr)
+        # One line, whatever names somebody gave to keys and files.
+        print("bodycam:", *str(fault).split(), file=sys.stderr)
         return int(fault.exit_code)
     except BrokenPipeError:
         # Whoever read our output has gone; that is their business.

@@ -141,7 +141,7 @@ class Switch(_Table, frozen=True):
 class Recording(_Table, frozen=True):
     post_record_s: Annotated[int, _int(0, 300, "seconds")] = 30
     segment_s: Annotated[int, _int(2, 3600, "seconds")] = 60
-    fragment_ms: Annotated[int, _int(50, 500, "milliseconds")] = 500
+    fragment_ms: Annotated[int, _int(50, 500, "milliseconds")] = 300
     max_length_s: Annotated[int, _int(10, 86_400, "seconds")] = 14_400
 
 
@@ -163,7 +163,6 @@ class Covert(_Table, frozen=True):
 class Signals(_Table, frozen=True):
     haptic: bool = True
     buzzer: bool = False
-    ready_lamp_public: bool = False
 
 
 class Watchdog(_Table, frozen=True):
@@ -176,7 +175,7 @@ class Power(_Table, frozen=True):
 
 
 class Pin(_Table, frozen=True):
-    bcm: Annotated[int, _int(0, 27, "BCM channel")]
+    bcm: Annotated[int, _int(0, 27, "BCM numbering")]
     direction: Annotated[str, _text("'in' or 'out'", r"^(in|out)$")]
     active: Active = Active.LOW
     pull: Pull = Pull.OFF
@@ -241,16 +240,17 @@ def default_pins() -> dict[str, Pin]:
 def load(path: Path) -> Config:
     """Read and check a configuration file; a ConfigError names the key and what it accepts."""
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MAX_CONFIG_BYTES + 1)
     except OSError as fault:
         raise ConfigError(
             f"{path}: cannot be read: {fault.strerror}", "Give the file with --config FILE"
         ) from fault
     if len(raw) > MAX_CONFIG_BYTES:
-        raise ConfigError(f"{path}: {len(raw)} bytes, accepted: at most {MAX_CONFIG_BYTES}")
+        raise ConfigError(f"{path}: too big; accepted: at most {MAX_CONFIG_BYTES} bytes")
     try:
         tree = tomllib.loads(raw.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
+    except (ValueError, RecursionError) as fault:
         raise ConfigError(f"{path}: not a TOML file: {fault}") from fault
     return parse(tree, str(path))
 
@@ -260,7 +260,7 @@ def parse(tree: dict[str, Any], where: str) -> Config:
     try:
         config = msgspec.convert(tree, Config)
     except msgspec.ValidationError as fault:
-        raise ConfigError(f"{where}: {_explain(str(fault))}") from fault
+        raise ConfigError(f"{where}: {_explain(str(fault), tree)}") from fault
     _check(config, where)
     return config
 
@@ -270,18 +270,31 @@ def pin_map(config: Config) -> dict[str, Pin]:
     return {**default_pins(), **config.gpio.pins}
 
 
-def _explain(message: str) -> str:
+def _explain(message: str, tree: dict[str, Any]) -> str:
     """Turn msgspec's message into "key: what is wrong; accepted: …"."""
     text, _, trail = message.partition(" - at `")
-    key = trail.rstrip("`").removeprefix("$").removeprefix(".")
-    key = re.sub(r"\[\.\.\.\]", "[]", key)
+    path = trail.rstrip("`").removeprefix("$").removeprefix(".")
+    key = re.sub(r"\[(\.\.\.|\d+)\]", "[]", path)
+    shown = path.replace("[...]", f".{_bad_pin(tree)}") if "[...]" in path else path
     unknown = re.search(r"unknown field `([^`]*)`", text)
     if unknown:
         names = ", ".join(_fields_at(key))
-        name = f"{key}.{unknown[1]}" if key else unknown[1]
+        name = f"{shown}.{unknown[1]}" if shown else unknown[1]
         return f"{name}: unknown key; accepted: {names}"
+    # A regular expression says less to a person than the words that follow.
+    text = "not accepted" if "matching regex" in text else text[0].lower() + text[1:]
     accepted = _accepted_at(key)
-    return f"{key}: {text[0].lower()}{text[1:]}" + (f"; accepted: {accepted}" if accepted else "")
+    return f"{shown}: {text}" + (f"; accepted: {accepted}" if accepted else "")
+
+
+def _bad_pin(tree: dict[str, Any]) -> str:
+    """The pin that msgspec stumbled over: it does not say which."""
+    for name, pin in tree["gpio"]["pins"].items():
+        try:
+            msgspec.convert(pin, Pin)
+        except msgspec.ValidationError:
+            return str(name)
+    raise AssertionError("one of the pins was refused")
 
 
 def _type_at(key: str) -> Any:
@@ -326,6 +339,8 @@ def _accepted_at(key: str) -> str:
         return "true or false"
     if isinstance(node, msgspec.inspect.StrType):
         return "a text in quotes"
+    if isinstance(node, msgspec.inspect.ListType):
+        return f"[[{key}]] tables"
     if isinstance(node, msgspec.inspect.StructType):
         return "a table with " + ", ".join(f.name for f in node.fields)
     return ""
@@ -351,8 +366,6 @@ def _check(config: Config, where: str) -> None:
             f"{where}: audio.rate_hz: {audio.rate_hz}; accepted: 8000, 16000, 22050, 24000, "
             "32000, 44100, 48000 hertz"
         )
-    if config.recording.fragment_ms > config.recording.segment_s * 1000:
-        raise ConfigError(f"{where}: recording.fragment_ms: longer than recording.segment_s")
     if config.ring.max_mib and config.ring_bytes < 2 * camera.bitrate_kbps * 125:
         raise ConfigError(
             f"{where}: ring.max_mib: {config.ring.max_mib} MiB hold less than 2 s at "
@@ -383,13 +396,17 @@ def _check_pins(config: Config, where: str) -> None:
             raise ConfigError(
                 f"{where}: gpio.pins.{name}.direction: '{pin.direction}'; accepted: '{wanted}'"
             )
-    names: set[str] = set()
+    names, taken = {"switch"}, set[str]()
     for trigger in config.triggers:
-        if trigger.pin not in pins or trigger.pin in INPUT_PINS:
+        if trigger.pin not in pins or trigger.pin in (*INPUT_PINS, *OUTPUT_PINS):
             raise ConfigError(
                 f"{where}: triggers.{trigger.name}.pin: '{trigger.pin}' is not a free input; "
                 "accepted: a pin of [gpio.pins] with direction = 'in'"
             )
-        if trigger.name in names:
-            raise ConfigError(f"{where}: triggers.{trigger.name}: named twice; accepted: once")
+        if trigger.name in names or trigger.pin in taken:
+            raise ConfigError(
+                f"{where}: triggers.{trigger.name}: name or pin is taken; "
+                "accepted: a name and a pin of its own, and not the name 'switch'"
+            )
         names.add(trigger.name)
+        taken.add(trigger.pin)

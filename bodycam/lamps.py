@@ -40,10 +40,12 @@ class Lamps:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
+    def finish(self) -> None:
+        """Show the last facts once more, then end."""
         self._stop.set()
         self._wake.set()
         self._thread.join(2.0)
+        self._show()
 
     @property
     def alive(self) -> bool:

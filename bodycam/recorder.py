@@ -33,6 +33,7 @@ from .worker import Worker
 
 _TICK_S = 0.05
 _STORAGE_RETRY_NS = 2 * NS
+_UNKILLABLE_NS = 5 * NS
 _RESUME = "resume"
 # What the worker may put into the log, and nothing else.
 _WORKER_EVENTS = frozenset({
@@ -57,6 +58,7 @@ class Live:
     muted: bool = False
     covert: bool = False
     audio_lost: bool = False
+    unkillable: bool = False
     restarts: int = 0
     gaps: int = 0
     dropped: int = 0
@@ -256,17 +258,23 @@ class Recorder:
                 self._start_worker()
             return
         silent_ns = worker.silent_ns()
-        if silent_ns > self._config.watchdog.stall_ms * MS:
+        if worker.killed_ns is not None:
+            if now_ns - worker.killed_ns > _UNKILLABLE_NS and not self.live.unkillable:
+                # A process in uninterruptible sleep holds the camera: only a reboot helps.
+                self.live.unkillable = True
+                self._log.append("capture.unkillable", sync=True, pid=worker.pid)
+        elif silent_ns > self._config.watchdog.stall_ms * MS:
             self.live.camera_ok = False
             self._gaps.worker_lost("stall")
             self._log.append("capture.stall", silent_ms=silent_ns // MS, pid=worker.pid)
             worker.kill()
         self._receive()
+        killed = worker.killed_ns is not None
         reason = worker.reap()
         if reason is not None:
-            self.live.camera_ok = False
+            self.live.camera_ok = self.live.unkillable = False
             self.live.restarts += 1
-            if not silent_ns > self._config.watchdog.stall_ms * MS:
+            if not killed:
                 self._gaps.worker_lost(f"worker {reason}")
             self._log.append("capture.exit", reason=reason, epoch=worker.epoch)
             if now_ns >= worker.restart_due_ns:

@@ -82,7 +82,7 @@ class Sealer:
         kit: SealingKit,
         segment_ns: int,
         mutes: MuteWindows,
-        check_room: Callable[[], None],
+        check_room: Callable[[int], None],
         report: Callable[[Report], None],
     ) -> None:
         self._store, self._log, self._clock, self._kit = store, log, clock, kit
@@ -228,7 +228,8 @@ class _Run:
         if split is not None and unit.keyframe and unit.at_ns >= split[0]:
             self._roll_over(unit.at_ns, split[1])
         if unit.track is Track.VIDEO:
-            self._s._check_room()
+            segment = self._writer.segment
+            self._s._check_room(segment.file.spare_bytes if segment else 0)
         if self._writer.take(pulled, self._s.audio_format):
             self.progressed = True
             self._sync_if_due()

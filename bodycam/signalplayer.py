@@ -95,7 +95,7 @@ class SignalPlayer:
     def __init__(self, write: Callable[[str, bool], None], policy: Signals) -> None:
         self._write = write
         self._policy = policy
-        self._facts = Facts()
+        self._facts: Facts | None = None
         self._facts_ns = 0
         self._state: SignalState | None = None
         self._notices: dict[SignalState, int] = {}
@@ -120,12 +120,13 @@ class SignalPlayer:
     def cue(self, cue: Cue, now_ns: int) -> list[TraceEvent]:
         """Say that something happened, at once: it cuts short what is being tapped."""
         self._advance(now_ns)
-        state = self._state or SignalState.BOOT
+        state = self._state or SignalState.OFF
         if cue is Cue.MARKER and SignalState.COVERT not in self._notices:
             self._flash_ns = now_ns + WHITE_FLASH.period_ms * MS
-        tapping = any(tap.from_ns <= now_ns < tap.until_ns for tap in self._taps)
-        self._taps.clear()
         alarm = answer_to_query(state) if cue is Cue.QUERY else CUES[cue]
+        tapping = any(tap.from_ns <= now_ns < tap.until_ns for tap in self._taps)
+        if not self._said(alarm.taps, now_ns):
+            self._taps.clear()
         self._say(alarm, now_ns, now_ns + _BREAK_NS * tapping, cue)
         return self._drain()
 
@@ -167,13 +168,15 @@ class SignalPlayer:
             yield self._flash_ns
         if SignalState.CLOCK_UNSET in self._noticed_ns:
             yield self._noticed_ns[SignalState.CLOCK_UNSET] + CLOCK_NOTICE_NS
-        lapses_ns = self._facts.lapses_ns
+        lapses_ns = self._facts.lapses_ns if self._facts else None
         if lapses_ns is not None:
             yield self._facts_ns + lapses_ns
 
     # -- states, alarms, trace --------------------------------------------------------------
 
     def _advance(self, now_ns: int) -> None:
+        if self._facts is None:
+            return  # nothing is known, nothing is shown
         facts = self._facts.aged(now_ns - self._facts_ns)
         previous, self._state = self._state, state_of(facts)
         notices = notices_of(facts)
@@ -231,12 +234,17 @@ class SignalPlayer:
         """When the motor is free for another message."""
         return max([now_ns, *(tap.until_ns + _GAP_NS for tap in self._taps)])
 
+    def _said(self, taps: Taps, now_ns: int) -> bool:
+        """True if the same message was given within a second: once is enough."""
+        said_ns = self._said_ns.get(taps)
+        return taps.kind is not TapKind.TICK and said_ns is not None and now_ns - said_ns < NS
+
     def _say(self, alarm: Alarm, now_ns: int, from_ns: int, cue: Cue | None = None) -> None:
-        """Queue the taps and note them; the same message within a second is said once."""
-        taps = alarm.taps
-        again = taps.kind is not TapKind.TICK and now_ns - self._said_ns.get(taps, -NS) < NS
-        facts = self._facts
-        haptic = not again and (self._policy.haptic or facts.wanted or facts.recording)
+        """Queue the taps, and note what can be felt or heard of them."""
+        taps, facts = alarm.taps, self._facts
+        again = self._said(taps, now_ns)
+        kept = facts is not None and (facts.wanted or facts.recording)
+        haptic = not again and (self._policy.haptic or kept)
         covert = SignalState.COVERT in self._notices
         buzzer = not again and self._policy.buzzer and alarm.audible and not covert
         if haptic or buzzer:

@@ -19,7 +19,7 @@ from .errors import AlreadyRunning, StorageError, StorageFull
 from .media import Buffer
 
 _KEEP_SIZE = 1
-_RESERVE_BYTES = 4 * 1024 * 1024
+RESERVE_BYTES = 1024 * 1024
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -94,6 +94,11 @@ class SegmentFile:
         except OSError as fault:
             raise storage_error(fault, path) from fault
 
+    @property
+    def spare_bytes(self) -> int:
+        """What is reserved and not written yet."""
+        return max(0, self._reserved - self.size)
+
     def append(self, parts: Sequence[Buffer]) -> None:
         """Write at the end, all or nothing.
 
@@ -102,9 +107,9 @@ class SegmentFile:
         """
         data = b"".join(parts)
         if self.size + len(data) > self._reserved and reserve(
-            self._fd, self.size, _RESERVE_BYTES + len(data)
+            self._fd, self.size, RESERVE_BYTES + len(data)
         ):
-            self._reserved = self.size + _RESERVE_BYTES + len(data)
+            self._reserved = self.size + RESERVE_BYTES + len(data)
         try:
             written, view = 0, memoryview(data)
             while written < len(view):
@@ -177,9 +182,12 @@ class Store:
             raise storage_error(fault, self.evidence) from fault
         return Space(facts.f_blocks * facts.f_frsize, facts.f_bavail * facts.f_frsize)
 
-    def check_room(self, min_free_bytes: int) -> None:
-        """Raises StorageFull before the card is so full that END and the log find no room."""
-        free = self.space().free_bytes
+    def check_room(self, min_free_bytes: int, spare_bytes: int) -> None:
+        """Raises StorageFull before the card is so full that END and the log find no room.
+
+        `spare_bytes` are already reserved for the open segment.
+        """
+        free = self.space().free_bytes + spare_bytes
         if free < min_free_bytes:
             raise StorageFull(
                 f"{self.evidence}: {free // 2**20} MiB left, {min_free_bytes // 2**20} MiB are kept",

@@ -38,7 +38,7 @@ from .signals import Cue, Facts
 from .signalplayer import SignalPlayer, TraceEvent
 from .signing import NoKey, Signer, load_file_key, load_recipients
 from .simulate.pins import SimulatedPins
-from .store import Store
+from .store import RESERVE_BYTES, Store
 from .switches import SwitchReader
 from .watchdog import Watchdog
 from .worker import Worker
@@ -79,6 +79,7 @@ class Supervisor:
         self._stop_reason = "signal"
         self._closing = ExitStack()
         self._keys_ok = False
+        self._ended = False
 
     def stop(self, number: int, _frame: object) -> None:
         """Signal handler: end in order."""
@@ -131,13 +132,13 @@ class Supervisor:
         def sealer(report: Callable[[Report], None], mutes: MuteWindows) -> Sealer:
             return Sealer(
                 store, log, clock, kit, config.recording.segment_s * NS, mutes,
-                lambda: store.check_room(min_free), report,
+                lambda spare: store.check_room(min_free, spare), report,
             )  # fmt: skip
 
         self._recorder = Recorder(
             config, clock, log, ring, Worker(ring, clock, self._config_path), sealer, self._cue,
             can_encrypt=self._keys_ok, continues=continues, previous_box=previous,
-            has_room=lambda: store.space().free_bytes >= 2 * min_free,
+            has_room=lambda: store.space().free_bytes >= 2 * min_free + RESERVE_BYTES,
         )  # fmt: skip
         pins = self._open_pins()
         self._closing.callback(pins.close)
@@ -244,6 +245,7 @@ class Supervisor:
         sync_ns = self._recorder.sealer.last_sync_ns
         wanted = live.wanted_ns is not None
         return Facts(
+            on=not self._ended,
             booted=self._recorder.alive,
             ready=live.ready,
             recording=live.recording is not None and live.on_disk,
@@ -302,7 +304,8 @@ class Supervisor:
         self._switches.stop()
         closed = self._recorder.shutdown(self._clock.real_s(10.0))
         self._watchdog.stop()
-        self._lamps.stop()
+        self._ended = True
+        self._lamps.finish()
         if not failed and closed:
             self._log.append("shutdown", sync=True, reason=self._stop_reason)
         self._log.checkpoint()

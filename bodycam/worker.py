@@ -35,6 +35,7 @@ class Worker:
         self._heard_ns = 0
         self._failures = 0
         self._next_start_ns = 0
+        self.killed_ns: int | None = None
         self.epoch = 0
         self.pipe_fd = -1
         self.pid_fd = -1
@@ -74,6 +75,7 @@ class Worker:
         self.pipe_fd = read_fd
         self.pid_fd = os.pidfd_open(self._process.pid)
         self._partial = b""
+        self.killed_ns = None
         self._started_ns = self._clock.boot_ns()
         self._heard_ns = 0
 
@@ -98,9 +100,13 @@ class Worker:
         return now_ns - self._heard_ns
 
     def kill(self) -> None:
-        """SIGKILL: the worker owns nothing that could be damaged."""
-        if self._process is not None:
+        """SIGKILL: the worker owns nothing that could be damaged.
+
+        `killed_ns` says since when it should be dead: one in uninterruptible sleep stays.
+        """
+        if self._process is not None and self.killed_ns is None:
             self._process.kill()
+            self.killed_ns = self._clock.boot_ns()
 
     def reap(self) -> str | None:
         """The reason of death once the process has ended, and its descriptors closed."""

@@ -177,8 +177,8 @@ def test_every_picture_decodes_and_none_is_missing(start: Start, tmp_path: Path)
     worker = start(SILENT)
     worker.read_until(lambda: len(worker.video) >= 75)
     numbers = [frame.number for frame in read_frames(finished(worker, tmp_path / "clip.ts"))]
-    assert None not in numbers
-    assert len(numbers) == len(worker.video)
+    first = worker.video[0].at_ns * 30 // NS
+    assert numbers == list(range(first, first + len(worker.video)))
     assert numbers == [unit.at_ns * 30 // NS & 0xFFFF_FFFF for unit in worker.video]
     assert [unit.seq for unit in worker.video] == list(range(len(worker.video)))
     assert {unit.epoch for unit in worker.video} == {1}
@@ -232,8 +232,10 @@ def test_sound_advances_by_whole_frames(start: Start) -> None:
 def test_a_simulated_clock_paces_the_camera(start: Start) -> None:
     worker = start(BEEPING + '[simulate]\nspeed = 8\norigin_ns = 1\nboot_id = "sim"\n')
     worker.read_until(lambda: len(worker.video) >= 200)
-    steps = [b.at_ns - a.at_ns for a, b in pairwise(worker.video)]
-    assert {round(step * 30 / NS) for step in steps} == {1}
+    numbers = [unit.at_ns * 30 // NS for unit in worker.video]
+    assert [unit.at_ns for unit in worker.video] == [-(-n * NS // 30) for n in numbers]
+    # A pause of the machine may cost pictures here, eight times as soon as at its own speed.
+    assert numbers[-1] - numbers[0] < 1.5 * len(numbers)
 
 
 def test_a_new_worker_goes_on_counting(start: Start) -> None:
@@ -303,7 +305,9 @@ class Case:
     "case",
     [
         Case('[camera]\nsource = "replay"\nfile = "{tmp}/no.mp4"\n', 8, "{tmp}/no.mp4"),
-        Case('[camera]\nsource = "replay"\nfile = "{tmp}/camera.toml"\n', 2, "an MP4 or H.264 file"),
+        Case(
+            '[camera]\nsource = "replay"\nfile = "{tmp}/camera.toml"\n', 2, "an MP4 or H.264 file"
+        ),
         Case('[camera]\nsource = "v4l2"\ndevice = "/dev/video97"\n', 8, "/dev/video97"),
         Case('[camera]\nsource = "v4l2"\ndevice = "{tmp}/camera.toml"\n', 8, "camera.toml"),
     ],
@@ -334,7 +338,7 @@ def test_a_bad_configuration_is_exit_2(start: Start, toml: str, says: str) -> No
 def test_started_by_hand_it_says_who_starts_it(tmp_path: Path) -> None:
     config = tmp_path / "c.toml"
     config.write_text(SILENT)
-    numbers = "--ring-fd 97 --pipe-fd 98 --head 0 --epoch 1 --config".split()
+    numbers = ["--ring-fd", "97", "--pipe-fd", "98", "--head", "0", "--epoch", "1", "--config"]
     program = [sys.executable, "-m", "bodycam.capture", *numbers, str(config)]
     done = subprocess.run(program, capture_output=True, text=True, check=False)
     assert done.returncode == 2
@@ -381,9 +385,16 @@ sys.exit(serve(sink, Hanging(), None, tick_s=0.02))
 LISTENING = SMALL + '[audio]\nsource = "alsa"\ndevice = "mic"\nrate_hz = 48000\n'
 
 
+def sound_system(folder: Path, text: str, version: int) -> None:
+    """What ALSA knows; it looks at the whole seconds of the file's time to see a change."""
+    path = folder / "alsa.conf"
+    path.write_text(text)
+    os.utime(path, (version, version))
+
+
 def test_a_microphone_is_heard(start: Start, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("ALSA_CONFIG_PATH", str(tmp_path / "alsa.conf"))
-    (tmp_path / "alsa.conf").write_text("pcm.mic { type null }\n")
+    sound_system(tmp_path, "pcm.mic { type null }\n", 1)
     worker = start(LISTENING)
     worker.read_until(lambda: len(worker.of(Track.AUDIO)) >= 20 and len(worker.video) >= 20)
     times = [unit.at_ns for unit in worker.of(Track.AUDIO)]
@@ -395,12 +406,12 @@ def test_video_goes_on_while_the_microphone_is_lost(
     start: Start, tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.setenv("ALSA_CONFIG_PATH", str(tmp_path / "alsa.conf"))
-    (tmp_path / "alsa.conf").write_text("")
+    sound_system(tmp_path, "", 1)
     worker = start(LISTENING)
     worker.read_until(lambda: "audio.lost" in worker.order and len(worker.video) >= 10)
     assert "audio.device mic" in worker.said("audio.lost")["reason"]
     assert "AUDIO" not in worker.order
-    (tmp_path / "alsa.conf").write_text("pcm.mic { type null }\n")
+    sound_system(tmp_path, "pcm.mic { type null }\n", 2)
     worker.read_until(lambda: "AUDIO" in worker.order)
     back = [step for step in worker.order if step != "VIDEO"]
     assert back[:4] == ["capture.ready", "audio.lost", "audio.format", "audio.back"]

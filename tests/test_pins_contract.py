@@ -73,9 +73,9 @@ class PinsContract:
         assert not rig.lit("public-red")
 
     def test_a_wrong_name_is_said_with_the_right_ones(self, rig: Rig) -> None:
-        with pytest.raises(DeviceError, match="'wearer-red' is no input pin.*marker"):
+        with pytest.raises(DeviceError, match=r"'wearer-red' is no input pin.*marker"):
             rig.pins.level("wearer-red")
-        with pytest.raises(DeviceError, match="'record' is no output pin.*haptic"):
+        with pytest.raises(DeviceError, match=r"'record' is no output pin.*haptic"):
             rig.pins.write("record", True)
 
     def test_close_wakes_the_reader_and_may_be_repeated(self, rig: Rig) -> None:
@@ -136,9 +136,7 @@ class BoardModule(ModuleType):
     def output(self, channel: int, value: int) -> None:
         self.levels[channel] = value
 
-    def add_event_detect(
-        self, channel: int, edge: int, callback: Callable[[int], None]
-    ) -> None:
+    def add_event_detect(self, channel: int, edge: int, callback: Callable[[int], None]) -> None:
         assert edge == self.BOTH
         self.callbacks[channel] = callback
 
@@ -154,19 +152,18 @@ class BoardModule(ModuleType):
         self.callbacks[channel](channel)
 
 
-@pytest.fixture
-def board(monkeypatch: pytest.MonkeyPatch) -> BoardModule:
-    module = BoardModule()
-    package = ModuleType("RPi")
-    monkeypatch.setattr(package, "GPIO", module, raising=False)
-    monkeypatch.setitem(sys.modules, "RPi", package)
-    monkeypatch.setitem(sys.modules, "RPi.GPIO", module)
-    return module
+def install_board(monkeypatch: pytest.MonkeyPatch) -> BoardModule:
+    """Let `import RPi.GPIO` find the stand-in."""
+    board = BoardModule()
+    monkeypatch.setitem(sys.modules, "RPi", ModuleType("RPi"))
+    monkeypatch.setitem(sys.modules, "RPi.GPIO", board)
+    return board
 
 
 class TestRpiPinsOnAStandIn(PinsContract):
     @pytest.fixture
-    def rig(self, board: BoardModule) -> Iterator[Rig]:
+    def rig(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+        board = install_board(monkeypatch)
         pin_map = default_pins()
         with RpiPins(pin_map, SystemClock()) as pins:
             yield Rig(
@@ -182,7 +179,7 @@ class TestRpiPins(PinsContract):
 
     @pytest.fixture
     def rig(self) -> Iterator[Rig]:
-        import RPi.GPIO as gpio  # noqa: N813
+        import RPi.GPIO as gpio
 
         pin_map = default_pins()
         with RpiPins(pin_map, SystemClock()) as pins:

@@ -80,19 +80,19 @@ class Sprite:
         return Sprite(Canvas(y, u, v))
 
     def draw(self, canvas: Canvas, left: float, top: float) -> None:
-        """Lay it over the canvas, cut at the left and right edge."""
+        """Lay it over the canvas, cut at the edges."""
         x, y = int(left) & ~1, int(top) & ~1
         x0, x1 = max(0, -x), min(self.width, canvas.width - x)
-        if x0 >= x1:
+        y0, y1 = max(0, -y), min(self.height, canvas.height - y)
+        if x0 >= x1 or y0 >= y1:
             return
         for target, source, mask, step in zip(
             canvas.planes, self._planes, self._masks, (1, 2, 2), strict=True
         ):
-            columns = slice(x0 // step, x1 // step)
-            into = target[
-                y // step : (y + self.height) // step, (x + x0) // step : (x + x1) // step
-            ]
-            np.copyto(into, source[:, columns], where=mask[:, columns])
+            part = slice(y0 // step, y1 // step), slice(x0 // step, x1 // step)
+            rows = slice((y + y0) // step, (y + y1) // step)
+            columns = slice((x + x0) // step, (x + x1) // step)
+            np.copyto(target[rows, columns], source[part], where=mask[part])
 
 
 def _even(value: float, limit: int) -> int:

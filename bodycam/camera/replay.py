@@ -27,7 +27,7 @@ from .source import SourceFacts
 
 _CHECKED_UNITS = 64
 _BUFFERED_REAL_S = 0.2  # as SyntheticSource: what the machine's own pauses may cost
-_NO_B_FRAMES = "Encode it again without them: ffmpeg -i FILE -c:v libx264 -bf 0 OUT.mp4"
+_ENCODE = "Encode it again: ffmpeg -i FILE -c:v libx264 -bf 0 OUT.mp4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +130,12 @@ class ReplaySource:
                 try:
                     whole = sets.complete(memoryview(cast("Any", packet)))
                 except BodycamError as fault:
-                    raise self._unfit(fault.message, _NO_B_FRAMES) from fault
+                    raise self._unfit(fault.message, _ENCODE) from fault
                 if whole is None:
                     continue
                 rel_ns = count * NS // self._camera.fps if raw else self._rel_ns(packet)
                 if rel_ns <= last_ns:
-                    raise self._unfit("its pictures are not stored in order", _NO_B_FRAMES)
+                    raise self._unfit("its pictures are not stored in order", _ENCODE)
                 last_ns, count = rel_ns, count + 1
                 yield _Unit(rel_ns, True, *whole)
 

@@ -22,6 +22,8 @@ class UnitSink:
         self._clock = clock
         self.stop = stop
         self.frames = 0
+        self._unsent: list[tuple[int, bytes]] = []
+        self._lock = threading.Lock()
 
     def video(self, at_ns: int, keyframe: bool, data: Buffer) -> None:
         """One coded picture, Annex B; `at_ns` is the boot time of its capture."""
@@ -35,16 +37,31 @@ class UnitSink:
     def report(self, ev: str, **fields: str | int) -> None:
         """Tell the recorder something that is not media: an EVENT unit of JSON."""
         text = json.dumps({"ev": ev, **fields}, ensure_ascii=False, separators=(",", ":"))
-        self._write(Track.EVENT, self._clock.boot_ns(), False, text.encode())
+        with self._lock:
+            self._unsent.append((self._clock.boot_ns(), text.encode()))
+        self._send_reports()
 
     def clock_sample(self) -> Instant:
         """The recorder's latest clock sample."""
         return self._ring.clock()
 
     def _write(self, track: Track, at_ns: int, keyframe: bool, data: Buffer) -> None:
-        if self.stop.is_set():
-            return
+        if self._unsent:
+            self._send_reports()
+        self._put(track, at_ns, keyframe, data)
+
+    def _send_reports(self) -> None:
+        """A ring that is full drops pictures, but a report only waits for room."""
+        with self._lock:
+            while self._unsent:
+                at_ns, text = self._unsent[0]
+                if not self._put(Track.EVENT, at_ns, False, text):
+                    return
+                del self._unsent[0]
+
+    def _put(self, track: Track, at_ns: int, keyframe: bool, data: Buffer) -> bool:
         try:
-            self._ring.write(track, at_ns, keyframe, data)
+            return self._ring.write(track, at_ns, keyframe, data)
         except BrokenPipeError:
             self.stop.set()
+            return False

@@ -1,1 +1,1 @@
-"""One module a command: `SUMMARY`, `add_arguments(parser)` and `main(arguments)`."""
+"""One module a command: `add_arguments(parser)` and `main(arguments)`."""

@@ -9,8 +9,6 @@ from pathlib import Path
 from ..errors import ConfigError, ExitCode
 from ..simulate.control import PinsClient
 
-SUMMARY = "turn the simulated pins of a running daemon by hand"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

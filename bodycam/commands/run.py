@@ -10,8 +10,6 @@ from ..errors import ExitCode
 from ..notify import Notifier
 from ..supervise import Supervisor
 
-SUMMARY = "run the recorder in the foreground, under systemd or by hand"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

@@ -12,8 +12,6 @@ from ..errors import ExitCode, StorageError
 from ..simulate.player import Player, print_to_stderr
 from ..simulate.scenario import Scenario, load_scenario
 
-SUMMARY = "play a scenario against the real daemon and check what it expects"
-_INSIDE = "BODYCAM_SIMULATE_NAMESPACE"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,8 +10,6 @@ from typing import Any
 
 from ..errors import DeviceError, ExitCode
 
-SUMMARY = "state, signals, ring, storage, power and clock of the running recorder"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

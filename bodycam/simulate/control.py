@@ -153,7 +153,7 @@ class _Client:
 
     def close(self) -> None:
         """Send what is queued, for at most a second, then end the connection."""
-        if self._sender.is_alive():
+        if self.watching:
             self.publish(None)
             self._sender.join(timeout=1)
         self._hang_up()
@@ -166,37 +166,37 @@ class _Client:
     def _serve(self) -> None:
         with suppress(OSError), self._connection.makefile("rb") as lines:  # it vanished
             while line := _read_line(lines):
-                self._send(self._reply(line))
-                if self.watching and self._sender.ident is None:
-                    self._sender.start()
+                self._handle(line)
         self._forget(self)
         self._hang_up()
-        if self._sender.ident is not None:
+        if self.watching:
             self.publish(None)
             self._sender.join()
         self._connection.close()
 
-    def _reply(self, line: bytes) -> bytes:
+    def _handle(self, line: bytes) -> None:
+        watch = False
         try:
             if len(line) > MAX_LINE_BYTES:
                 raise DeviceError(f"line longer than {MAX_LINE_BYTES} bytes")
             request = msgspec.json.decode(line, type=dict[str, Any])
             reply = self._answer(request)
-            self.watching = self.watching or request.get("watch") is True
+            watch = request.get("watch") is True
         except BodycamError as fault:
             reply = {"error": str(fault)}
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
             reply = {"error": f"not a line of JSON with one object: {fault}"}
-        return msgspec.json.encode(reply) + b"\n"
-
-    def _send(self, line: bytes) -> None:
         with self._sending:
-            self._connection.sendall(line)
+            if watch and not self.watching:
+                self._sender.start()  # it waits for the lock: the answer goes first
+                self.watching = True
+            self._connection.sendall(msgspec.json.encode(reply) + b"\n")
 
     def _send_backlog(self) -> None:
         with suppress(OSError):  # it vanished, or was cut off
             while (line := self._backlog.get()) is not None:
-                self._send(line)
+                with self._sending:
+                    self._connection.sendall(line)
 
 
 def _read_line(lines: BinaryIO) -> bytes:

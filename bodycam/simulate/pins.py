@@ -242,12 +242,14 @@ class SimulatedPins:
                     found.append(Edge(name, step.active, step.at_ns, line.seq))
         self._edges.extend(sorted(found, key=lambda edge: edge.at_ns))
         if moved:
-            self._keep_positions()
+            self._keep_positions(now_ns)
         return min((line.plan[0].at_ns for line in self._lines.values() if line.plan), default=None)
 
-    def _keep_positions(self) -> None:
+    def _keep_positions(self, now_ns: int) -> None:
+        # Where the hand has put it, not where the bounce is: dying in between must not matter.
+        put = {name: line.before(now_ns + 1) for name, line in self._lines.items()}
         try:
-            write_positions(self._path, {n: line.active for n, line in self._lines.items()})
+            write_positions(self._path, put)
         except DeviceError as fault:
             self.publish({"error": str(fault)})
 

@@ -85,7 +85,7 @@ class Player:
         unit.start()
         self._zero_ns = unit.wait_ready()
         self._connect()
-        bar = Progress(f"{scenario.title}", int(scenario.ends * 1000))
+        bar = Progress("shift", int(scenario.ends * 1000))
         for step in scenario.shift:
             self._wait_until(step.at, bar)
             if step.say:

@@ -23,6 +23,7 @@ from ..provision.identity import make_identity
 
 _RESTART_S = 0.1
 _READY_S = 30.0
+_START_LIMIT = 5
 _BASE: dict[str, dict[str, Any]] = {
     "device": {"id": "BC-0001", "force": "demo-force"},
     "camera": {"source": "synthetic", "width": 640, "height": 360, "bitrate_kbps": 1500},
@@ -76,6 +77,7 @@ class Unit:
         self._ending = False
         self._lock = threading.Lock()
         self.ready = threading.Event()
+        self._gave_up = threading.Event()
         self.ready_ns: int | None = None
         self.starts = 0
         self.exit_codes: list[int] = []
@@ -134,6 +136,7 @@ class Unit:
 
     def _keep(self) -> None:
         # Restart=always, RestartSec=100ms: what the shipped unit asks of systemd.
+        quick = 0
         while True:
             process = self._process
             if process is None:
@@ -143,16 +146,23 @@ class Unit:
                 self.exit_codes.append(code)
                 if self._ending:
                     return
+                quick = 0 if self.ready.is_set() else quick + 1
                 self.ready.clear()
+                if quick >= _START_LIMIT:
+                    self._gave_up.set()
+                    return
                 threading.Event().wait(_RESTART_S)
                 self._launch()
 
     def wait_ready(self) -> int:
         """Boot time at which the recorder said READY. Raises DeviceError if it never does."""
-        if not self.ready.wait(_READY_S) or self.ready_ns is None:
+        for _ in range(int(_READY_S * 10)):
+            if self.ready.wait(0.1) or self._gave_up.is_set():
+                break
+        if not self.ready.is_set() or self.ready_ns is None:
             text = (self.out / "recorder.log").read_text(encoding="utf-8", errors="replace")
             raise DeviceError(
-                f"the recorder was not ready within {_READY_S:.0f} s: {text[-500:]}",
+                f"the recorder does not get ready: {text.strip()[-500:]}",
                 f"See {self.out}/recorder.log",
             )
         return self.ready_ns

@@ -1,0 +1,1 @@
+"""What recording costs and what it saves, beside picamera2's outputs, in one run."""

@@ -1,0 +1,1 @@
+"""The receiving side: verify, export, inspect, report. Never imported by the recorder."""

@@ -1,0 +1,127 @@
+"""Checks that follow the fragments of one segment through time: 8 and 11 of `verify`."""
+
+from __future__ import annotations
+
+from statistics import median_low
+
+from ..clock import MS, NS, utc_text
+from ..errors import EvidenceError
+from ..formats import mp4, mp4read
+from .fields import FragFields
+from .findings import Check, Findings
+from .segmentfacts import Gap, SegmentFacts, utc_at
+
+MAX_FRAGMENT_NS = 500 * MS
+_SLACK_NS = 50 * MS
+_TICK_NS = NS // mp4.VIDEO_TIMESCALE + 1
+GAP_FRAMES = 3
+_MAX_GAPS = 1000
+
+
+class FragmentCheck:
+    """Takes the verified fragments of a segment in order."""
+
+    def __init__(self, findings: Findings, facts: SegmentFacts) -> None:
+        self._found = findings
+        self._facts = facts
+        self._open_gap: Gap | None = None
+        self._newest_ns: int | None = None
+
+    def take(self, frag: FragFields, moof: bytes | None, mdat_bytes: int, place: str) -> None:
+        """One fragment; `moof` is None where its bytes do not hold what was signed."""
+        facts = self._facts
+        # (8) time goes forward, a fragment is short, and counts agree with the moof.
+        if frag.end_ns < frag.boot_ns or (
+            self._newest_ns is not None and frag.nv and frag.boot_ns <= self._newest_ns
+        ):
+            self._found.altered(Check.TIMES, place, "its capture time does not go forward")
+        gaps = []
+        if moof is not None:
+            try:
+                gaps = self._moof(frag, moof, mdat_bytes, place)
+            except EvidenceError as fault:
+                self._found.altered(Check.TIMES, place, fault.message)
+        if frag.nv:
+            self._newest_ns = frag.boot_ns
+        self._say_gaps(frag, gaps, place)
+        if facts.first is None:
+            facts.first = frag
+        facts.last = frag
+        facts.fragments += 1
+        facts.pictures += frag.nv
+        facts.sounds += frag.na
+        facts.dropped += frag.drop
+        facts.muted += frag.mute
+        facts.max_unc_ms = max(facts.max_unc_ms, frag.unc_ms)
+
+    def _moof(self, frag: FragFields, moof: bytes, mdat_bytes: int, place: str) -> list[Gap]:
+        runs = {run.track_id: run for run in mp4read.read_fragment(moof)}
+        video, audio = runs.get(mp4.VIDEO_TRACK_ID), runs.get(mp4.AUDIO_TRACK_ID)
+        counts = (len(video.samples) if video else 0, len(audio.samples) if audio else 0)
+        if counts != (frag.nv, frag.na):
+            raise EvidenceError(
+                f"record counts {frag.nv} pictures and {frag.na} sounds, the moof "
+                f"{counts[0]} and {counts[1]}"
+            )
+        if sum(sample.size for run in runs.values() for sample in run.samples) != mdat_bytes:
+            raise EvidenceError("the samples do not fill the mdat")
+        return self._pictures(frag, video, place) if video else []
+
+    def _pictures(self, frag: FragFields, video: mp4.TrackRun, place: str) -> list[Gap]:
+        head = self._facts.head
+        if head is not None:
+            base_ns = head.boot_ns + video.base_time * NS // mp4.VIDEO_TIMESCALE
+            if abs(base_ns - frag.boot_ns) > 2 * _TICK_NS:
+                raise EvidenceError("media time and capture time of the first picture differ")
+        durations = [s.duration * NS // mp4.VIDEO_TIMESCALE for s in video.samples]
+        span_ns = sum(durations[:-1])
+        if span_ns > MAX_FRAGMENT_NS + _SLACK_NS:
+            raise EvidenceError(f"fragment of {span_ns // MS} ms, at most {MAX_FRAGMENT_NS // MS}")
+        if len(durations) > 2 or not self._facts.frame_ns:
+            self._facts.frame_ns = median_low(durations)
+        gaps, at_ns = [], frag.boot_ns
+        for duration in durations:
+            if duration > GAP_FRAMES * self._facts.frame_ns:
+                gaps.append(Gap(at_ns, at_ns + duration, 0, place))
+            at_ns += duration
+        return gaps
+
+    # -- (11) where no picture is, and whether the camera counted it -------------------------
+
+    def _say_gaps(self, frag: FragFields, gaps: list[Gap], place: str) -> None:
+        # A loss shows as a long last picture, and is counted in the fragment that follows.
+        last, self._open_gap = self._open_gap, None
+        if gaps and gaps[-1].to_ns >= frag.end_ns - 2 * _TICK_NS:
+            self._open_gap = gaps.pop()
+        before = self._between(frag)
+        gaps = [g for g in (last, before) if g is not None] + gaps
+        if not gaps and frag.drop:
+            self._found.incomplete(
+                Check.CONTINUITY, place, f"the camera counts {frag.drop} lost frames here"
+            )
+        for i, gap in enumerate(gaps):
+            self._say(Gap(gap.from_ns, gap.to_ns, 0 if i else frag.drop, place), frag)
+
+    def _between(self, frag: FragFields) -> Gap | None:
+        last = self._facts.last
+        if last is None or not frag.nv or not self._facts.frame_ns:
+            return None
+        if frag.boot_ns - last.end_ns <= GAP_FRAMES * self._facts.frame_ns:
+            return None
+        return Gap(last.end_ns, frag.boot_ns, 0, "")
+
+    def _say(self, gap: Gap, known: FragFields) -> None:
+        if len(self._facts.gaps) < _MAX_GAPS:
+            self._facts.gaps.append(gap)
+        counted = f"{gap.dropped} lost frames" if gap.dropped else "no lost frame"
+        self._found.incomplete(
+            Check.CONTINUITY, gap.place,
+            f"gap: no picture for {(gap.to_ns - gap.from_ns) // MS} ms from "
+            f"{utc_text(utc_at(known, gap.from_ns))}; the camera counts {counted}",
+        )  # fmt: skip
+
+    def finish(self) -> None:
+        """A long last picture of the segment is a gap of its own."""
+        if self._open_gap is not None and self._facts.last is not None:
+            self._say(self._open_gap, self._facts.last)
+            self._open_gap = None

@@ -1,0 +1,1 @@
+"""What a technician needs to make a camera ready: keys, certificates, cards."""

@@ -1,0 +1,31 @@
+"""What every test shares: in CI a skip is a failure, unless the test needs a Raspberry Pi."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and os.environ.get("CI") == "true" and item.get_closest_marker("pi") is None:
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid}: skipped in CI: {report.longrepr}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs a Pi where there is none, and the sweeps unless they are asked for."""
+    on_pi = os.path.exists("/proc/device-tree/model")
+    soak = "soak" in (config.option.markexpr or "")
+    left_out = [
+        item
+        for item in items
+        if (item.get_closest_marker("pi") and not on_pi)
+        or (item.get_closest_marker("soak") and not soak)
+    ]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
