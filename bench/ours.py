@@ -12,8 +12,10 @@ import os
 import select
 import subprocess
 import sys
+import termios
 import threading
 import time
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,7 +47,7 @@ RECORDING = "00000000-0000-4000-8000-000000000001"
 _FRAGMENT_NS = 500 * MS
 _SEGMENT_NS = 60 * NS
 _MIN_FREE = 8 * 2**20
-_SMALLEST_PIPE = 4096
+_MAX_UNREAD = 16
 
 
 def make_ring(plan: Plan, kbps: int) -> PreRecordBuffer:
@@ -98,8 +100,6 @@ class Recorder:
         self.ring = make_ring(plan, stream.spec.kbps)
         read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(read_fd, False)
-        # While it fills as fast as can be, the feeder waits for the index and cannot outrun it.
-        fcntl.fcntl(write_fd, fcntl.F_SETPIPE_SZ, _SMALLEST_PIPE)
         self._pipe_fd = read_fd
         self._memory_before = before
         self._feeder = subprocess.Popen(
@@ -221,7 +221,7 @@ def record(plan: Plan) -> None:
         recorder = Recorder(plan)
         sealer = Sealer(
             store, log, SystemClock(), kit, _SEGMENT_NS, MuteWindows(),
-            lambda: store.check_room(_MIN_FREE), recorder.report,
+            lambda spare: store.check_room(_MIN_FREE, spare), recorder.report,
         )  # fmt: skip
         sealer.start()
         before = written_bytes()
@@ -248,6 +248,8 @@ def feed(raw: Answer) -> None:
         at_ns = pace.wait(number)
         if number == plan.mark:
             cpu = cpu_ns()
+        if number % 8 == 0:
+            _let_index_follow(raw["pipe_fd"])
         data = stream.unit(number)
         timer.push(number, lambda n=number, t=at_ns, d=data: push(n, t, d))  # type: ignore[misc]
     cpu = cpu_ns() - cpu
@@ -258,3 +260,12 @@ def feed(raw: Answer) -> None:
             continue
         say(cpu_ns=cpu, longest_push_ns=timer.longest_ns, dropped=dropped)
         return
+
+
+def _let_index_follow(pipe_fd: int) -> None:
+    """While feeding as fast as can be: do not outrun the index by more than the ring spares."""
+    unread = array("i", [0])
+    while fcntl.ioctl(pipe_fd, termios.FIONREAD, unread) == 0:
+        if unread[0] <= _MAX_UNREAD * DESCRIPTOR_BYTES:
+            return
+        time.sleep(0.0002)

@@ -196,8 +196,8 @@ def run(kind: str, plan: Plan) -> None:
     """Child of a peer's name: feed, press and stop by the plan."""
     stream = Stream(Path(plan.stream))
     path = Path(plan.folder) / "recording.mp4"
-    before = memory_bytes()["Pss"]
     peer = make_peer(kind, plan, path)
+    before = memory_bytes()["Pss"]
     pace, timer = Pace(plan), PushTimer(plan.mark)
     pre_units = 0 if plan.press is None else plan.press + 1 - first_in_window(
         plan.press, plan.keep_s

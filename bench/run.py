@@ -24,6 +24,10 @@ def child(kind: str, raw: str) -> int:
         from bench import ours
 
         (ours.record if kind == "ours-record" else ours.buffer_only)(plan)
+    elif kind == "protection":
+        from bench import protection
+
+        protection.measure(plan)
     else:
         from bench import peers
 

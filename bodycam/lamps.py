@@ -6,11 +6,12 @@ import queue
 import threading
 from collections.abc import Callable
 
-from .clock import NS, Clock, wait
+from .clock import MS, NS, Clock, wait
 from .signalplayer import SignalPlayer, TraceEvent
 from .signals import Cue, Facts
 
 _LOOP_S = 0.05
+_FAREWELL_NS = 800 * MS
 
 
 class Lamps:
@@ -41,11 +42,14 @@ class Lamps:
         self._thread.start()
 
     def finish(self) -> None:
-        """Show the last facts once more, then end."""
+        """Show the last facts, feel the long tap of going off to its end, then end."""
         self._stop.set()
         self._wake.set()
         self._thread.join(2.0)
-        self._show()
+        until_ns = self._clock.boot_ns() + _FAREWELL_NS
+        while self._clock.boot_ns() < until_ns:
+            self._wake.clear()
+            wait(self._clock, self._wake, self._show())
 
     @property
     def alive(self) -> bool:

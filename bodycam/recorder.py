@@ -65,6 +65,15 @@ class Live:
     frames: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The recording that goes on in the next one: its id, its last box, when its pictures end."""
+
+    recording: str | None = None
+    last_box: str = NO_PREVIOUS
+    end_ns: int | None = None
+
+
 class Recorder:
     """One thread; everything reaches it through `post`."""
 
@@ -80,8 +89,7 @@ class Recorder:
         *,
         can_encrypt: bool,
         has_room: Callable[[], bool],
-        continues: str | None,
-        previous_box: str,
+        interrupted: Interrupted,
     ) -> None:
         self._config, self._clock, self._log = config, clock, log
         self._ring, self._worker, self._cue = ring, worker, cue
@@ -105,8 +113,9 @@ class Recorder:
         self._waiting_start: tuple[act.Start, int] | None = None
         self._previous_end_ns: int | None = None
         self._last_gap_end_ns: int | None = None
-        self._continues = continues
-        self._previous_box = previous_box
+        self._interrupted = interrupted
+        if interrupted.end_ns is not None:
+            self._gaps.resume_from(interrupted.end_ns, "recorder restarted")
         self._retry_ns = 0
         self._pending_facts: dict[str, PreRecord] = {}
         self.live = Live()
@@ -329,7 +338,9 @@ class Recorder:
         asked_s = self._config.pre_record.seconds
         from_ns = start.at_ns - asked_s * NS
         previous = self._previous_end_ns
-        if previous is not None and previous > from_ns:
+        # After a full card the recording was wanted all the time: as far back as the ring goes.
+        resumes = start.cause == _RESUME and self._interrupted.end_ns is not None
+        if previous is not None and (resumes or previous > from_ns):
             # The GOP in which the last recording ended: better a second twice than one lost.
             from_ns = self._ring.keyframe_before(previous) or previous
         cursor = self._ring.open_cursor(from_ns)
@@ -344,8 +355,14 @@ class Recorder:
             RingFacts(previous, self._ring.cut_by_capacity_ns, self._last_gap_end_ns),
             audio=self._config.pre_record.audio,
         )  # fmt: skip
+        if resumes and previous is not None and cursor.start_ns > previous + 2 * self._frame_ns:
+            self._log.append(
+                "gap", cursor.start_ns, from_ns=previous + self._frame_ns, to_ns=cursor.start_ns,
+                frames=round((cursor.start_ns - previous) / self._frame_ns) - 1, cause="storage",
+                rec=self._interrupted.recording,
+            )  # fmt: skip
         facts = self._facts(start.at_ns, start.cause, log_seq, found)
-        self._continues, self._previous_box = None, NO_PREVIOUS
+        self._interrupted = Interrupted()
         self._begin(facts, start.at_ns)
         self._job = Job(facts, cursor)
         self.sealer.submit(self._job)
@@ -357,7 +374,8 @@ class Recorder:
         self._pending_facts[recording] = found
         return RecordingFacts(
             recording, cause, log_seq, at_ns, found.fields(),
-            0 if self._config.pre_record.audio else at_ns, self._continues, self._previous_box,
+            0 if self._config.pre_record.audio else at_ns, self._interrupted.recording,
+            self._interrupted.last_box,
         )  # fmt: skip
 
     def _begin(self, facts: RecordingFacts, at_ns: int) -> None:
@@ -446,7 +464,9 @@ class Recorder:
             )  # fmt: skip
         if report.last_picture_ns is not None:
             self._ended(report.recording, report.last_picture_ns)
-            self._continues, self._previous_box = report.recording, report.last_box
+            self._interrupted = Interrupted(
+                report.recording, report.last_box, report.last_picture_ns
+            )
         self.live.recording = None
         self._job = None
         self._retry_ns = self._clock.boot_ns() + _STORAGE_RETRY_NS

@@ -19,12 +19,15 @@ from .formats.records import SIGNATURE_UUID, parse_record, read_payload
 
 @dataclass(frozen=True, slots=True)
 class Remains:
-    """The intact prefix of a segment; `last_box` is the hash of its last signature box."""
+    """The intact prefix of a segment: `last_box` is the hash of its last signature box, `end_ns`
+    the boot time at which its last picture ends, if it has any.
+    """
 
     fragments: int
     intact_bytes: int
     total_bytes: int
     last_box: str
+    end_ns: int | None
     complete: bool
 
 
@@ -33,11 +36,11 @@ def examine(path: Path) -> Remains:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return Remains(0, 0, 0, "", complete=False)
+        return Remains(0, 0, 0, "", None, complete=False)
     try:
         total = os.fstat(fd).st_size
         if total == 0:
-            return Remains(0, 0, 0, "", complete=False)
+            return Remains(0, 0, 0, "", None, complete=False)
         with mmap.mmap(fd, total, access=mmap.ACCESS_READ) as view:
             return _examine(view, total)
     finally:
@@ -62,8 +65,9 @@ def _examine(view: mmap.mmap, total: int) -> Remains:
         if isinstance(off, int) and isinstance(length, int) and off >= 0:
             covered = hashlib.sha256(view[off : off + max(0, length)]).hexdigest()
             if covered == fields.get("sha256"):
-                fragments = sum(1 for _, _, f in boxes if f.get("t") == "frag")
+                ends = [f.get("end_ns") for _, _, f in boxes if f.get("t") == "frag"]
+                last = ends[-1] if ends and isinstance(ends[-1], int) else None
                 ended = fields.get("t") == "end"
-                return Remains(fragments, end, total, box.payload_sha256, complete=ended)
+                return Remains(len(ends), end, total, box.payload_sha256, last, complete=ended)
         boxes.pop()
-    return Remains(0, 0, total, "", complete=False)
+    return Remains(0, 0, total, "", None, complete=False)

@@ -29,6 +29,11 @@ class GapFinder:
         self._epoch = 0
         self._cause = ""
 
+    def resume_from(self, last_ns: int, cause: str) -> None:
+        """The last picture of a recorder that died in this same boot ended then."""
+        self._last_ns = last_ns - self._frame_ns
+        self._cause = cause
+
     def worker_lost(self, cause: str) -> None:
         """Why the next hole will be there."""
         self._cause = cause

@@ -223,11 +223,11 @@ class _Run:
         self._seal(None)
 
     def _take(self, pulled: Pulled) -> None:
-        split = self._job.split
         unit = pulled.unit
-        if split is not None and unit.keyframe and unit.at_ns >= split[0]:
-            self._roll_over(unit.at_ns, split[1])
         if unit.track is Track.VIDEO:
+            split = self._job.split
+            if split is not None and unit.keyframe and unit.at_ns >= split[0]:
+                self._roll_over(unit.at_ns, split[1])
             segment = self._writer.segment
             self._s._check_room(segment.file.spare_bytes if segment else 0)
         if self._writer.take(pulled, self._s.audio_format):

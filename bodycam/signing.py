@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -27,6 +27,12 @@ DEVICE_KEY = "device.key"
 DEVICE_CHAIN = "device.pem"
 RECIPIENTS = "recipients"
 _HASH = ec.ECDSA(hashes.SHA256())
+# What `cryptography` raises for a hostile certificate; not all of it is a ValueError.
+_BAD_CERTIFICATE = (
+    ValueError, TypeError, OverflowError, OSError, InvalidSignature, UnsupportedAlgorithm,
+    x509.InvalidVersion, x509.ExtensionNotFound, x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)  # fmt: skip
 
 
 class Signer(Protocol):
@@ -155,7 +161,7 @@ def public_key_of(der: bytes) -> ec.EllipticCurvePublicKey:
     """The P-256 key in a certificate. Raises EvidenceError if there is none."""
     try:
         key = x509.load_der_x509_certificate(der).public_key()
-    except ValueError as fault:
+    except _BAD_CERTIFICATE as fault:
         raise EvidenceError(f"certificate cannot be parsed: {fault}") from fault
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
         raise EvidenceError("certificate does not hold an EC P-256 key")
@@ -202,7 +208,7 @@ def judge_chain(
             return ChainVerdict(Trust.UNKNOWN_ISSUER, device, "no root given: use --trust ROOT.pem")
         at = datetime.fromtimestamp(signed_utc_ns / 1e9, UTC)
         return _judge([*chain, root], device, at)
-    except (ValueError, TypeError, InvalidSignature, OverflowError, OSError) as fault:
+    except _BAD_CERTIFICATE as fault:
         reason = str(fault) or type(fault).__name__
         return ChainVerdict(Trust.UNKNOWN_ISSUER, "", f"chain does not lead to the root: {reason}")
 

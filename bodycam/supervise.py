@@ -25,17 +25,16 @@ from .clock import MS, NS, Clock, ClockSource, ScaledClock, SystemClock, wait
 from .config import Config, PinsBackend, pin_map
 from .errors import DeviceError, ExitCode
 from .eventlog import EventLog, Recovered
-from .formats.records import NO_PREVIOUS
 from .gpio import Pins, RpiPins
 from .lamps import Lamps
 from .notify import Notifier
-from .recorder import Recorder
+from .recorder import Interrupted, Recorder
 from .recording import MuteWindows
 from .recovery import examine
 from .sealer import Report, Sealer
 from .segment import SealingKit
-from .signals import Cue, Facts
 from .signalplayer import SignalPlayer, TraceEvent
+from .signals import Cue, Facts
 from .signing import NoKey, Signer, load_file_key, load_recipients
 from .simulate.pins import SimulatedPins
 from .store import RESERVE_BYTES, Store
@@ -109,7 +108,7 @@ class Supervisor:
         self._log = EventLog(store.log, clock, origin, signer)
         recovered = self._log.open()
         self._closing.callback(self._log.close)
-        continues, previous = self._begin_log(recovered, store, key_fault)
+        interrupted = self._begin_log(recovered, store, key_fault)
         recipients = tuple(load_recipients(Path(config.identity.path)))
         self._keys_ok = bool(recipients)
         if not recipients:
@@ -120,12 +119,11 @@ class Supervisor:
             config.recording.fragment_ms * MS, NS // config.camera.fps, self._log.head,
             clock.sample,
         )  # fmt: skip
-        self._wire_threads(store, ring, kit, continues, previous)
+        self._wire_threads(store, ring, kit, interrupted)
 
     def _wire_threads(
-        self, store: Store, ring: PreRecordBuffer, kit: SealingKit, continues: str | None,
-        previous: str,
-    ) -> None:  # fmt: skip
+        self, store: Store, ring: PreRecordBuffer, kit: SealingKit, interrupted: Interrupted
+    ) -> None:
         config, clock, log = self._config, self._clock, self._log
         min_free = config.store.min_free_mib * 2**20
 
@@ -137,7 +135,7 @@ class Supervisor:
 
         self._recorder = Recorder(
             config, clock, log, ring, Worker(ring, clock, self._config_path), sealer, self._cue,
-            can_encrypt=self._keys_ok, continues=continues, previous_box=previous,
+            can_encrypt=self._keys_ok, interrupted=interrupted,
             has_room=lambda: store.space().free_bytes >= 2 * min_free + RESERVE_BYTES,
         )  # fmt: skip
         pins = self._open_pins()
@@ -167,7 +165,7 @@ class Supervisor:
 
     def _begin_log(
         self, recovered: Recovered, store: Store, key_fault: str | None
-    ) -> tuple[str | None, str]:
+    ) -> Interrupted:
         log, config = self._log, self._config
         digest = hashlib.sha256(self._config_path.read_bytes()).hexdigest()
         log.append(
@@ -187,7 +185,7 @@ class Supervisor:
             )
         if key_fault:
             log.append("key.missing", sync=True, reason=key_fault)
-        continues, previous = None, NO_PREVIOUS
+        interrupted = Interrupted()
         for segment in recovered.open_segments:
             remains = examine(store.evidence / segment.file)
             log.append(
@@ -196,9 +194,12 @@ class Supervisor:
                 bytes_total=remains.total_bytes, last=remains.last_box, end=remains.complete,
             )  # fmt: skip
             if remains.last_box:
-                continues, previous = segment.recording, remains.last_box
+                same_boot = recovered.last_boot == self._clock.boot_id
+                interrupted = Interrupted(
+                    segment.recording, remains.last_box, remains.end_ns if same_boot else None
+                )
         log.sync()
-        return continues, previous
+        return interrupted
 
     def _make_ring(self) -> PreRecordBuffer:
         config = self._config
@@ -238,7 +239,7 @@ class Supervisor:
     def _publisher(self, pins: Pins) -> Callable[[TraceEvent], None]:
         if isinstance(pins, SimulatedPins):
             return lambda event: pins.publish({"trace": event.to_json()})
-        return lambda event: None
+        return lambda _: None
 
     def _facts(self) -> Facts:
         live, health, now_ns = self._recorder.live, self._watchdog, self._clock.boot_ns()
@@ -278,7 +279,7 @@ class Supervisor:
         """Feed systemd while everything moves; the reason if a thread has died."""
         began_ns = self._clock.boot_ns()
         ready = False
-        moved = {name: (-1, began_ns) for name in self._threads()}
+        moved = dict.fromkeys(self._threads(), (-1, began_ns))
         while not self._stop.is_set():
             now_ns = self._clock.boot_ns()
             for name, thread in self._threads().items():
