@@ -251,7 +251,11 @@ def feed(raw: Answer) -> None:
         if number % 8 == 0:
             _let_index_follow(raw["pipe_fd"])
         data = stream.unit(number)
-        timer.push(number, lambda n=number, t=at_ns, d=data: push(n, t, d))  # type: ignore[misc]
+        try:
+            timer.push(number, lambda n=number, t=at_ns, d=data: push(n, t, d))  # type: ignore[misc]
+        except BrokenPipeError:
+            # The recorder was killed, as some plans want.
+            return
     cpu = cpu_ns() - cpu
     os.close(raw["pipe_fd"])
     for line in sys.stdin:

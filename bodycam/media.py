@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -14,6 +15,9 @@ NAL_IDR = 5
 NAL_SEI = 6
 NAL_SPS = 7
 NAL_PPS = 8
+
+# Searched in the ring's own memory: half the time of a copy and bytes.find.
+_START_CODE = re.compile(b"\0\0\1")
 
 
 class Track(IntEnum):
@@ -64,22 +68,17 @@ class AudioFormat:
 def split_annexb(data: Buffer) -> list[memoryview]:
     """The NAL units of one access unit, without start codes, trailing zeros or copies."""
     view = memoryview(data)
-    raw = data if isinstance(data, (bytes, bytearray)) else bytes(view)
-    starts: list[tuple[int, int]] = []
-    at = raw.find(b"\0\0\1")
-    while at >= 0:
-        code = at - 1 if at and raw[at - 1] == 0 else at
-        starts.append((code, at + 3))
-        at = raw.find(b"\0\0\1", at + 3)
-    if not starts or starts[0][0] != 0:
+    begins = [found.end() for found in _START_CODE.finditer(view)]
+    if not begins or bytes(view[: begins[0] - 3]) not in (b"", b"\0"):
         raise EvidenceError("access unit does not begin with a start code")
     nals = []
-    for i, (_, begin) in enumerate(starts):
-        end = starts[i + 1][0] if i + 1 < len(starts) else len(raw)
-        while end > begin and raw[end - 1] == 0:
-            end -= 1
-        if end > begin:
-            nals.append(view[begin:end])
+    for begin, end in zip(begins, [*(at - 3 for at in begins[1:]), len(view)], strict=True):
+        nal = view[begin:end]
+        # A zero before a start code belongs to it; others are padding.
+        while nal and nal[-1] == 0:
+            nal = nal[:-1]
+        if nal:
+            nals.append(nal)
     return nals
 
 

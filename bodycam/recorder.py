@@ -208,7 +208,8 @@ class Recorder:
         gap = self._gaps.feed(unit)
         if gap is not None:
             self.live.gaps += 1
-            self._last_gap_end_ns = gap.to_ns
+            if self.live.ready:
+                self._last_gap_end_ns = gap.to_ns
             self._log.append(
                 "gap", gap.to_ns, from_ns=gap.from_ns, to_ns=gap.to_ns, frames=gap.frames,
                 cause=gap.cause, rec=self.live.recording,
@@ -361,7 +362,9 @@ class Recorder:
                 frames=round((cursor.start_ns - previous) / self._frame_ns) - 1, cause="storage",
                 rec=self._interrupted.recording,
             )  # fmt: skip
-        facts = self._facts(start.at_ns, start.cause, log_seq, found)
+        going_on = start.cause == "switch-on-at-start" and self._interrupted.recording
+        cause = _RESUME if going_on else start.cause
+        facts = self._facts(start.at_ns, cause, log_seq, found)
         self._interrupted = Interrupted()
         self._begin(facts, start.at_ns)
         self._job = Job(facts, cursor)

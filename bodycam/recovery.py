@@ -41,19 +41,19 @@ def examine(path: Path) -> Remains:
         total = os.fstat(fd).st_size
         if total == 0:
             return Remains(0, 0, 0, "", None, complete=False)
-        with mmap.mmap(fd, total, access=mmap.ACCESS_READ) as view:
+        with mmap.mmap(fd, total, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
             return _examine(view, total)
     finally:
         os.close(fd)
 
 
-def _examine(view: mmap.mmap, total: int) -> Remains:
+def _examine(view: memoryview, total: int) -> Remains:
     at, boxes = 0, []
     while at < total:
         try:
             found = read_header(view, at, total)
             if found.extended == SIGNATURE_UUID:
-                payload = view[found.body : found.end]
+                payload = bytes(view[found.body : found.end])
                 box = read_payload(payload)
                 boxes.append((found.end, box, parse_record(box.record)))
         except EvidenceError:

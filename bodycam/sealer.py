@@ -170,6 +170,7 @@ class _Run:
         self._writer = writer
         self._inter = Interleaver()
         self._keyframes: deque[int] = deque()
+        self._pre_record_sealed = False
         self._started = False
         self._last_sync_ns = 0
         self._last_read_ns = sealer._clock.boot_ns()
@@ -230,6 +231,10 @@ class _Run:
                 self._roll_over(unit.at_ns, split[1])
             segment = self._writer.segment
             self._s._check_room(segment.file.spare_bytes if segment else 0)
+            if not self._pre_record_sealed and unit.at_ns > self._job.facts.pressed_ns:
+                # What came before the press does not wait for the rest of its fragment.
+                self._pre_record_sealed = True
+                self._seal(unit.at_ns)
         if self._writer.take(pulled, self._s.audio_format):
             self.progressed = True
             self._sync_if_due()

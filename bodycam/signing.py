@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.utils import CryptographyDeprecationWarning
 
 from .errors import CannotOpen, ConfigError, DeviceError, EvidenceError
 from .media import Buffer
@@ -28,10 +30,10 @@ DEVICE_CHAIN = "device.pem"
 RECIPIENTS = "recipients"
 _HASH = ec.ECDSA(hashes.SHA256())
 # What `cryptography` raises for a hostile certificate; not all of it is a ValueError.
-_BAD_CERTIFICATE = (
+BAD_CERTIFICATE = (
     ValueError, TypeError, OverflowError, OSError, InvalidSignature, UnsupportedAlgorithm,
     x509.InvalidVersion, x509.ExtensionNotFound, x509.DuplicateExtension,
-    x509.UnsupportedGeneralNameType,
+    x509.UnsupportedGeneralNameType, CryptographyDeprecationWarning,
 )  # fmt: skip
 
 
@@ -157,11 +159,17 @@ def fingerprint(der: Buffer) -> str:
     return hashlib.sha256(der).hexdigest()
 
 
+def load_certificate(der: bytes) -> x509.Certificate:
+    """Parse a certificate; what the library only tolerates for now is refused."""
+    with warnings.catch_warnings(action="error", category=CryptographyDeprecationWarning):
+        return x509.load_der_x509_certificate(der)
+
+
 def public_key_of(der: bytes) -> ec.EllipticCurvePublicKey:
     """The P-256 key in a certificate. Raises EvidenceError if there is none."""
     try:
-        key = x509.load_der_x509_certificate(der).public_key()
-    except _BAD_CERTIFICATE as fault:
+        key = load_certificate(der).public_key()
+    except BAD_CERTIFICATE as fault:
         raise EvidenceError(f"certificate cannot be parsed: {fault}") from fault
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
         raise EvidenceError("certificate does not hold an EC P-256 key")
@@ -202,13 +210,13 @@ def judge_chain(
     if not certificates:
         return ChainVerdict(Trust.UNSIGNED, "", "no device key signed this")
     try:
-        chain = [x509.load_der_x509_certificate(der) for der in certificates]
+        chain = [load_certificate(der) for der in certificates]
         device = _common_name(chain[0])
         if root is None:
             return ChainVerdict(Trust.UNKNOWN_ISSUER, device, "no root given: use --trust ROOT.pem")
         at = datetime.fromtimestamp(signed_utc_ns / 1e9, UTC)
         return _judge([*chain, root], device, at)
-    except _BAD_CERTIFICATE as fault:
+    except BAD_CERTIFICATE as fault:
         reason = str(fault) or type(fault).__name__
         return ChainVerdict(Trust.UNKNOWN_ISSUER, "", f"chain does not lead to the root: {reason}")
 

@@ -73,6 +73,7 @@ class SwitchReader:
         )
         self._mute = HoldGesture(config.mute.hold_ms * MS, key_ns + _DRIVER_NS)
         self._raw = dict.fromkeys(names, False)
+        self._on_at_start: set[str] = set()
         self._logged: dict[str, tuple[int, int]] = {}  # pin: (second, edges logged in it)
         self._suppressed = dict.fromkeys(names, 0)
         self._stop = threading.Event()
@@ -87,7 +88,9 @@ class SwitchReader:
             if self._pins.level(name):
                 self._log.append("switch.on_at_boot", now_ns, pin=name)
                 self._raw[name] = True
-                self._handle(name, debouncer.level(active=True, at_ns=now_ns))
+                self._on_at_start.add(name)
+                # Fed like any other level: it counts once it was stable. No edge was lost.
+                debouncer.level(active=True, at_ns=now_ns)
         self._thread.start()
 
     def stop(self) -> None:
@@ -245,8 +248,10 @@ class SwitchReader:
             self._gestures(self._button.feed(toggle), seq)
         elif name == "record":
             # A recording starts when the switch was moved; it stops once that is certain.
+            cause = "switch-on-at-start" if name in self._on_at_start else activation.SWITCH
+            self._on_at_start.discard(name)
             event = (
-                activation.DemandOn(activation.SWITCH, at_ns)
+                activation.DemandOn(activation.SWITCH, at_ns, cause)
                 if toggle.active
                 else activation.DemandOff(activation.SWITCH, toggle.settled_ns)
             )

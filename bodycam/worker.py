@@ -13,16 +13,16 @@ from .clock import NS, Clock
 from .errors import DeviceError
 
 _PIPE_BYTES = 1 << 18
-_BACK_OFF_S = (0.0, 0.0, 0.5, 1.0, 2.0, 5.0)
-_SETTLED_NS = 10 * NS
+_BACK_OFF_S = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
+_SETTLED_NS = NS // 2
 _START_GRACE_NS = 10 * NS
 
 
 class Worker:
     """One life of the worker after another; units go on in the same ring.
 
-    `epoch` counts the lives. After a death the next start waits longer each time, until one has
-    lived for ten seconds.
+    `epoch` counts the lives. One that delivered for half a second is replaced at once; after one
+    that did not, the next start waits longer each time.
     """
 
     def __init__(self, ring: PreRecordBuffer, clock: Clock, config_path: Path) -> None:
@@ -32,7 +32,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._partial = b""
         self._started_ns = 0
-        self._heard_ns = 0
+        self._heard_ns = self._heard_first_ns = 0
         self._failures = 0
         self._next_start_ns = 0
         self.killed_ns: int | None = None
@@ -77,7 +77,7 @@ class Worker:
         self._partial = b""
         self.killed_ns = None
         self._started_ns = self._clock.boot_ns()
-        self._heard_ns = 0
+        self._heard_ns = self._heard_first_ns = 0
 
     def receive(self) -> list[Descriptor]:
         """What the worker announced since the last call."""
@@ -89,6 +89,7 @@ class Worker:
         self._partial = raw[whole:]
         if whole:
             self._heard_ns = self._clock.boot_ns()
+            self._heard_first_ns = self._heard_first_ns or self._heard_ns
         step = DESCRIPTOR_BYTES
         return [Descriptor.unpack(raw[i : i + step]) for i in range(0, whole, step)]
 
@@ -118,8 +119,8 @@ class Worker:
         self.pipe_fd = self.pid_fd = -1
         self._process = None
         now_ns = self._clock.boot_ns()
-        lived_ns = now_ns - self._started_ns
-        self._failures = 0 if lived_ns > _SETTLED_NS else self._failures + 1
+        delivered = self._heard_first_ns and self._heard_ns - self._heard_first_ns > _SETTLED_NS
+        self._failures = 0 if delivered else self._failures + 1
         step = min(self._failures, len(_BACK_OFF_S) - 1)
         self._next_start_ns = now_ns + int(_BACK_OFF_S[step] * NS)
         code = process.returncode

@@ -12,6 +12,8 @@ from ..errors import ExitCode, StorageError
 from ..simulate.player import Player, print_to_stderr
 from ..simulate.scenario import Scenario, load_scenario
 
+_INSIDE = "BODYCAM_SIMULATE_NAMESPACE"
+
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -104,10 +104,10 @@ def raw_lines(path: Path) -> Iterator[RawLine]:
             number += 1
             whole = raw.endswith(b"\n")
             too_long = not whole and len(raw) == limit
-            rest = raw
-            while too_long and rest and not rest.endswith(b"\n"):
-                rest = file.readline(limit)
-            yield RawLine(number, raw[:-1] if whole else raw, whole or bool(rest), too_long)
+            ended = whole
+            while too_long and not ended and (rest := file.readline(limit)):
+                ended = rest.endswith(b"\n")
+            yield RawLine(number, raw[:-1] if whole else raw, ended, too_long)
 
 
 class LogCheck:

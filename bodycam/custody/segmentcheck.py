@@ -10,14 +10,22 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ..clock import MS, utc_text
+from ..clock import NS, utc_text
 from ..errors import CannotOpen, EvidenceError
 from ..formats import mp4read
 from ..formats.boxes import Box
 from ..formats.keywrap import recipients_of
 from ..formats.mp4 import FTYP
 from ..formats.records import NO_PREVIOUS, SignatureBox, payload_hash, read_payload
-from ..signing import Trust, check, fingerprint, judge_chain, public_key_of
+from ..signing import (
+    BAD_CERTIFICATE,
+    Trust,
+    check,
+    fingerprint,
+    judge_chain,
+    load_certificate,
+    public_key_of,
+)
 from .fields import EndFields, FragFields, HeadFields, read_fields
 from .findings import Check, Findings, Verdict
 from .fragmentcheck import FragmentCheck
@@ -99,11 +107,14 @@ class _SegmentCheck:
             waiting.append((part, hasher.submit(self._data, part.start, part.box_start)))
             while len(waiting) > _AHEAD:
                 unit, digest = waiting.popleft()
-                self._settle(unit, digest.result(), last=False)
+                self._settle(unit, digest.result())
                 progress(unit.end, self._data.size)
         while waiting and not self._torn:
             unit, digest = waiting.popleft()
-            self._settle(unit, digest.result(), last=not waiting)
+            if not waiting and self._is_torn(unit, digest.result(), tail):
+                self._torn_from(unit.start)
+            else:
+                self._settle(unit, digest.result())
         progress(self._data.size, self._data.size)
         self._fragments.finish()
         if tail is not None and not self._torn:
@@ -112,10 +123,7 @@ class _SegmentCheck:
 
     # -- one signature box ------------------------------------------------------------------
 
-    def _settle(self, unit: Sealed, digest: str, *, last: bool) -> None:
-        if last and self._is_torn(unit, digest):
-            self._torn_from(unit.start)
-            return
+    def _settle(self, unit: Sealed, digest: str) -> None:
         place = self._place(unit)
         if self._ended:
             self._found.altered(Check.CONTAINER, place, "stands behind END, where nothing may")
@@ -328,26 +336,27 @@ class _SegmentCheck:
     def _closed_by_log(self) -> bool:
         return self._closing is not None and self._closing.size <= self._facts.size
 
-    def _is_torn(self, unit: Sealed, digest: str) -> bool:
+    def _is_torn(self, unit: Sealed, digest: str, tail: Tail | None) -> bool:
         """Whether the last box is a write that a power cut tore, rather than one changed later.
 
         Only where no END and no log says that more was there: whoever tears the last fragment
         gains no more than whoever cuts it off.
         """
-        if self._closed_by_log() or b'"t":"end"' in unit.payload:
+        if self._ended or self._closed_by_log() or b'"t":"end"' in unit.payload:
             return False
         if unit.end > self._solid:
             return True
+        garbage_follows = tail is not None and not tail.out_of_place
         try:
             box = read_payload(unit.payload)
+            if self._key is not None:
+                check(self._key, box.record, box.signature)
         except EvidenceError:
             # A record of ours is text; blocks that were never written are not.
-            return _is_garbage(unit.payload[8:-90])
-        if _is_garbage(box.record):
-            return True
+            return garbage_follows or _is_garbage(unit.payload[8:-90])
         if digest.encode() in box.record:
             return False
-        return self._has_zero_sector(unit.start, unit.box_start)
+        return garbage_follows or self._has_zero_sector(unit.start, unit.box_start)
 
     def _has_zero_sector(self, start: int, end: int) -> bool:
         at = -(-start // _SECTOR) * _SECTOR
@@ -365,7 +374,7 @@ class _SegmentCheck:
 
     def _judge_tail(self, tail: Tail) -> None:
         found, place = self._found, self._after()
-        if tail.out_of_place and tail.start < self._solid and not self._ended:
+        if tail.out_of_place and tail.start + 24 <= self._solid and not self._ended:
             found.altered(Check.CONTAINER, place if self._n else "head", tail.text)
         elif self._n == 0:
             self._judge_headless(tail)
@@ -425,7 +434,7 @@ def _is_garbage(record: bytes) -> bool:
 
 def _valid_from_ns(der: bytes, otherwise_ns: int) -> int:
     try:
-        moment = x509.load_der_x509_certificate(der).not_valid_before_utc
-    except ValueError:
+        moment = load_certificate(der).not_valid_before_utc
+    except BAD_CERTIFICATE:
         return otherwise_ns
-    return int(moment.timestamp()) * 1000 * MS
+    return int(moment.timestamp()) * NS

@@ -34,7 +34,7 @@ _WINDOW_BYTES = 8192
 _MARK = SIGNATURE_UUID.bytes
 _HEAD_BOXES = ("ftyp", "moov")
 _FRAGMENT_BOXES = ("prft", "moof", "mdat")
-_KNOWN = frozenset((*_HEAD_BOXES, *_FRAGMENT_BOXES, "uuid"))
+_KNOWN = frozenset((*_HEAD_BOXES, *_FRAGMENT_BOXES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class SegmentBytes:
         """Up to `length` bytes; fewer only at the end of the file. For one thread."""
         # Headers and small boxes stand close together: one system call reads them all.
         offset = at - self._window_at
-        if 0 <= offset and offset + length <= len(self._window):
+        if offset >= 0 and offset + length <= len(self._window):
             return self._window[offset : offset + length]
         if length <= _WINDOW_BYTES // 2:
             self._window_at, self._window = at, self._pread(at, _WINDOW_BYTES)
@@ -195,7 +195,7 @@ def _next(data: SegmentBytes, start: int, index: int) -> Sealed:
         if found.kind != expected or expected == "uuid":
             raise _Broken(
                 f"box {found.kind!r} at byte {at} where {expected!r} must stand",
-                out_of_place=found.kind in _KNOWN,
+                out_of_place=_is_ours(found),
             )
         if found.kind != "mdat" and found.end - found.start > MAX_INDEX_BYTES:
             raise _Broken(f"box {found.kind!r} at byte {at} is over {MAX_INDEX_BYTES} bytes")
@@ -209,6 +209,14 @@ def _next(data: SegmentBytes, start: int, index: int) -> Sealed:
     if _payload_length(payload) not in (0, len(payload)):
         raise _Broken(f"signature box at byte {at} does not end where it says")
     return Sealed(index, start, at, found.end, payload, tuple(boxes), "")
+
+
+def _is_ours(found: Box) -> bool:
+    """Whether a box is of a kind that segments have, or a signature box with a wrong byte."""
+    if found.extended is not None:
+        same = sum(a == b for a, b in zip(found.extended.bytes, _MARK, strict=True))
+        return same >= len(_MARK) // 2
+    return found.kind in _KNOWN
 
 
 def _resume(data: SegmentBytes, start: int, index: int, why: str) -> Sealed | None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from ..media import AudioFormat, Buffer, VideoFormat
+from ..media import AudioFormat, VideoFormat
 from .boxes import box, full_box
 from .cenc import IV_BYTES, SampleAux
 
@@ -195,30 +195,22 @@ def moof(sequence: int, runs: Sequence[TrackRun]) -> bytes:
 
     Offsets are relative to the moof, so they stay small however long the file is.
     """
-    sizes = [sum(s.size for s in run.samples) for run in runs]
-    blank = _moof(sequence, runs, [0] * len(runs), [0] * len(runs))
-    senc_at, at = [], len(blank) + 8 + (8 if sum(sizes) + 8 >= 1 << 32 else 0)
-    data_at = []
-    for size in sizes:
-        data_at.append(at)
-        at += size
-    offset = 8 + 16
-    for run in runs:
-        traf = _traf(run, 0, 0)
+    sencs = [_senc(run) for run in runs]
+    # Every offset has a fixed width: sizes are known before the offsets are.
+    sizes = [len(_traf(run, senc, 0, 0)) for run, senc in zip(runs, sencs, strict=True)]
+    payload = sum(sample.size for run in runs for sample in run.samples)
+    traf_at = 8 + 16
+    data_at = traf_at + sum(sizes) + len(mdat_header(payload))
+    trafs = []
+    for run, senc, size in zip(runs, sencs, sizes, strict=True):
+        traf_at += size
         # senc is the last box of a traf; its first entry lies 16 bytes into it.
-        senc = len(_senc(run))
-        senc_at.append(offset + len(traf) - senc + 16)
-        offset += len(traf)
-    return _moof(sequence, runs, data_at, senc_at)
+        trafs.append(_traf(run, senc, data_at, traf_at - len(senc) + 16))
+        data_at += sum(sample.size for sample in run.samples)
+    return box("moof", full_box("mfhd", 0, 0, struct.pack(">I", sequence)), *trafs)
 
 
-def _moof(sequence: int, runs: Sequence[TrackRun], data_at: list[int], senc_at: list[int]) -> bytes:
-    mfhd = full_box("mfhd", 0, 0, struct.pack(">I", sequence))
-    trafs = [_traf(r, d, s) for r, d, s in zip(runs, data_at, senc_at, strict=True)]
-    return box("moof", mfhd, *trafs)
-
-
-def _traf(run: TrackRun, data_offset: int, senc_offset: int) -> bytes:
+def _traf(run: TrackRun, senc: bytes, data_offset: int, senc_offset: int) -> bytes:
     video = run.track_id == VIDEO_TRACK_ID
     count = len(run.samples)
     tfhd = full_box("tfhd", 0, 0x020000, struct.pack(">I", run.track_id))
@@ -235,14 +227,14 @@ def _traf(run: TrackRun, data_offset: int, senc_offset: int) -> bytes:
     trun = full_box(
         "trun", 0, 0x701 if video else 0x301, struct.pack(">Ii", count, data_offset), entries
     )
-    if not any(s.aux.iv for s in run.samples):
+    if not senc:
         return box("traf", tfhd, tfdt, trun)
     infos = bytes(
         IV_BYTES + (2 + 6 * len(s.aux.subsamples) if s.aux.subsamples else 0) for s in run.samples
     )
     saiz = full_box("saiz", 0, 0, struct.pack(">BI", 0, count), infos)
     saio = full_box("saio", 0, 0, struct.pack(">II", 1, senc_offset))
-    return box("traf", tfhd, tfdt, trun, saiz, saio, _senc(run))
+    return box("traf", tfhd, tfdt, trun, saiz, saio, senc)
 
 
 def _senc(run: TrackRun) -> bytes:

@@ -13,6 +13,8 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from ..provision.identity import make_identity
 _RESTART_S = 0.1
 _READY_S = 30.0
 _START_LIMIT = 5
+_QUICK_S = 0.5
 _BASE: dict[str, dict[str, Any]] = {
     "device": {"id": "BC-0001", "force": "demo-force"},
     "camera": {"source": "synthetic", "width": 640, "height": 360, "bitrate_kbps": 1500},
@@ -39,8 +42,10 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
         before = merged.get(key)
-        both = isinstance(before, dict) and isinstance(value, dict)
-        merged[key] = _merge(before, value) if both else value
+        if isinstance(before, dict) and isinstance(value, dict):
+            merged[key] = _merge(before, value)
+        else:
+            merged[key] = value
     return merged
 
 
@@ -80,7 +85,9 @@ class Unit:
         self._gave_up = threading.Event()
         self.ready_ns: int | None = None
         self.starts = 0
+        self._launched_s = 0.0
         self.exit_codes: list[int] = []
+        self.messages: deque[str] = deque(maxlen=1000)
         self._notify: socket.socket | None = None
 
     def prepare(self) -> None:
@@ -123,6 +130,7 @@ class Unit:
                 env=env, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages,
             )  # fmt: skip
         self.starts += 1
+        self._launched_s = time.monotonic()
 
     def _listen(self) -> None:
         while self._notify is not None:
@@ -130,6 +138,7 @@ class Unit:
                 message = self._notify.recv(4096)
             except OSError:
                 return  # closed
+            self.messages.append(message.decode())
             if b"READY=1" in message.split(b"\n"):
                 self.ready_ns = self.clock.boot_ns()
                 self.ready.set()
@@ -146,7 +155,7 @@ class Unit:
                 self.exit_codes.append(code)
                 if self._ending:
                     return
-                quick = 0 if self.ready.is_set() else quick + 1
+                quick = quick + 1 if time.monotonic() - self._launched_s < _QUICK_S else 0
                 self.ready.clear()
                 if quick >= _START_LIMIT:
                     self._gave_up.set()

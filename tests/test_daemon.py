@@ -1,0 +1,280 @@
+"""The real daemon: pressed at random, killed at random, refused twice, closed in order."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bodycam.clock import MS, NS
+from bodycam.errors import ExitCode
+from bodycam.simulate.unit import Unit
+from tests.rig import QUICK, Rig, first_nal_types, records_of, running
+
+pytestmark = pytest.mark.xdist_group("daemon")
+
+GOP_NS = 500 * MS
+FRAME_NS = NS // 30
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_press_at_any_moment_begins_with_an_idr_inside_the_pre_record(
+    tmp_path: Path, seed: int
+) -> None:
+    """Four presses a start, the first while the ring is still filling."""
+    dice = random.Random(seed)
+    with running(tmp_path / "unit", speed=2) as rig:
+        ready_ns = rig.until_logged("ready")["boot_ns"]
+        for i in range(4):
+            rig.run_for(dice.uniform(0, 1.5) if i == 0 else dice.uniform(2.1, 4))
+            rig.press(True)
+            rig.until_logged("rec.start", i + 1)
+            rig.run_for(dice.uniform(0.1, 0.8))
+            rig.press(False)
+            rig.until_logged("rec.stop", i + 1)
+    presses = [line["boot_ns"] for line in rig.events("switch.on")]
+    starts = {line["data"]["rec"]: line["data"] for line in rig.events("rec.start")}
+    assert len(presses) == len(starts) == 4
+    for pressed_ns, (recording, start) in zip(presses, starts.items(), strict=True):
+        asked_ns = max(pressed_ns - 2 * NS, ready_ns)
+        assert asked_ns <= start["first_ns"] <= asked_ns + GOP_NS + FRAME_NS, start
+        assert start["actual_ms"] == max(0, pressed_ns - start["first_ns"]) // MS
+        if pressed_ns - 2 * NS < ready_ns - GOP_NS:
+            assert start["reason"] == "fresh_power"
+        first = next((rig.card / "evidence" / recording).glob("*_00000.mp4"))
+        assert first_nal_types(first)[:2] == [7, 8]
+        assert 5 in first_nal_types(first)
+        assert records_of(first)[1]["boot_ns"] == start["first_ns"]
+    assert rig.verify().exit_code is ExitCode.OK
+
+
+def kill_worker(rig: Rig, times: int, dice: random.Random) -> None:
+    rig.press(True)
+    rig.until_logged("rec.start")
+    for i in range(times):
+        rig.run_for(dice.uniform(0.7, 1.6))
+        rig.unit.signal_worker(signal.SIGKILL)
+        rig.until_logged("gap", i + 1, seconds=10)
+        rig.until("a new worker", lambda: rig.unit.status()["camera"])
+    rig.run_for(1)
+    rig.press(False)
+    rig.until_logged("rec.stop")
+
+
+def check_worker_kills(rig: Rig, times: int) -> None:
+    gaps = [line["data"] for line in rig.events("gap")]
+    assert len(gaps) == times
+    missing_ns = [gap["to_ns"] - gap["from_ns"] for gap in gaps]
+    print("seconds missing at each worker kill:", [round(ns / NS, 2) for ns in missing_ns])
+    assert max(missing_ns) <= 1 * NS
+    assert len(rig.events("rec.start")) == 1
+    report = rig.verify()
+    assert report.exit_code is ExitCode.INCOMPLETE
+    assert len([line for line in rig.events("seg.close")]) == times + 1 + len(
+        [e for e in rig.events("seg.close") if e["data"]["reason"] == "rotate"]
+    )
+
+
+def test_ten_killed_workers_cost_only_their_own_restart(tmp_path: Path) -> None:
+    with running(tmp_path / "unit", {"recording": {**QUICK["recording"], "segment_s": 60}}) as rig:
+        kill_worker(rig, 10, random.Random(1))
+    check_worker_kills(rig, 10)
+
+
+def kill_recorder(rig: Rig, times: int, dice: random.Random) -> list[int]:
+    rig.press(True)
+    rig.until_logged("rec.start")
+    kills = []
+    for i in range(times):
+        rig.run_for(dice.uniform(0.7, 1.6))
+        rig.unit.ready.clear()
+        kills.append(rig.unit.clock.boot_ns())
+        rig.unit.signal_recorder(signal.SIGKILL)
+        rig.until_logged("rec.start", i + 2, seconds=10)
+    rig.run_for(1)
+    rig.press(False)
+    rig.until_logged("rec.stop")
+    return kills
+
+
+def check_recorder_kills(rig: Rig, kills: list[int]) -> None:
+    recordings = [line["data"]["rec"] for line in rig.events("activation.start")]
+    assert len(recordings) == len(kills) + 1
+    lost, resumed = [], []
+    for i, killed_ns in enumerate(kills):
+        last = max((rig.card / "evidence" / recordings[i]).glob("*.mp4"))
+        ends = [r["end_ns"] for r in records_of(last) if r["t"] == "frag"]
+        lost.append(max(0, killed_ns - ends[-1]) / NS)
+        following = min((rig.card / "evidence" / recordings[i + 1]).glob("*.mp4"))
+        head = records_of(following)[0]
+        resumed.append((head["boot_ns"] - killed_ns) / NS)
+        assert head["cont"] == recordings[i]
+    print("seconds lost at each kill:", [round(s, 2) for s in lost])
+    print("seconds until pictures again:", [round(s, 2) for s in resumed])
+    assert max(lost) <= 1.0
+    assert max(resumed) <= 5.0
+    assert len(rig.events("boot.unclean")) == len(kills)
+    report = rig.verify()
+    assert report.exit_code is ExitCode.INCOMPLETE, [f.text for f in report.findings]
+
+
+def test_ten_killed_recorders_lose_at_most_a_second_and_resume_by_themselves(
+    tmp_path: Path,
+) -> None:
+    with running(tmp_path / "unit") as rig:
+        kills = kill_recorder(rig, 10, random.Random(2))
+    check_recorder_kills(rig, kills)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+def test_fifty_kills_of_each(tmp_path: Path) -> None:
+    with running(tmp_path / "a", {"recording": {**QUICK["recording"], "segment_s": 600}}) as rig:
+        kill_worker(rig, 50, random.Random(3))
+    check_worker_kills(rig, 50)
+    with running(tmp_path / "b") as rig:
+        kills = kill_recorder(rig, 50, random.Random(4))
+    check_recorder_kills(rig, kills)
+
+
+def test_a_second_recorder_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+    with running(tmp_path / "unit") as rig:
+        rig.press(True)
+        rig.until_logged("rec.start")
+        second = subprocess.run(
+            [sys.executable, "-m", "bodycam", "run", "--config", str(rig.unit.config_path)],
+            capture_output=True, text=True, check=False, timeout=20,
+        )  # fmt: skip
+        assert second.returncode == ExitCode.BUSY
+        assert "another recorder is running" in second.stderr
+        assert second.stderr.count("\n") == 1
+        rig.run_for(1)
+        rig.press(False)
+        rig.until_logged("rec.stop")
+    assert rig.verify().exit_code is ExitCode.OK
+
+
+def test_sigterm_closes_the_segment_within_two_seconds(tmp_path: Path) -> None:
+    with running(tmp_path / "unit") as rig:
+        rig.press(True)
+        rig.until_logged("rec.start")
+        rig.run_for(0.6)
+        asked_ns = rig.unit.clock.boot_ns()
+        assert rig.unit.stop() == ExitCode.OK
+        closed = rig.events("seg.close")[-1]
+        assert closed["data"]["reason"] == "shutdown"
+        assert closed["logged_ns"] - asked_ns < 2 * NS
+        assert rig.unit.clock.boot_ns() - asked_ns < 4 * NS
+    assert rig.events("shutdown")[-1]["data"]["reason"] == "SIGTERM"
+    assert rig.verify().exit_code is ExitCode.OK
+    said = "\n".join(rig.unit.messages)
+    assert "READY=1" in said
+    assert "STATUS=" in said
+    assert "WATCHDOG=1" in said
+    assert "STOPPING=1" in said
+
+
+def test_without_a_device_key_it_records_unsigned_and_says_so(tmp_path: Path) -> None:
+    def lose_key(unit: Unit) -> None:
+        (unit.out / "identity" / "device.key").unlink()
+
+    with running(tmp_path / "unit", before=lose_key) as rig:
+        rig.press(True)
+        rig.until_logged("rec.start")
+        rig.press(False)
+        rig.until_logged("rec.stop")
+    assert len(rig.events("key.missing")) == 1
+    assert rig.verify().exit_code is ExitCode.UNTRUSTED
+
+
+def test_without_recipients_it_refuses_to_record_in_clear_loudly(tmp_path: Path) -> None:
+    def lose_recipients(unit: Unit) -> None:
+        shutil.rmtree(unit.out / "identity" / "recipients")
+
+    with running(tmp_path / "unit", before=lose_recipients) as rig:
+        rig.press(True)
+        refused = rig.until_logged("activation.refused")
+        assert refused["data"]["reason"] == "no recipient keys"
+        rig.until("the fault signal", lambda: rig.unit.status()["signal"] in ("fault", "notready"))
+        assert rig.segments() == []
+    assert len(rig.events("wrapkey.missing")) == 1
+
+
+def test_a_stopped_recorder_loses_nothing_the_ring_can_hold(tmp_path: Path) -> None:
+    with running(tmp_path / "unit") as rig:
+        rig.press(True)
+        rig.until_logged("rec.start")
+        rig.unit.signal_recorder(signal.SIGSTOP)
+        rig.run_for(3)
+        rig.unit.signal_recorder(signal.SIGCONT)
+        rig.run_for(1)
+        rig.press(False)
+        rig.until_logged("rec.stop")
+    assert rig.events("gap") == []
+    assert rig.verify().exit_code is ExitCode.OK
+
+
+def test_without_a_camera_the_log_runs_and_status_says_what_to_check(tmp_path: Path) -> None:
+    camera = {**QUICK["camera"], "source": "replay", "file": str(tmp_path / "missing.mp4")}
+    overrides = {"camera": camera, "audio": {"source": "none"}}
+    with running(tmp_path / "unit", overrides, speed=4) as rig:
+        rig.until_logged("capture.exit", 2)
+        assert rig.events("ready") == []
+        done = subprocess.run(
+            [sys.executable, "-m", "bodycam", "status", "--runtime", str(rig.unit.runtime)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == ExitCode.DEVICE
+        assert "NO PICTURES" in done.stdout
+
+
+def test_status_says_the_same_in_text_and_json(tmp_path: Path) -> None:
+    with running(tmp_path / "unit") as rig:
+        rig.press(True)
+        rig.until_logged("rec.start")
+        rig.until("status", lambda: bool(rig.unit.status()["on_disk"]))
+        command = [sys.executable, "-m", "bodycam", "status", "--runtime", str(rig.unit.runtime)]
+        text = subprocess.run(command, capture_output=True, text=True, check=False)
+        found = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
+    assert (text.returncode, found.returncode) == (ExitCode.OK, ExitCode.OK)
+    status = json.loads(found.stdout)
+    assert status["recording"] in text.stdout
+    assert status["last_sync_age_ms"] < 2000
+    assert status["signal"] == "rec"
+
+
+def test_every_toggle_is_in_the_log_within_100_ms_and_the_press_is_on_disk_soon(
+    tmp_path: Path,
+) -> None:
+    with running(tmp_path / "unit") as rig:
+        for i in range(10):
+            rig.press(True)
+            rig.until_logged("rec.start", i + 1)
+            rig.press(False)
+            rig.until_logged("rec.stop", i + 1)
+    toggles = rig.events("switch.on") + rig.events("switch.off")
+    assert len(toggles) == 20
+    late_ms = [(line["logged_ns"] - line["data"]["settled_ns"]) / MS for line in toggles]
+    first_ms = [
+        (start["data"]["synced_ns"] - on["data"]["settled_ns"]) / MS
+        for on, start in zip(rig.events("switch.on"), rig.events("rec.start"), strict=True)
+    ]
+    print(f"toggle logged after {max(late_ms):.1f} ms at worst; first sync {max(first_ms):.1f} ms")
+    assert max(late_ms) < 100
+    assert max(first_ms) < 1000
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="reads another process's memory map")
+def test_what_a_core_dump_of_the_recorder_would_hold_has_no_ring_in_it(tmp_path: Path) -> None:
+    with running(tmp_path / "unit") as rig:
+        smaps = Path(f"/proc/{rig.unit.pid}/smaps").read_text(encoding="utf-8")
+    parts = smaps.split("bodycam-ring")[1:]
+    assert parts
+    assert all(" dd" in part.split("VmFlags:")[1].splitlines()[0] for part in parts)

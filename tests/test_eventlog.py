@@ -1,0 +1,208 @@
+"""The event log on a real disk: chained, torn tails set aside, written when the disk is full."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bodycam.clock import SystemClock
+from bodycam.errors import EvidenceError, ExitCode
+from bodycam.eventlog import EventLog, Recovered
+from bodycam.formats import tlog
+from bodycam.formats.logline import GENESIS, decode_line, encode_line
+from bodycam.signing import NoKey
+
+ORIGIN = "example-force/bodycam/BC-0001"
+
+
+def open_log(folder: Path) -> tuple[EventLog, Recovered]:
+    log = EventLog(folder, SystemClock(), ORIGIN, NoKey())
+    return log, log.open()
+
+
+def lines_of(folder: Path) -> list[bytes]:
+    return (folder / "events.jsonl").read_bytes().split(b"\n")[:-1]
+
+
+def write(folder: Path, count: int) -> None:
+    log, _ = open_log(folder)
+    for i in range(count):
+        log.append("heartbeat", i, number=i)
+    log.close()
+
+
+def test_each_line_names_the_hash_of_the_line_before(tmp_path: Path) -> None:
+    write(tmp_path, 5)
+    previous = GENESIS
+    for seq, line in enumerate(lines_of(tmp_path)):
+        fields = decode_line(line)
+        assert (fields["seq"], fields["prev"]) == (seq, previous)
+        previous = hashlib.sha256(line).hexdigest()
+
+
+def test_a_reopened_log_goes_on_in_number_chain_and_tree(tmp_path: Path) -> None:
+    write(tmp_path, 3)
+    log, recovered = open_log(tmp_path)
+    log.append("heartbeat")
+    head = log.head()
+    log.close()
+    tree = tlog.Tree()
+    for line in lines_of(tmp_path):
+        tree.append(line)
+    assert recovered.lines == 3
+    assert head == (4, tree.root().hex())
+    assert decode_line(lines_of(tmp_path)[3])["prev"] == hashlib.sha256(
+        lines_of(tmp_path)[2]
+    ).hexdigest()
+
+
+def test_the_merkle_root_is_that_of_rfc_6962() -> None:
+    def slow(leaves: list[bytes]) -> bytes:
+        if not leaves:
+            return hashlib.sha256(b"").digest()
+        if len(leaves) == 1:
+            return hashlib.sha256(b"\0" + leaves[0]).digest()
+        k = 1
+        while k * 2 < len(leaves):
+            k *= 2
+        return hashlib.sha256(b"\1" + slow(leaves[:k]) + slow(leaves[k:])).digest()
+
+    leaves = [str(i).encode() for i in range(130)]
+    tree = tlog.Tree()
+    for i, leaf in enumerate(leaves):
+        assert tree.root() == slow(leaves[:i])
+        tree.append(leaf)
+
+
+@pytest.mark.parametrize("cut", [1, 2, 17, 100])
+def test_a_torn_last_line_is_set_aside_and_said_so(tmp_path: Path, cut: int) -> None:
+    write(tmp_path, 4)
+    path = tmp_path / "events.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-cut])
+    torn = whole[:-cut].split(b"\n")[-1]
+    log, recovered = open_log(tmp_path)
+    log.close()
+    assert (recovered.lines, recovered.torn_bytes) == (3, len(torn))
+    assert (tmp_path / "events.torn-3").read_bytes() == torn
+    assert path.read_bytes() == b"\n".join(whole.split(b"\n")[:3]) + b"\n"
+
+
+def test_setting_aside_twice_gives_the_same_files(tmp_path: Path) -> None:
+    write(tmp_path, 4)
+    path = tmp_path / "events.jsonl"
+    torn = path.read_bytes()[:-5]
+    path.write_bytes(torn)
+    open_log(tmp_path)[0].close()
+    first = (path.read_bytes(), (tmp_path / "events.torn-3").read_bytes())
+    path.write_bytes(torn)  # the power went between the copy and the cut
+    open_log(tmp_path)[0].close()
+    assert (path.read_bytes(), (tmp_path / "events.torn-3").read_bytes()) == first
+
+
+def test_open_segments_and_an_unclean_end_are_known_again(tmp_path: Path) -> None:
+    log, _ = open_log(tmp_path)
+    log.append("boot")
+    log.append("seg.open", rec="a", seg=0, file="a/0.mp4")
+    log.append("seg.close", rec="a", seg=0, file="a/0.mp4")
+    log.append("seg.open", rec="a", seg=1, file="a/1.mp4")
+    log.close()
+    log, recovered = open_log(tmp_path)
+    assert [s.file for s in recovered.open_segments] == ["a/1.mp4"]
+    assert recovered.unclean
+    log.append("recovery", file="a/1.mp4")
+    log.append("shutdown")
+    log.close()
+    assert open_log(tmp_path)[1].open_segments == ()
+
+
+def test_a_damaged_line_does_not_keep_the_camera_from_starting(tmp_path: Path) -> None:
+    log, _ = open_log(tmp_path)
+    log.append("boot")
+    log.append("heartbeat")
+    log.close()
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"ev":"boot"', b'"ev":"boot" '))
+    log, recovered = open_log(tmp_path)
+    log.close()
+    assert (recovered.lines, recovered.damaged_lines) == (2, 1)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.binary(max_size=300))
+def test_whatever_is_in_the_file_the_log_opens_and_appends(tmp_path: Path, junk: bytes) -> None:
+    folder = tmp_path / hashlib.sha256(junk).hexdigest()[:12]
+    folder.mkdir(exist_ok=True)
+    (folder / "events.jsonl").write_bytes(junk)
+    log, recovered = open_log(folder)
+    seq = log.append("boot", sync=True)
+    log.close()
+    assert seq == recovered.lines == junk.count(b"\n")
+    assert decode_line(lines_of(folder)[-1])["ev"] == "boot"
+
+
+@given(st.integers(0, 10**6), st.integers(0, 7))
+def test_one_flipped_bit_in_a_line_is_known_by_the_line_itself(at: int, bit: int) -> None:
+    line = bytearray(encode_line({
+        "v": 1, "seq": 7, "boot": "b", "boot_ns": 5, "ev": "heartbeat", "data": {"state": "standby"},
+        "prev": GENESIS,
+    }))  # fmt: skip
+    line[at % len(line)] ^= 1 << bit
+    with pytest.raises(EvidenceError):
+        decode_line(bytes(line))
+
+
+def test_a_full_disk_still_takes_the_log(tmp_path: Path) -> None:
+    """A real small file system, filled to the last byte by somebody else."""
+    script = f"""
+import os, sys
+from pathlib import Path
+sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
+from tests.test_eventlog import open_log, lines_of
+card = Path({str(tmp_path)!r}) / "card"
+folder = card / "log"
+folder.mkdir()
+log, _ = open_log(folder)
+log.append("boot", sync=True)
+with open(card / "filler", "wb", buffering=0) as filler:
+    try:
+        while True:
+            filler.write(bytes(4096))
+    except OSError:
+        pass
+for i in range(1000):
+    log.append("heartbeat", i, sync=True)
+    assert log.fault is None, log.fault
+assert len(lines_of(folder)) == 1001
+log.close()
+"""
+    card = tmp_path / "card"
+    card.mkdir()
+    unshare = ["unshare", "--mount"] + (["--user", "--map-root-user"] if os.geteuid() else [])
+    mount = f"mount -t tmpfs -o size=4m none {card} && exec python -c \"$SCRIPT\""
+    environment = {**os.environ, "SCRIPT": script, "PATH": f"{Path(os.sys.executable).parent}:/usr/bin:/bin:/usr/sbin:/sbin"}
+    done = subprocess.run(
+        [*unshare, "sh", "-c", mount], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (ExitCode.OK, "")
+
+
+def test_what_could_not_be_written_comes_later_in_its_place(tmp_path: Path) -> None:
+    log, _ = open_log(tmp_path)
+    log.append("boot", sync=True)
+    real_fd, log._fd = log._fd, os.open("/dev/full", os.O_RDWR)
+    log.append("heartbeat", number=1)
+    assert "no space" in (log.fault or "")
+    os.close(log._fd)
+    log._fd = real_fd
+    log.append("heartbeat", sync=True, number=2)
+    log.close()
+    assert log.fault is None
+    assert [json.loads(line)["seq"] for line in lines_of(tmp_path)] == [0, 1, 2]
