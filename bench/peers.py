@@ -7,7 +7,6 @@ around them needs a Pi (libcamera), and `ffmpegoutput` beside them imports `prct
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import subprocess
 import sys
@@ -130,6 +129,7 @@ class DequePyav:
     """What one writes first: a deque, and at the press all of it through PyAV under the lock."""
 
     def __init__(self, plan: Plan, path: Path) -> None:
+        self._av: Any = importlib.import_module("av")
         self.written = 0
         self._size = Stream(Path(plan.stream)).spec
         self._keep_us = plan.keep_s * 1_000_000
@@ -150,10 +150,8 @@ class DequePyav:
                 self._units.popleft()
 
     def press(self) -> None:
-        import av
-
         with self._lock:
-            self._container = av.open(str(self._path), "w", options=_FRAGMENTED)
+            self._container = self._av.open(str(self._path), "w", options=_FRAGMENTED)
             self._stream = self._container.add_stream("h264", rate=FPS)
             self._stream.width, self._stream.height = self._size.width, self._size.height
             while not self._units[0][0]:
@@ -164,9 +162,7 @@ class DequePyav:
             self._units.clear()
 
     def _mux(self, keyframe: bool, data: bytes, at_us: int) -> None:
-        import av
-
-        packet = av.Packet(data)
+        packet = self._av.Packet(data)
         packet.pts = packet.dts = at_us - self._origin_us
         packet.time_base = Fraction(1, 1_000_000)
         packet.is_keyframe = keyframe
@@ -241,6 +237,3 @@ def _synced(path: Path) -> int:
         os.close(fd)
     return boot_ns()
 
-
-def describe(folder: Path) -> str:
-    return json.dumps({"picamera2": version(folder)})

@@ -92,7 +92,9 @@ class Close:
     reason: str
 
 
-Event = DemandOn | DemandOff | MarkerPressed | MuteHeld | MuteReleased | CovertSet | TimePassed | Close
+Event = (
+    DemandOn | DemandOff | MarkerPressed | MuteHeld | MuteReleased | CovertSet | TimePassed | Close
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,9 +229,7 @@ class Activation:
         if self.policy.tail_ns == 0:
             return replace(self, demands=rest)._stopped(event.at_ns, reason)
         ends_ns = event.at_ns + self.policy.tail_ns
-        after = replace(
-            self, state=State.TAIL, demands=rest, ends_ns=ends_ns, stop_reason=reason
-        )
+        after = replace(self, state=State.TAIL, demands=rest, ends_ns=ends_ns, stop_reason=reason)
         return after, [BeginTail(event.at_ns, ends_ns)]
 
     def _time(self, at_ns: int) -> tuple[Activation, Sequence[Effect]]:

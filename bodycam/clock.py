@@ -117,9 +117,7 @@ class SystemClock:
     """The machine's clocks; UTC quality as the kernel's discipline reports it."""
 
     def __init__(self) -> None:
-        self._boot_id = (
-            Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        )
+        self._boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
     @property
     def boot_id(self) -> str:

@@ -1,13 +1,13 @@
 """Errors by who must act, each with its exit code and the next step.
 
-    BodycamError             1
-    ├── ConfigError          2   whoever wrote the configuration or the command line
-    ├── EvidenceError        4   the custodian: a file is not what it claims to be
-    ├── CannotOpen           6   whoever holds (or lacks) the key, or the file
-    ├── StorageError         7   the technician: card, mount, permissions
-    │   └── StorageFull      7   the officer: dock the camera
-    ├── DeviceError          8   the technician: camera, pins, device key
-    └── AlreadyRunning      75   nobody: the first recorder goes on
+BodycamError             1
+├── ConfigError          2   whoever wrote the configuration or the command line
+├── EvidenceError        4   the custodian: a file is not what it claims to be
+├── CannotOpen           6   whoever holds (or lacks) the key, or the file
+├── StorageError         7   the technician: card, mount, permissions
+│   └── StorageFull      7   the officer: dock the camera
+├── DeviceError          8   the technician: camera, pins, device key
+└── AlreadyRunning      75   nobody: the first recorder goes on
 """
 
 from __future__ import annotations

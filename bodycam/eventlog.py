@@ -114,9 +114,7 @@ class EventLog:
         os.ftruncate(self._fd, good_bytes)
         os.fsync(self._fd)
 
-    def append(
-        self, ev: str, at_ns: int | None = None, *, sync: bool = False, **data: Any
-    ) -> int:
+    def append(self, ev: str, at_ns: int | None = None, *, sync: bool = False, **data: Any) -> int:
         """Append one event that happened at `at_ns` (now if None); its sequence number.
 
         With `sync` it is durable on return unless `fault` says otherwise: then the line is kept

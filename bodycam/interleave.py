@@ -68,9 +68,7 @@ class Interleaver:
 
     def drain(self) -> list[Pulled]:
         """Everything that is left, in order of capture."""
-        rest = sorted(
-            [*self._pictures, *self._sounds], key=lambda p: (p.unit.at_ns, p.unit.track)
-        )
+        rest = sorted([*self._pictures, *self._sounds], key=lambda p: (p.unit.at_ns, p.unit.track))
         self._pictures.clear()
         self._sounds.clear()
         return rest

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-import time
 from typing import TextIO
 
-_QUIET_S = 2.0
-_EVERY_S = 0.2
+from .clock import NS, SystemClock
+
+_QUIET_NS = 2 * NS
+_EVERY_NS = NS // 5
 _WIDTH = 30
 
 
@@ -22,15 +23,16 @@ class Progress:
         self._total = max(1, total)
         self._out = out if out is not None else sys.stderr
         self._terminal = self._out.isatty()
-        self._began = self._drawn = time.monotonic()
+        self._clock = SystemClock()
+        self._began_ns = self._drawn_ns = self._clock.boot_ns()
         self._tenth = -1
 
     def update(self, done: int) -> None:
         """So much of the total is done."""
-        now = time.monotonic()
-        if now - self._began < _QUIET_S or now - self._drawn < _EVERY_S:
+        now_ns = self._clock.boot_ns()
+        if now_ns - self._began_ns < _QUIET_NS or now_ns - self._drawn_ns < _EVERY_NS:
             return
-        self._drawn = now
+        self._drawn_ns = now_ns
         share = min(1.0, done / self._total)
         if self._terminal:
             full = int(share * _WIDTH)
@@ -43,7 +45,7 @@ class Progress:
 
     def close(self) -> None:
         """End the line, if one was drawn. Idempotent."""
-        if self._terminal and self._drawn > self._began:
+        if self._terminal and self._drawn_ns > self._began_ns:
             self._out.write("\r" + " " * (len(self._label) + _WIDTH + 10) + "\r")
             self._out.flush()
-        self._drawn = self._began
+        self._drawn_ns = self._began_ns

@@ -370,9 +370,7 @@ class Recorder:
         self._job = Job(facts, cursor)
         self.sealer.submit(self._job)
 
-    def _facts(
-        self, at_ns: int, cause: str, log_seq: int, found: PreRecord
-    ) -> RecordingFacts:
+    def _facts(self, at_ns: int, cause: str, log_seq: int, found: PreRecord) -> RecordingFacts:
         recording = str(uuid.uuid4())
         self._pending_facts[recording] = found
         return RecordingFacts(

@@ -291,4 +291,3 @@ def parse_picture(data: Buffer) -> list[memoryview]:
     if is_b_slice(first):
         raise EvidenceError("B-frame: the encoder must be set to none (bf=0, bframes=0)")
     return nals
-

@@ -222,7 +222,9 @@ class SegmentWriter:
     def _end_ns(self, next_ns: int | None) -> int:
         pictures = self._pending.pictures
         if not pictures:
-            return self._first_ns + self._next_sound * NS // (self.audio.rate_hz if self.audio else 1)
+            return self._first_ns + self._next_sound * NS // (
+                self.audio.rate_hz if self.audio else 1
+            )
         last = pictures[-1].at_ns
         return next_ns if next_ns is not None and next_ns > last else last + self._kit.frame_ns
 

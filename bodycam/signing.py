@@ -56,9 +56,7 @@ class Signer(Protocol):
 class FileKey:
     """A device key in a file that only the recorder may read."""
 
-    def __init__(
-        self, key: ec.EllipticCurvePrivateKey, chain: Sequence[x509.Certificate]
-    ) -> None:
+    def __init__(self, key: ec.EllipticCurvePrivateKey, chain: Sequence[x509.Certificate]) -> None:
         self._key = key
         self._certificates = tuple(c.public_bytes(serialization.Encoding.DER) for c in chain)
 
@@ -226,14 +224,18 @@ def _judge(chain: Sequence[x509.Certificate], device: str, at: datetime) -> Chai
         subject.verify_directly_issued_by(issuer)
         constraints = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
         if not constraints.ca:
-            return ChainVerdict(Trust.UNKNOWN_ISSUER, device, f"certificate {i + 1} is no authority")
+            return ChainVerdict(
+                Trust.UNKNOWN_ISSUER, device, f"certificate {i + 1} is no authority"
+            )
     try:
         usage = chain[0].extensions.get_extension_for_class(x509.KeyUsage).value
         may_sign = usage.digital_signature and not usage.key_cert_sign
     except x509.ExtensionNotFound:
         may_sign = False
     if not may_sign:
-        return ChainVerdict(Trust.NOT_FOR_SIGNING, device, "key usage is not digitalSignature alone")
+        return ChainVerdict(
+            Trust.NOT_FOR_SIGNING, device, "key usage is not digitalSignature alone"
+        )
     for certificate in chain:
         if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
             return ChainVerdict(

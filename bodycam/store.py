@@ -87,9 +87,7 @@ class SegmentFile:
         self.synced_size = 0
         self._reserved = 0
         try:
-            self._fd = os.open(
-                path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640
-            )
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
             sync_directory(path.parent)
         except OSError as fault:
             raise storage_error(fault, path) from fault
@@ -152,7 +150,9 @@ class Store:
         try:
             for folder in (self.root, self.evidence, self.log):
                 folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-            self._lock_fd = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            self._lock_fd = os.open(
+                self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640
+            )
         except OSError as fault:
             raise storage_error(fault, self.root) from fault
         try:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from . import __version__
+from .activation import State
 from .buffer import PreRecordBuffer, RingLimits
 from .clock import MS, NS, Clock, ClockSource, ScaledClock, SystemClock, wait
 from .config import Config, PinsBackend, pin_map
@@ -79,6 +80,7 @@ class Supervisor:
         self._closing = ExitStack()
         self._keys_ok = False
         self._ended = False
+        self._booted = False
 
     def stop(self, number: int, _frame: object) -> None:
         """Signal handler: end in order."""
@@ -155,6 +157,7 @@ class Supervisor:
         self._recorder.start()
         self._switches.start()
         self._watchdog.start()
+        self._booted = True
 
     def _load_key(self) -> tuple[Signer, str | None]:
         try:
@@ -163,9 +166,7 @@ class Supervisor:
             # Unsigned evidence is still evidence; the officer must not be left without.
             return NoKey(), str(fault)
 
-    def _begin_log(
-        self, recovered: Recovered, store: Store, key_fault: str | None
-    ) -> Interrupted:
+    def _begin_log(self, recovered: Recovered, store: Store, key_fault: str | None) -> Interrupted:
         log, config = self._log, self._config
         digest = hashlib.sha256(self._config_path.read_bytes()).hexdigest()
         log.append(
@@ -226,9 +227,7 @@ class Supervisor:
         change = world.get("clock")
         if not isinstance(clock, ScaledClock) or not isinstance(change, dict):
             raise DeviceError("world: only a simulated clock can be changed here")
-        clock.step_utc(
-            int(change["step_ms"]), ClockSource(change["source"]), int(change["unc_ms"])
-        )
+        clock.step_utc(int(change["step_ms"]), ClockSource(change["source"]), int(change["unc_ms"]))
         return {"utc_ns": clock.sample().utc_ns}
 
     # -- while it runs ------------------------------------------------------------------------
@@ -247,14 +246,15 @@ class Supervisor:
         wanted = live.wanted_ns is not None
         return Facts(
             on=not self._ended,
-            booted=self._recorder.alive,
+            booted=self._booted,
             ready=live.ready,
             recording=live.recording is not None and live.on_disk,
             wanted=wanted,
             wanted_age_ns=None if live.wanted_ns is None else now_ns - live.wanted_ns,
             last_sync_age_ns=now_ns - sync_ns if sync_ns is not None and live.on_disk else None,
             stop_pending=self._switches.pending_off(),
-            tail=live.state.value == "tail",
+            # Until the last fragment is closed the recording has not ended.
+            tail=live.state is not State.RECORDING,
             camera_ok=live.camera_ok,
             keys_ok=self._keys_ok,
             switch_ok=not self._switches.faulty(),
@@ -289,9 +289,7 @@ class Supervisor:
                     moved[name] = (thread.beats, now_ns)
             if all(now_ns - at_ns < _STUCK_NS for _, at_ns in moved.values()):
                 self._notifier.send(watchdog="1")
-            if not ready and (
-                self._recorder.live.ready or now_ns - began_ns > _READY_ANYWAY_NS
-            ):
+            if not ready and (self._recorder.live.ready or now_ns - began_ns > _READY_ANYWAY_NS):
                 ready = True
                 self._watchdog.write_status()
                 self._notifier.send(ready="1", status=f"{self._recorder.live.state.value}")

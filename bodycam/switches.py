@@ -266,7 +266,9 @@ class SwitchReader:
                 case GestureKind.START:
                     self._post(Request(activation.DemandOn(activation.SWITCH, gesture.at_ns), line))
                 case GestureKind.STOP:
-                    self._post(Request(activation.DemandOff(activation.SWITCH, gesture.at_ns), line))
+                    self._post(
+                        Request(activation.DemandOff(activation.SWITCH, gesture.at_ns), line)
+                    )
                 case GestureKind.TOUCH:
                     self._post(Request(activation.MarkerPressed(gesture.at_ns), line))
                 case GestureKind.HOLD_BEGIN | GestureKind.HOLD_END:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     outcome = yield
     report = outcome.get_result()
     if report.skipped and os.environ.get("CI") == "true" and item.get_closest_marker("pi") is None:
@@ -18,7 +21,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what needs a Pi where there is none, and the sweeps unless they are asked for."""
-    on_pi = os.path.exists("/proc/device-tree/model")
+    on_pi = Path("/proc/device-tree/model").exists()
     soak = "soak" in (config.option.markexpr or "")
     left_out = [
         item

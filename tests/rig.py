@@ -11,7 +11,8 @@ from typing import Any
 
 from bodycam.clock import NS
 from bodycam.custody.verify import Report, verify_paths
-from bodycam.formats.boxes import child, children
+from bodycam.errors import EvidenceError
+from bodycam.formats.boxes import Box, child, children
 from bodycam.formats.mp4read import read_fragment
 from bodycam.formats.records import SIGNATURE_UUID, parse_record, read_payload
 from bodycam.signing import load_root
@@ -118,9 +119,7 @@ def first_nal_types(path: Path) -> list[int]:
     return types
 
 
-def _whole(raw: bytes):
-    from bodycam.errors import EvidenceError
-
+def _whole(raw: bytes) -> Iterator[Box]:
     boxes = children(raw, 0, len(raw))
     while True:
         try:

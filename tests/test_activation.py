@@ -30,13 +30,12 @@ from bodycam.activation import (
     TimePassed,
 )
 
-POLICY = ActivationPolicy(
-    tail_ns=30, max_length_ns=1000, mute_allowed=True, covert_allowed=True
-)
+POLICY = ActivationPolicy(tail_ns=30, max_length_ns=1000, mute_allowed=True, covert_allowed=True)
 
 
 def shift(*events: act.Event, policy: ActivationPolicy = POLICY) -> tuple[State, list[act.Effect]]:
-    machine, effects = Activation(policy), []
+    machine = Activation(policy)
+    effects: list[act.Effect] = []
     for event in events:
         machine, more = machine.on(event)
         effects += more
@@ -92,7 +91,9 @@ def test_a_trigger_that_was_not_demanding_ends_nothing() -> None:
 
 
 def test_at_its_greatest_length_a_recording_rolls_without_stopping() -> None:
-    state, effects = shift(DemandOn(SWITCH, 5), TimePassed(1004), TimePassed(1005), TimePassed(2005))
+    state, effects = shift(
+        DemandOn(SWITCH, 5), TimePassed(1004), TimePassed(1005), TimePassed(2005)
+    )
     assert (state, effects[1:]) == (State.RECORDING, [Roll(1005), Roll(2005)])
 
 

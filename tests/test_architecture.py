@@ -115,8 +115,10 @@ def test_rpi_gpio_is_reached_through_one_module() -> None:
     assert found == {"gpio.py"}
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.name)
-def test_every_module_says_what_it_is(path: Path) -> None:
-    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-    assert docstring, f"{path}: no docstring"
-    assert docstring.splitlines()[0][-1] in ".:`", docstring.splitlines()[0]
+def test_every_module_says_what_it_is() -> None:
+    silent = [
+        path.name
+        for path in PACKAGE.rglob("*.py")
+        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert silent == []

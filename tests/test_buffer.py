@@ -6,6 +6,7 @@ A stream is written as text, as `IPPP IPPP`: one letter a picture, a keyframe be
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,6 +64,11 @@ class Rig:
             self.picture(letter)
             self.deliver()
 
+    def cursor(self, from_ns: int) -> Cursor:
+        found = self.ring.open_cursor(from_ns)
+        assert found is not None
+        return found
+
     def follow(self, cursor: Cursor) -> str:
         seen = ""
         while (unit := cursor.read(0)) is not None:
@@ -80,11 +86,15 @@ class Rig:
 
 def limits(**over: int) -> RingLimits:
     values = {"max_bytes": 64 * PAGE, "max_ns": 10**9, "max_units": 10**6, "headroom_bytes": PAGE}
-    return RingLimits(**{**values, **over})
+    values.update(over)
+    return RingLimits(**values)
+
+
+MakeRig = Callable[..., Rig]
 
 
 @pytest.fixture
-def rig():
+def rig() -> Iterator[MakeRig]:
     made: list[Rig] = []
 
     def make(**over: int) -> Rig:
@@ -96,74 +106,73 @@ def rig():
         one.close()
 
 
-def test_what_is_kept_is_whole_gops_of_at_least_the_time_asked(rig) -> None:
+def test_what_is_kept_is_whole_gops_of_at_least_the_time_asked(rig: MakeRig) -> None:
     r = rig(max_ns=5 * FRAME_NS)
     r.play("IPPP IPPP IPPP IPPP")
-    assert r.follow(r.ring.open_cursor(0)) == "IPPP IPPP"
+    assert r.follow(r.cursor(0)) == "IPPP IPPP"
 
 
-def test_the_window_begins_at_the_first_keyframe_inside_it(rig) -> None:
+def test_the_window_begins_at_the_first_keyframe_inside_it(rig: MakeRig) -> None:
     r = rig()
     r.play("IPPP IPPP IPPP IP")
-    cursor = r.ring.open_cursor(5 * FRAME_NS)
+    cursor = r.cursor(5 * FRAME_NS)
     assert cursor.start_ns == 8 * FRAME_NS
     assert r.follow(cursor) == "IPPP IP"
 
 
-def test_a_window_after_the_last_keyframe_begins_at_it_rather_than_late(rig) -> None:
+def test_a_window_after_the_last_keyframe_begins_at_it_rather_than_late(rig: MakeRig) -> None:
     r = rig()
     r.play("IPPP IPP")
-    assert r.ring.open_cursor(6 * FRAME_NS).start_ns == 4 * FRAME_NS
+    assert r.cursor(6 * FRAME_NS).start_ns == 4 * FRAME_NS
 
 
-def test_nothing_is_kept_before_the_first_keyframe(rig) -> None:
+def test_nothing_is_kept_before_the_first_keyframe(rig: MakeRig) -> None:
     r = rig()
     r.play("PPP IPP")
-    assert r.follow(r.ring.open_cursor(0)) == "IPP"
-    assert r.ring.open_cursor(0) is not None
+    assert r.follow(r.cursor(0)) == "IPP"
 
 
-def test_an_empty_ring_has_no_cursor(rig) -> None:
+def test_an_empty_ring_has_no_cursor(rig: MakeRig) -> None:
     assert rig().ring.open_cursor(0) is None
 
 
-def test_bytes_bound_the_ring_and_say_so(rig) -> None:
+def test_bytes_bound_the_ring_and_say_so(rig: MakeRig) -> None:
     r = rig(max_bytes=8 * PAGE)
     r.size = PAGE // 2
     r.play("IPPP " * 20)
     assert r.ring.depth().payload_bytes <= 7 * PAGE
     assert r.ring.cut_by_capacity_ns is not None
-    assert r.follow(r.ring.open_cursor(0)).startswith("IPPP")
+    assert r.follow(r.cursor(0)).startswith("IPPP")
 
 
-def test_count_bounds_the_ring(rig) -> None:
+def test_count_bounds_the_ring(rig: MakeRig) -> None:
     r = rig(max_units=10)
     r.play("IPPP " * 20)
     assert r.ring.depth().units <= 10
 
 
-def test_a_cursor_holds_what_it_has_not_released(rig) -> None:
+def test_a_cursor_holds_what_it_has_not_released(rig: MakeRig) -> None:
     r = rig(max_ns=3 * FRAME_NS)
     r.play("IPPP")
-    cursor = r.ring.open_cursor(0)
+    cursor = r.cursor(0)
     r.play("IPPP IPPP IPPP")
     assert r.follow(cursor) == "IPPP IPPP IPPP IPPP"
 
 
-def test_after_release_the_old_gops_go(rig) -> None:
+def test_after_release_the_old_gops_go(rig: MakeRig) -> None:
     r = rig(max_ns=3 * FRAME_NS)
     r.play("IPPP")
-    cursor = r.ring.open_cursor(0)
+    cursor = r.cursor(0)
     r.play("IPPP IPPP IPPP")
     r.follow(cursor)
     cursor.release(cursor.position)
-    assert r.follow(r.ring.open_cursor(0)) == "IPPP"
+    assert r.follow(r.cursor(0)) == "IPPP"
 
 
-def test_a_cursor_can_go_back_to_what_it_still_holds(rig) -> None:
+def test_a_cursor_can_go_back_to_what_it_still_holds(rig: MakeRig) -> None:
     r = rig()
     r.play("IPPP IPPP")
-    cursor = r.ring.open_cursor(0)
+    cursor = r.cursor(0)
     r.follow(cursor)
     cursor.rewind(4)
     assert r.follow(cursor) == "IPPP"
@@ -172,11 +181,13 @@ def test_a_cursor_can_go_back_to_what_it_still_holds(rig) -> None:
         cursor.rewind(5)
 
 
-def test_when_a_stalled_card_holds_the_ring_the_worker_drops_to_the_next_keyframe(rig) -> None:
+def test_when_a_stalled_card_holds_the_ring_the_worker_drops_to_the_next_keyframe(
+    rig: MakeRig,
+) -> None:
     r = rig(max_bytes=4 * PAGE)
     r.size = PAGE
     r.play("IPP")
-    cursor = r.ring.open_cursor(0)
+    cursor = r.cursor(0)
     taken = [r.picture(letter) for letter in "PPP IPP".replace(" ", "")]
     assert taken == [True, False, False, False, False, False]
     r.deliver()
@@ -184,48 +195,51 @@ def test_when_a_stalled_card_holds_the_ring_the_worker_drops_to_the_next_keyfram
     cursor.release(cursor.position)
     cursor.close()
     r.play("PP I")
-    unit = r.ring.open_cursor(0).read(0)
+    unit = r.cursor(0).read(0)
+    assert unit is not None
     assert unit.keyframe
     assert unit.dropped == 7
 
 
-def test_a_keyframe_drought_that_outgrows_the_ring_ends_at_the_next_keyframe(rig) -> None:
+def test_a_keyframe_drought_that_outgrows_the_ring_ends_at_the_next_keyframe(rig: MakeRig) -> None:
     r = rig(max_bytes=8 * PAGE)
     r.size = PAGE
     r.play("I" + "P" * 20)
     r.play("IPP")
-    assert r.follow(r.ring.open_cursor(0)) == "IPP"
+    assert r.follow(r.cursor(0)) == "IPP"
 
 
-def test_a_new_worker_goes_on_behind_what_was_announced(rig) -> None:
+def test_a_new_worker_goes_on_behind_what_was_announced(rig: MakeRig) -> None:
     r = rig()
     r.play("IPPP")
     r.writer.close()
     r.writer = RingWriter(r.ring.fd, r.write_fd, head=r.ring.head, epoch=2)
     r.play("IPP")
-    cursor = r.ring.open_cursor(0)
+    cursor = r.cursor(0)
     assert r.follow(cursor) == "IPPP IPP"
 
 
-def test_a_unit_that_was_written_but_not_announced_does_not_exist(rig) -> None:
+def test_a_unit_that_was_written_but_not_announced_does_not_exist(rig: MakeRig) -> None:
     r = rig()
     r.play("IPPP")
     r.picture("P")  # its descriptor stays in the pipe: the worker died here
-    assert r.follow(r.ring.open_cursor(0)) == "IPPP"
+    assert r.follow(r.cursor(0)) == "IPPP"
 
 
 @pytest.mark.parametrize(
     ("pos", "size"), [(0, 10**9), (64 * PAGE - 8, 16), (-1, 16)], ids=["huge", "wraps", "back"]
 )
-def test_a_descriptor_that_points_outside_the_ring_is_refused(rig, pos: int, size: int) -> None:
+def test_a_descriptor_that_points_outside_the_ring_is_refused(
+    rig: MakeRig, pos: int, size: int
+) -> None:
     r = rig()
     r.play("I")
-    at = pos if pos >= 0 else 0
+    at = max(pos, 0)
     with pytest.raises(DeviceError, match="outside the ring"):
         r.ring.accept(Descriptor(Track.VIDEO, True, size, 9, 9, at, 0, 1))
 
 
-def test_the_ring_is_locked_in_memory_and_left_out_of_core_dumps(rig) -> None:
+def test_the_ring_is_locked_in_memory_and_left_out_of_core_dumps(rig: MakeRig) -> None:
     r = rig()
     assert r.ring.locked
     smaps = Path("/proc/self/smaps").read_text(encoding="utf-8")
@@ -250,9 +264,7 @@ def test_what_is_kept_is_a_suffix_that_starts_with_a_keyframe(
                 if r.picture("I" if i == 0 else "P", size):
                     written.append(r.now - 1)
                 r.deliver()
-        cursor = r.ring.open_cursor(0)
-        if cursor is None:
-            return
+        cursor = r.cursor(0)
         kept = []
         while (unit := cursor.read(0)) is not None:
             assert bytes(unit.data).lstrip(b"IP").startswith(str(unit.at_ns // FRAME_NS).encode())

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scene_reader import read_frames
 
 from bodycam.camera.encoder import VideoEncoder
 from bodycam.camera.frame_code import CodeLayout, read_flash, read_number, write_code
@@ -19,6 +18,7 @@ from bodycam.camera.scene import Scene
 from bodycam.clock import MS, NS, ClockSource, Instant, utc_from_text
 from bodycam.config import Camera
 from bodycam.media import is_vcl, split_annexb
+from tests.scene_reader import read_frames
 
 SIZES = [(320, 180), (640, 360), (854, 480), (1280, 720), (1920, 1080)]
 NOON = utc_from_text("2026-11-23T14:05:09.345Z")

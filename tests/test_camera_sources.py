@@ -17,7 +17,6 @@ from typing import Any, Self
 
 import numpy as np
 import pytest
-from scene_reader import read_frames
 
 from bodycam.buffer import DESCRIPTOR_BYTES, Descriptor, PreRecordBuffer, RingLimits, RingWriter
 from bodycam.camera.headers import ParameterSets
@@ -30,6 +29,7 @@ from bodycam.clock import NS, Clock, ScaledClock, SystemClock
 from bodycam.config import Config, parse
 from bodycam.errors import BodycamError, ConfigError, DeviceError
 from bodycam.media import AccessUnit, Track, nal_type, split_annexb
+from tests.scene_reader import read_frames
 
 DEADLINE_S = 20
 

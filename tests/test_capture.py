@@ -18,7 +18,6 @@ from typing import Any
 
 import av
 import pytest
-from scene_reader import beep_onsets, flash_onsets, read_frames
 
 from bodycam.buffer import DESCRIPTOR_BYTES, Descriptor, PreRecordBuffer, RingLimits
 from bodycam.clock import NS, SystemClock
@@ -33,6 +32,7 @@ from bodycam.media import (
     split_annexb,
     video_format,
 )
+from tests.scene_reader import beep_onsets, flash_onsets, read_frames
 
 DEADLINE_S = 20
 SMALL = '[camera]\nsource = "synthetic"\nwidth = 320\nheight = 180\nbitrate_kbps = 400\n'

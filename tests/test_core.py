@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -111,7 +112,11 @@ def test_sound_that_stops_holds_pictures_up_only_for_a_while() -> None:
     assert released[-1] == 60
 
 
-@given(st.lists(st.tuples(st.sampled_from([Track.VIDEO, Track.AUDIO]), st.integers(0, 80)), max_size=120))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([Track.VIDEO, Track.AUDIO]), st.integers(0, 80)), max_size=120
+    )
+)
 def test_nothing_is_lost_and_each_track_keeps_its_order(steps: list[tuple[Track, int]]) -> None:
     inter, at, out = Interleaver(), 0, []
     for i, (track, later) in enumerate(steps):
@@ -123,8 +128,8 @@ def test_nothing_is_lost_and_each_track_keeps_its_order(steps: list[tuple[Track,
     for track in (Track.VIDEO, Track.AUDIO):
         times = [p.unit.at_ns for p in out if p.unit.track is track]
         assert times == sorted(times)
-    for earlier, later in zip(out, out[1:], strict=False):
-        assert later.unit.at_ns >= earlier.unit.at_ns - HOLD_NS
+    for before, after in pairwise(out):
+        assert after.unit.at_ns >= before.unit.at_ns - HOLD_NS
 
 
 # -- power -------------------------------------------------------------------------------------

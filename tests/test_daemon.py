@@ -30,7 +30,7 @@ def test_a_press_at_any_moment_begins_with_an_idr_inside_the_pre_record(
 ) -> None:
     """Four presses a start, the first while the ring is still filling."""
     dice = random.Random(seed)
-    with running(tmp_path / "unit", speed=2) as rig:
+    with running(tmp_path / "unit", speed=1.5) as rig:
         ready_ns = rig.until_logged("ready")["boot_ns"]
         for i in range(4):
             rig.run_for(dice.uniform(0, 1.5) if i == 0 else dice.uniform(2.1, 4))
@@ -77,7 +77,7 @@ def check_worker_kills(rig: Rig, times: int) -> None:
     assert len(rig.events("rec.start")) == 1
     report = rig.verify()
     assert report.exit_code is ExitCode.INCOMPLETE
-    assert len([line for line in rig.events("seg.close")]) == times + 1 + len(
+    assert len(rig.events("seg.close")) == times + 1 + len(
         [e for e in rig.events("seg.close") if e["data"]["reason"] == "rotate"]
     )
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,9 +59,10 @@ def test_a_reopened_log_goes_on_in_number_chain_and_tree(tmp_path: Path) -> None
         tree.append(line)
     assert recovered.lines == 3
     assert head == (4, tree.root().hex())
-    assert decode_line(lines_of(tmp_path)[3])["prev"] == hashlib.sha256(
-        lines_of(tmp_path)[2]
-    ).hexdigest()
+    assert (
+        decode_line(lines_of(tmp_path)[3])["prev"]
+        == hashlib.sha256(lines_of(tmp_path)[2]).hexdigest()
+    )
 
 
 def test_the_merkle_root_is_that_of_rfc_6962() -> None:
@@ -186,8 +188,12 @@ log.close()
     card = tmp_path / "card"
     card.mkdir()
     unshare = ["unshare", "--mount"] + (["--user", "--map-root-user"] if os.geteuid() else [])
-    mount = f"mount -t tmpfs -o size=4m none {card} && exec python -c \"$SCRIPT\""
-    environment = {**os.environ, "SCRIPT": script, "PATH": f"{Path(os.sys.executable).parent}:/usr/bin:/bin:/usr/sbin:/sbin"}
+    mount = f'mount -t tmpfs -o size=4m none {card} && exec python -c "$SCRIPT"'
+    environment = {
+        **os.environ,
+        "SCRIPT": script,
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin:/usr/sbin:/sbin",
+    }
     done = subprocess.run(
         [*unshare, "sh", "-c", mount], env=environment, capture_output=True, text=True, check=False
     )

@@ -8,12 +8,12 @@ from __future__ import annotations
 import sys
 
 import pytest
-from test_pins_contract import BoardModule, install_board
 
 from bodycam.clock import SystemClock
 from bodycam.config import Active, Pin, Pull, default_pins
 from bodycam.errors import DeviceError, ExitCode
 from bodycam.gpio import RpiPins
+from tests.test_pins_contract import BoardModule, install_board
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from ..simulate.scenario import Scenario, load_scenario
 _INSIDE = "BODYCAM_SIMULATE_NAMESPACE"
 
 
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scenario", type=Path, metavar="SCENARIO.toml")
     parser.add_argument(

@@ -58,8 +58,7 @@ def _text(status: dict[str, Any]) -> str:
         f"camera     {'delivering' if status['camera'] else 'NO PICTURES: check the ribbon cable'}",
         f"ring       {status['ring_ms'] / 1000:.1f} s, {status['ring_bytes'] / 2**20:.1f} MiB"
         + ("" if status["ring_locked"] else " (not locked in memory)"),
-        "storage    unknown" if free is None else
-        f"storage    {free / 2**20:.0f} MiB free ({status['free_percent']} %)",
+        f"storage    {_storage(free, status['free_percent'])}",
         f"battery    {_or(status['battery_percent'], ' %')}",
         f"heat       {_or(_celsius(status['soc_milli_c']), ' C')}",
         f"clock      {status['utc']} ({status['clock']} +-{status['clock_unc_ms']} ms)",
@@ -71,6 +70,10 @@ def _text(status: dict[str, Any]) -> str:
     if status["inhibited"]:
         lines.append(f"STOPPED    by {status['inhibited']}: cool or charge the unit")
     return "\n".join(lines)
+
+
+def _storage(free: int | None, percent: int | None) -> str:
+    return "unknown" if free is None else f"{free / 2**20:.0f} MiB free ({percent} %)"
 
 
 def _or(value: int | None, unit: str) -> str:

@@ -50,6 +50,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ..errors import EvidenceError, ExitCode
 from ..signing import Trust, public_key_of
+from .clipfacts import ClipFacts
 from .findings import Finding, Verdict, worst
 from .hashing import RangeHasher
 from .logcheck import LogCheck, LogFacts, key_id
@@ -82,6 +83,7 @@ class Report:
     logs: tuple[LogFacts, ...]
     findings: tuple[Finding, ...]
     not_known: tuple[str, ...]
+    clip: ClipFacts | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -103,6 +105,7 @@ class Report:
             "recordings": [recording.as_json() for recording in self.recordings],
             "logs": [log.as_json() for log in self.logs],
             "findings": [finding.as_json() for finding in self.findings],
+            "clip": self.clip.as_json() if self.clip else None,
             "not_known": list(self.not_known),
         }  # fmt: skip
 

@@ -77,7 +77,9 @@ def init_segment(
         "mvhd", 1, 0, struct.pack(">QQIQ", created, created, VIDEO_TIMESCALE, 0),
         struct.pack(">IH10x", 0x10000, 0x100), _MATRIX, bytes(24), struct.pack(">I", 3),
     )  # fmt: skip
-    moov = box("moov", mvhd, *tracks, box("mvex", *extends), *(_pssh(protection) if protection else ()))
+    moov = box(
+        "moov", mvhd, *tracks, box("mvex", *extends), *(_pssh(protection) if protection else ())
+    )
     return FTYP + moov
 
 
@@ -150,7 +152,9 @@ def audio_entry(audio: AudioFormat, kid: bytes | None) -> bytes:
 def _video_track(video: VideoFormat, kid: bytes | None, created: int) -> bytes:
     tkhd = _tkhd(VIDEO_TRACK_ID, created, 0, video.width, video.height)
     vmhd = full_box("vmhd", 0, 1, bytes(8))
-    return _track(tkhd, created, VIDEO_TIMESCALE, b"vide", b"Video\0", vmhd, video_entry(video, kid))
+    return _track(
+        tkhd, created, VIDEO_TIMESCALE, b"vide", b"Video\0", vmhd, video_entry(video, kid)
+    )
 
 
 def _audio_track(audio: AudioFormat, kid: bytes | None, created: int) -> bytes:

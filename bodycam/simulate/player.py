@@ -52,9 +52,7 @@ class Player:
         self.unit = Unit(out, scenario.config, speed or scenario.speed)
         self._clock = self.unit.clock
         self._client: PinsClient | None = None
-        self._trace = (
-            threading.Lock(), out / "signals.jsonl"
-        )
+        self._trace = (threading.Lock(), out / "signals.jsonl")
         self._clock_steps: list[ClockChange] = []
         self._stop = threading.Event()
         self._zero_ns = 0

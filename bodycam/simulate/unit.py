@@ -13,12 +13,11 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections import deque
 from pathlib import Path
 from typing import Any
 
-from ..clock import ScaledClock, SystemClock
+from ..clock import MS, ScaledClock, SystemClock
 from ..config import parse
 from ..errors import BodycamError, ConfigError, DeviceError
 from ..provision.identity import make_identity
@@ -26,7 +25,7 @@ from ..provision.identity import make_identity
 _RESTART_S = 0.1
 _READY_S = 30.0
 _START_LIMIT = 5
-_QUICK_S = 0.5
+_QUICK_NS = 500 * MS
 _BASE: dict[str, dict[str, Any]] = {
     "device": {"id": "BC-0001", "force": "demo-force"},
     "camera": {"source": "synthetic", "width": 640, "height": 360, "bitrate_kbps": 1500},
@@ -61,7 +60,7 @@ class Unit:
         self.socket_path = self.runtime / "pins.sock"
         self.status_path = self.runtime / "status.json"
         self.root_path = out / "authority" / "root.pem"
-        system = SystemClock()
+        system = self._system = SystemClock()
         now = system.sample()
         boot_ns, utc_ns = now.boot_ns, now.utc_ns
         self.clock = ScaledClock(speed, boot_ns, utc_ns - boot_ns, system.boot_id)
@@ -85,7 +84,7 @@ class Unit:
         self._gave_up = threading.Event()
         self.ready_ns: int | None = None
         self.starts = 0
-        self._launched_s = 0.0
+        self._launched_ns = 0
         self.exit_codes: list[int] = []
         self.messages: deque[str] = deque(maxlen=1000)
         self._notify: socket.socket | None = None
@@ -130,7 +129,7 @@ class Unit:
                 env=env, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages,
             )  # fmt: skip
         self.starts += 1
-        self._launched_s = time.monotonic()
+        self._launched_ns = self._system.boot_ns()
 
     def _listen(self) -> None:
         while self._notify is not None:
@@ -155,7 +154,7 @@ class Unit:
                 self.exit_codes.append(code)
                 if self._ending:
                     return
-                quick = quick + 1 if time.monotonic() - self._launched_s < _QUICK_S else 0
+                quick = quick + 1 if self._system.boot_ns() - self._launched_ns < _QUICK_NS else 0
                 self.ready.clear()
                 if quick >= _START_LIMIT:
                     self._gave_up.set()

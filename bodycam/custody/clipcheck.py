@@ -1,0 +1,243 @@
+"""Verifies an exported clip against its manifest: check 15 of `verify`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from ..clock import MS
+from ..errors import BodycamError, CannotOpen, EvidenceError
+from ..formats.records import payload_hash, signature_payload
+from ..signing import ChainVerdict, Trust, check, fingerprint, judge_chain, public_key_of
+from .clipfacts import ClipFacts
+from .fields import EndFields, FragFields, HeadFields, read_fields
+from .findings import Check, Findings, Verdict
+from .hashing import file_sha256
+from .manifest import Manifest, SegmentEntry, from_base64, read_manifest
+from .segmentfacts import utc_at
+from .verify import Report
+
+_TIME_SLACK_NS = 30 * MS
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """What the clip must hold next of one track: a fragment's samples, and their signed hash."""
+
+    place: str
+    salt: bytes
+    count: int
+    signed_count: int
+    sha256: str
+    at_ns: int
+
+
+@dataclass(slots=True)
+class _Proof:
+    """What the manifest's records prove before the clip is looked at."""
+
+    head: HeadFields | None = None
+    signer: ChainVerdict = field(default_factory=lambda: ChainVerdict(Trust.UNSIGNED, "", ""))
+    first: FragFields | None = None
+    last: FragFields | None = None
+    unc_ms: int = 0
+    fragments: int = 0
+    partial: int = 0
+    pictures: list[_Wanted] = field(default_factory=list)
+    sounds: list[_Wanted] = field(default_factory=list)
+
+
+def verify_clip(clip: Path, manifest: Path, root: x509.Certificate | None) -> Report:
+    """Whether the clip's samples, fragment by fragment, are those that the camera signed.
+
+    The file need not be byte for byte the one exported: a remuxed copy proves as well.
+    """
+    found = Findings(clip.name)
+    proof, same, counted = _Proof(), False, (0, 0)
+    try:
+        read = read_manifest(manifest)
+        proof = _check_records(read, root, found)
+        same = file_sha256(clip) == read.clip.sha256
+        counted = _check_samples(clip, read.clip.origin_ns, proof, found)
+    except EvidenceError as fault:
+        found.altered(Check.CLIP, "manifest", fault.message)
+    except BodycamError as fault:
+        found.add(Check.CLIP, Verdict.UNREADABLE, "", str(fault))
+    notes = []
+    if not same:
+        notes.append("who wrote this file: it is not byte for byte the one that was exported")
+    if proof.partial:
+        notes.append(
+            f"{proof.partial} fragments that are only partly in the clip: two segments overlap there"
+        )
+    facts = _facts(clip, proof, counted, same=same, damaged=len({f.place for f in found.items}))
+    return Report((), (), found.done(), tuple(notes), facts)
+
+
+def _facts(
+    clip: Path, proof: _Proof, counted: tuple[int, int], *, same: bool, damaged: int
+) -> ClipFacts:
+    first, last = proof.first, proof.last
+    return ClipFacts(
+        clip.name, proof.head.dev if proof.head else "", proof.head.rec if proof.head else "",
+        proof.signer, proof.fragments, max(0, proof.fragments - proof.partial - damaged),
+        *counted, first.utc_ns if first else None, utc_at(last, last.end_ns) if last else None,
+        proof.unc_ms, last.clk if last else "none", same,
+    )  # fmt: skip
+
+
+# -- the records ----------------------------------------------------------------------------
+
+
+def _check_records(manifest: Manifest, root: x509.Certificate | None, found: Findings) -> _Proof:
+    proof = _Proof()
+    for number, segment in enumerate(manifest.segments):
+        try:
+            _check_segment(segment, root, proof, found)
+        except EvidenceError as fault:
+            found.altered(Check.CLIP, f"segment {number} of the clip", fault.message)
+    return proof
+
+
+def _check_segment(
+    segment: SegmentEntry, root: x509.Certificate | None, proof: _Proof, found: Findings
+) -> None:
+    record, signature = segment.head.record.encode(), from_base64(segment.head.signature)
+    certificates = [from_base64(text) for text in segment.head.certificates]
+    key = public_key_of(certificates[0]) if certificates else None
+    _check_signature(key, record, signature)
+    head = read_fields(record)
+    if not isinstance(head, HeadFields):
+        raise EvidenceError("does not begin with a HEAD record")
+    if certificates and head.x5t != fingerprint(certificates[0]):
+        raise EvidenceError("HEAD names another certificate than the one here")
+    signer = judge_chain(certificates, root, head.utc_ns)
+    if signer.trust is not Trust.TRUSTED:
+        found.add(
+            Check.CERTIFICATE, Verdict.UNTRUSTED, f"segment {head.seg}",
+            f"{signer.trust.value}: {signer.detail}",
+        )  # fmt: skip
+    if proof.head is None or signer.trust is not Trust.TRUSTED:
+        proof.head, proof.signer = proof.head or head, signer
+    if (head.dev, head.boot) != (proof.head.dev, proof.head.boot):
+        raise EvidenceError("is of another camera or another boot than the segments before it")
+    prev = payload_hash(signature_payload(record, signature, certificates))
+    salt = bytes.fromhex(segment.salt)
+    for n, entry in enumerate(segment.records, start=1):
+        place = f"segment {head.seg}, fragment {n}"
+        record, signature = entry.record.encode(), from_base64(entry.signature)
+        _check_signature(key, record, signature)
+        fields = read_fields(record)
+        if isinstance(fields, HeadFields) or fields.n != n or fields.prev != prev:
+            raise EvidenceError(f"{place}: does not follow the record before it")
+        prev = payload_hash(signature_payload(record, signature))
+        if isinstance(fields, EndFields):
+            continue
+        if entry.pictures or entry.sounds:
+            _want(fields, entry.pictures, entry.sounds, salt, place, proof)
+
+
+def _check_signature(
+    key: ec.EllipticCurvePublicKey | None, record: bytes, signature: bytes
+) -> None:
+    if key is not None:
+        check(key, record, signature)
+    elif signature:
+        raise EvidenceError("signed, but no certificate is there")
+
+
+def _want(
+    fields: FragFields, pictures: int, sounds: int, salt: bytes, place: str, proof: _Proof
+) -> None:
+    if proof.last is not None and fields.boot_ns < proof.last.boot_ns:
+        raise EvidenceError(f"{place}: its capture time does not go forward")
+    proof.first = proof.first or fields
+    proof.last = fields
+    proof.unc_ms = max(proof.unc_ms, fields.unc_ms)
+    proof.fragments += 1
+    proof.partial += (pictures, sounds) != (fields.nv, fields.na)
+    proof.pictures.append(_Wanted(place, salt, pictures, fields.nv, fields.plain_v, fields.boot_ns))
+    proof.sounds.append(_Wanted(place, salt, sounds, fields.na, fields.plain_a, fields.boot_ns))
+
+
+# -- the samples ----------------------------------------------------------------------------
+
+
+class _Track:
+    """Feeds the samples of one track to the hashes they were signed with."""
+
+    def __init__(self, what: str, wanted: list[_Wanted], origin_ns: int, found: Findings) -> None:
+        self._what = what
+        self._wanted: Iterator[_Wanted] = iter([w for w in wanted if w.count])
+        self._origin_ns = origin_ns
+        self._found = found
+        self._now: _Wanted | None = next(self._wanted, None)
+        self._seen = 0
+        self._digest = hashlib.sha256(self._now.salt if self._now else b"")
+        self.count = 0
+        self._extra = 0
+
+    def feed(self, sample: bytes, at_ns: int | None) -> None:
+        now = self._now
+        self.count += 1
+        if now is None:
+            self._extra += 1
+            return
+        if self._seen == 0 and self._what == "pictures":
+            self._check_time(now, at_ns)
+        self._digest.update(len(sample).to_bytes(4, "big"))
+        self._digest.update(sample)
+        self._seen += 1
+        if self._seen == now.count:
+            if now.count == now.signed_count and self._digest.hexdigest() != now.sha256:
+                self._found.altered(
+                    Check.CLIP, now.place, f"its {self._what} are not those that were signed"
+                )
+            self._now = next(self._wanted, None)
+            self._seen = 0
+            self._digest = hashlib.sha256(self._now.salt if self._now else b"")
+
+    def _check_time(self, now: _Wanted, at_ns: int | None) -> None:
+        due_ns = now.at_ns - self._origin_ns
+        if at_ns is None or abs(at_ns - due_ns) > _TIME_SLACK_NS:
+            shown = "nowhere" if at_ns is None else f"at {at_ns // MS} ms"
+            self._found.altered(
+                Check.CLIP,
+                now.place,
+                f"stands {shown} in the clip, was captured at {due_ns // MS} ms",
+            )
+
+    def finish(self) -> None:
+        if self._extra:
+            self._found.altered(
+                Check.CLIP, "after its end", f"{self._extra} {self._what} that nobody signed"
+            )
+        if self._now is not None:
+            self._found.incomplete(
+                Check.CLIP, self._now.place,
+                f"the clip ends here: {self._now.count - self._seen} {self._what} of it are missing",
+            )  # fmt: skip
+
+
+def _check_samples(clip: Path, origin_ns: int, proof: _Proof, found: Findings) -> tuple[int, int]:
+    try:
+        from .clipreader import ClipError, read_samples
+    except ImportError as fault:
+        raise CannotOpen(
+            f"reading a clip needs PyAV: {fault}", "pip install 'bodycam[media]'"
+        ) from fault
+    video = _Track("pictures", proof.pictures, origin_ns, found)
+    audio = _Track("sounds", proof.sounds, origin_ns, found)
+    try:
+        for is_video, data, at_ns in read_samples(clip):
+            (video if is_video else audio).feed(data, at_ns)
+    except ClipError as fault:
+        found.altered(Check.CLIP, "", f"cannot be read to its end: {fault}")
+    video.finish()
+    audio.finish()
+    return video.count, audio.count

@@ -1,0 +1,350 @@
+"""Exports evidence: verify, then decrypt and join into one ordinary MP4, with its clip manifest.
+
+| step                 | a power cut or an error leaves                        |
+|----------------------|-------------------------------------------------------|
+| clip being written   | `OUT.part` and `OUT.evidence.json.part`, removed again |
+| renamed              | a clip without manifest: export again                 |
+| manifest renamed     | both                                                  |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from ..clock import NS, utc_text
+from ..errors import BodycamError, CannotOpen, ConfigError, EvidenceError, ExitCode
+from ..formats.mp4 import VIDEO_TIMESCALE
+from ..media import AudioFormat, VideoFormat
+from ..signing import load_private_key
+from ..store import storage_error
+from .fields import EndFields, FragFields, read_fields
+from .findings import Verdict
+from .hashing import file_sha256
+from .manifest import ManifestWriter, manifest_path
+from .opened import OpenedSegment, PlainFragment, without_after
+from .progress import Progress, no_progress
+from .recordingcheck import RecordingReport
+from .segmentfacts import SegmentFacts, utc_at
+from .verify import Report, verify_paths
+
+MEDIA_EXTRA = "pip install 'bodycam[media]'"
+
+
+class NotTrusted(BodycamError):
+    """What is to be exported is not signed, or not by anybody whom the root vouches for."""
+
+    exit_code = ExitCode.UNTRUSTED
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What was exported, and what verification said of it before."""
+
+    clip: Path
+    manifest: Path
+    sha256: str
+    segments: int
+    fragments: int
+    pictures: int
+    sounds: int
+    utc_from_ns: int
+    utc_to_ns: int
+    report: Report
+
+    @property
+    def duration_ns(self) -> int:
+        return self.utc_to_ns - self.utc_from_ns
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0, or 3 if what was exported is incomplete, or 5 if it is not trusted."""
+        return self.report.exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Which fragments of one segment go into the clip, by number."""
+
+    facts: SegmentFacts
+    first: int
+    last: int
+    # Capture time at which a later segment takes over, where two overlap.
+    until_ns: int | None
+
+
+def export(
+    paths: Sequence[Path],
+    private_key: Path,
+    root: x509.Certificate | None,
+    out: Path,
+    from_utc_ns: int | None = None,
+    to_utc_ns: int | None = None,
+    *,
+    allow_untrusted: bool = False,
+    progress: Progress = no_progress,
+) -> ExportResult:
+    """Export one recording, or recordings that continue one another.
+
+    A part begins with the last fragment at or before `from_utc_ns` that begins with a keyframe,
+    and ends with the fragment that holds `to_utc_ns`. Raises EvidenceError for altered evidence,
+    NotTrusted, CannotOpen for a wrong key, ConfigError for paths that are not one recording.
+    """
+    private = load_private_key(private_key)
+    report = verify_paths(paths, root, progress)
+    _refuse(report, allow_untrusted=allow_untrusted)
+    segments = _in_order(report.recordings)
+    choices = _choose(segments, private, from_utc_ns, to_utc_ns)
+    parts = (
+        out.with_name(out.name + ".part"),
+        manifest_path(out).with_name(manifest_path(out).name + ".part"),
+    )
+    try:
+        result = _Export(choices, private, out, report, progress).run(*parts)
+        parts[0].replace(out)
+        parts[1].replace(manifest_path(out))
+    except OSError as fault:
+        raise storage_error(fault, out) from fault
+    finally:
+        for part in parts:
+            part.unlink(missing_ok=True)
+    return result
+
+
+def _refuse(report: Report, *, allow_untrusted: bool) -> None:
+    worst = next((f for f in report.findings if f.verdict is report.verdict), None)
+    if report.verdict is Verdict.ALTERED:
+        raise EvidenceError(
+            f"not exported, the evidence was altered: {worst}", "See bodycam verify for all of it"
+        )
+    if report.verdict is Verdict.UNREADABLE:
+        raise CannotOpen(f"not exported: {worst}", "See bodycam verify")
+    if report.verdict is Verdict.UNTRUSTED and not allow_untrusted:
+        raise NotTrusted(
+            f"not exported, the signer is not trusted: {worst}",
+            "Give the force's root with --trust, or add --allow-untrusted and say so in court",
+        )
+
+
+def _in_order(recordings: Sequence[RecordingReport]) -> list[SegmentFacts]:
+    """The segments of one recording, or of recordings of which each continues the one before."""
+    held = [r for r in recordings if r.held]
+    if not held:
+        raise CannotOpen("there is no fragment to export", "See bodycam verify")
+    by_id = {r.recording: r for r in held}
+    continued = {
+        h.head.cont: r for r in held if (h := r.segments[0]).head is not None and h.head.cont
+    }
+    starts = [r for r in held if not _continues(r, by_id)]
+    chain = starts[:1]
+    while chain and (following := continued.get(chain[-1].recording)) and following not in chain:
+        chain.append(following)
+    if len(chain) != len(held):
+        names = ", ".join(f"{r.recording} ({utc_text(r.held[0].utc_from_ns or 0)})" for r in held)
+        raise ConfigError(
+            f"these are {len(held)} recordings that do not continue one another: {names}",
+            "Give the folder of one of them",
+        )
+    segments = [s for r in chain for s in r.held]
+    boots = {s.head.boot for s in segments if s.head}
+    if len(boots) > 1:
+        raise ConfigError(
+            "the camera restarted between these recordings, and they share no clock",
+            "Export each by itself",
+        )
+    return segments
+
+
+def _continues(report: RecordingReport, by_id: dict[str, RecordingReport]) -> bool:
+    head = report.segments[0].head
+    return head is not None and head.cont in by_id
+
+
+def _choose(
+    segments: Sequence[SegmentFacts],
+    private: ec.EllipticCurvePrivateKey,
+    from_utc_ns: int | None,
+    to_utc_ns: int | None,
+) -> list[_Choice]:
+    choices: list[_Choice] = []
+    for i, facts in enumerate(segments):
+        following = segments[i + 1].begin_ns if i + 1 < len(segments) else None
+        overlap = following is not None and facts.end_ns is not None and following < facts.end_ns
+        begin, end = facts.utc_from_ns, facts.utc_to_ns
+        if begin is None or end is None or (to_utc_ns is not None and begin >= to_utc_ns):
+            continue
+        after = segments[i + 1].utc_from_ns if i + 1 < len(segments) else None
+        if from_utc_ns is not None and (after or end) <= from_utc_ns:
+            continue
+        first, last = _window(facts, private, from_utc_ns, to_utc_ns)
+        choices.append(_Choice(facts, first, last, following if overlap else None))
+    if not choices:
+        begin, end = segments[0].utc_from_ns or 0, segments[-1].utc_to_ns or 0
+        raise ConfigError(
+            "nothing was recorded between these times",
+            f"The recording is from {utc_text(begin)} to {utc_text(end)}",
+        )
+    return choices
+
+
+def _window(
+    facts: SegmentFacts,
+    private: ec.EllipticCurvePrivateKey,
+    from_utc_ns: int | None,
+    to_utc_ns: int | None,
+) -> tuple[int, int]:
+    first, last = 1, facts.last.n if facts.last else 0
+    if from_utc_ns is None and to_utc_ns is None:
+        return first, last
+    with OpenedSegment(facts.path, private) as segment:
+        for unit, box in segment.records():
+            fields = read_fields(box.record)
+            if not isinstance(fields, FragFields) or fields.n > last:
+                break
+            if to_utc_ns is not None and fields.utc_ns >= to_utc_ns:
+                return first, max(first, fields.n - 1)
+            starts_early = from_utc_ns is not None and fields.utc_ns <= from_utc_ns
+            if starts_early and segment.begins_with_keyframe(unit):
+                first = fields.n
+    return first, last
+
+
+class _Export:
+    """One run: reads the chosen fragments once, in order."""
+
+    def __init__(
+        self,
+        choices: Sequence[_Choice],
+        private: ec.EllipticCurvePrivateKey,
+        out: Path,
+        report: Report,
+        progress: Progress,
+    ) -> None:
+        self._choices = choices
+        self._private = private
+        self._out = out
+        self._report = report
+        self._progress = progress
+        self._fragments = self._pictures = self._sounds = 0
+        self._first: FragFields | None = None
+        self._last: FragFields | None = None
+        self._video, self._audio = self._formats()
+
+    def _formats(self) -> tuple[VideoFormat, AudioFormat | None]:
+        video: VideoFormat | None = None
+        audio: AudioFormat | None = None
+        for choice in self._choices:
+            with OpenedSegment(choice.facts.path, self._private) as segment:
+                init = segment.init
+            video = video or init.video
+            if (init.video.width, init.video.height) != (video.width, video.height):
+                raise ConfigError(
+                    f"{choice.facts.name} is {init.video.width}x{init.video.height}, the segments "
+                    f"before it {video.width}x{video.height}: one MP4 cannot hold both",
+                    "Export the parts by themselves with --from and --to",
+                )
+            audio = audio or init.audio
+            if init.audio is not None and audio != init.audio:
+                raise ConfigError(
+                    f"{choice.facts.name} has another sound format than the segments before it",
+                    "Export the parts by themselves with --from and --to",
+                )
+        if video is None:
+            raise AssertionError("there is at least one segment")
+        return video, audio
+
+    def run(self, clip_part: Path, manifest_part: Path) -> ExportResult:
+        with ManifestWriter(manifest_part) as manifest:
+            origin_ns = self._write(clip_part, manifest)
+            digest = file_sha256(clip_part)
+            manifest.finish({
+                "file": self._out.name, "sha256": digest, "bytes": clip_part.stat().st_size,
+                "origin_ns": origin_ns,
+            })  # fmt: skip
+        if self._first is None or self._last is None:
+            raise AssertionError("a fragment was written")
+        return ExportResult(
+            self._out, manifest_path(self._out), digest, len(self._choices), self._fragments,
+            self._pictures, self._sounds, self._first.utc_ns,
+            utc_at(self._last, self._last.end_ns), self._report,
+        )  # fmt: skip
+
+    def _write(self, clip_part: Path, manifest: ManifestWriter) -> int:
+        try:
+            from .clipwriter import ClipWriter
+        except ImportError as fault:
+            raise CannotOpen(f"joining video needs PyAV: {fault}", MEDIA_EXTRA) from fault
+        writer: ClipWriter | None = None
+        origin_ns = 0
+        done = 0
+        try:
+            for choice in self._choices:
+                with OpenedSegment(choice.facts.path, self._private) as segment:
+                    manifest.begin_segment(segment)
+                    for fragment in self._read(choice, segment, manifest, done):
+                        if writer is None:
+                            origin_ns = fragment.fields.boot_ns
+                            writer = ClipWriter(
+                                clip_part, self._video, self._audio, fragment, _tags(segment)
+                            )
+                        writer.add(fragment, segment.head.boot_ns - origin_ns)
+                    manifest.end_segment()
+                done += choice.facts.size
+        finally:
+            if writer is not None:
+                writer.close()
+        if writer is None:
+            raise CannotOpen("there is no fragment to export", "See bodycam verify")
+        return origin_ns
+
+    def _read(
+        self, choice: _Choice, segment: OpenedSegment, manifest: ManifestWriter, done: int
+    ) -> Iterator[PlainFragment]:
+        total = sum(c.facts.size for c in self._choices)
+        for unit, box in segment.records():
+            fields = read_fields(box.record)
+            if not isinstance(fields, FragFields):
+                if isinstance(fields, EndFields) and fields.frags == choice.last:
+                    manifest.record(box, 0, 0)
+                return
+            if fields.n > choice.last:
+                return
+            if fields.n < choice.first:
+                # Kept so that the chain from HEAD to the clip can be followed.
+                manifest.record(box, 0, 0)
+                continue
+            fragment = _until(segment.decrypt(unit, box, fields), segment, choice.until_ns)
+            manifest.record(box, len(fragment.pictures), len(fragment.sounds))
+            self._count(fragment)
+            yield fragment
+            self._progress(done + unit.end, total)
+
+    def _count(self, fragment: PlainFragment) -> None:
+        self._first = self._first or fragment.fields
+        self._last = fragment.fields
+        self._fragments += 1
+        self._pictures += len(fragment.pictures)
+        self._sounds += len(fragment.sounds)
+
+
+def _tags(segment: OpenedSegment) -> dict[str, str]:
+    head = segment.head
+    tags = {
+        "title": f"{head.dev} {head.rec}",
+        "comment": "Exported by bodycam. Check it with: bodycam verify CLIP --manifest MANIFEST",
+    }
+    if head.clk != "none":
+        tags["creation_time"] = utc_text(head.utc_ns)
+    return tags
+
+
+def _until(fragment: PlainFragment, segment: OpenedSegment, until_ns: int | None) -> PlainFragment:
+    if until_ns is None or fragment.fields.end_ns <= until_ns:
+        return fragment
+    span_ns = until_ns - segment.head.boot_ns
+    rate = segment.init.audio.rate_hz if segment.init.audio else 0
+    return without_after(fragment, span_ns * VIDEO_TIMESCALE // NS, span_ns * rate // NS)
