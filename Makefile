@@ -31,11 +31,6 @@ export PATH := $(PATH):/usr/sbin:/sbin
 	install-deps install-system
 
 demo: $(CAPTURE_STAMP)
-	@if [ -e "$(OUT)" ] && [ ! -e "$(OUT).made" ]; then \
-		echo "make: $(OUT) was not made by 'make demo'; give another folder: make demo OUT=DIR" >&2; \
-		exit 2; \
-	fi
-	@mkdir -p "$(dir $(OUT))" && rm -rf "$(OUT)" && touch "$(OUT).made"
 	$(BIN)/bodycam demo --out "$(OUT)"
 
 test: install-system
@@ -69,7 +64,7 @@ bench: $(DEV_STAMP)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	if [ -e out/demo.made ]; then rm -rf out/demo out/demo.made; fi
+	if [ -e out/demo/made-by-bodycam-demo ]; then rm -rf out/demo; fi
 
 install-deps: $(DEV_STAMP)
 

@@ -48,8 +48,10 @@ def text(report: Report) -> str:
 
 def _recording(recording: RecordingReport) -> list[str]:
     lines = [
-        f"Recording {recording.recording} of camera {recording.device or '(unknown)'}: "
-        f"{recording.verdict.value}"
+        (
+            f"Recording {recording.recording} of camera {recording.device or '(unknown)'}: "
+            f"{recording.verdict.value}"
+        )
     ]
     held = recording.held
     if held:
@@ -66,11 +68,15 @@ def _clip(clip: ClipFacts) -> list[str]:
     begin, end = clip.utc_from_ns or 0, clip.utc_to_ns or 0
     return [
         f"Clip {clip.file} of recording {clip.recording} of camera {clip.device}",
-        f"  {utc_text(begin)} to {utc_text(end)} (each \u00b1{clip.unc_ms} ms, clock: "
-        f"{clip.clock_source}): {clip.proven_fragments} of {clip.fragments} fragments proven, "
-        f"{clip.pictures} pictures, {clip.sounds} sound frames",
-        f"  signed by {clip.signer.device or '(nobody)'}: {clip.signer.trust.value}, "
-        f"{clip.signer.detail}",
+        (
+            f"  {utc_text(begin)} to {utc_text(end)} (each \u00b1{clip.unc_ms} ms, clock: "
+            f"{clip.clock_source}): {clip.proven_fragments} of {clip.fragments} fragments proven, "
+            f"{clip.pictures} pictures, {clip.sounds} sound frames"
+        ),
+        (
+            f"  signed by {clip.signer.device or '(nobody)'}: {clip.signer.trust.value}, "
+            f"{clip.signer.detail}"
+        ),
     ]
 
 
