@@ -365,6 +365,9 @@ class Recorder:
         going_on = start.cause == "switch-on-at-start" and self._interrupted.recording
         cause = _RESUME if going_on else start.cause
         facts = self._facts(start.at_ns, cause, log_seq, found)
+        if resumes:
+            # Nothing here is from before the press: sound was wanted all the time.
+            facts = replace(facts, audio_from_ns=0)
         self._interrupted = Interrupted()
         self._begin(facts, start.at_ns)
         self._job = Job(facts, cursor)
@@ -391,6 +394,8 @@ class Recorder:
         self._waiting_start = None
         job = self._job
         if job is None:
+            # It was wanted and could not be: the officer's stop is a fact all the same.
+            self._log.append("activation.stop", at_ns, rec=None, reason=reason)
             return
         known = {r.value for r in CloseReason}
         job.stop_reason = CloseReason(reason) if reason in known else CloseReason.STOP
@@ -464,6 +469,9 @@ class Recorder:
                 reason=str(report.fault), last_ns=report.last_picture_ns,
             )  # fmt: skip
         if report.last_picture_ns is not None:
+            self._log.append(
+                "rec.stop", report.last_picture_ns, rec=report.recording, reason="storage"
+            )
             self._ended(report.recording, report.last_picture_ns)
             self._interrupted = Interrupted(
                 report.recording, report.last_box, report.last_picture_ns

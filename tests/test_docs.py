@@ -15,9 +15,10 @@ import msgspec
 import pytest
 
 from bodycam.buffer import DESCRIPTOR_BYTES
-from bodycam.cli import COMMANDS, EXIT_CODES
+from bodycam.cli import COMMANDS, EXIT_CODES, build_parser
 from bodycam.custody.fields import EndFields, FragFields, HeadFields
 from bodycam.custody.findings import Verdict
+from bodycam.custody.manifest import ClipEntry, HeadEntry, RecordEntry, SegmentEntry
 from bodycam.custody.verify import numbered_checks
 from bodycam.errors import ExitCode
 from bodycam.formats import cenc, mp4, records, tlog
@@ -102,6 +103,18 @@ def test_every_command_explains_itself(name: str) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"usage: bodycam {name}")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        line.split()
+        for line in re.findall(r"(?:^    |`)bodycam (\w+ [^`\n]+)", README, re.MULTILINE)
+    ],
+)
+def test_the_readmes_commands_can_be_typed(line: list[str]) -> None:
+    arguments = build_parser(line[0]).parse_args(line)
+    assert arguments.command == line[0]
 
 
 def test_every_make_target_that_is_named_exists() -> None:
@@ -221,7 +234,7 @@ def example_log() -> list[bytes]:
 
 
 def test_the_worked_example_is_what_the_code_makes() -> None:
-    shown = re.findall(r"(?s)```\n(.*?)\n```", section(FORMAT, "## 12. Worked example"))
+    shown = re.findall(r"(?s)```\n(.*?)\n```", section(FORMAT, "## 13. Worked example"))
     key, kid = bytes(range(16)), bytes(range(16, 32))
     payload = records.signature_payload(b'{"v":1}', bytes.fromhex("3000"))
     iv = cenc.sample_iv(mp4.VIDEO_TRACK_ID, 5)
@@ -253,13 +266,27 @@ def test_the_fields_of_each_record_are_described() -> None:
         assert {f"`{name}`" for name in names | {"v"}} == listed, heading
 
 
+def test_the_keys_of_the_clip_manifest_are_described() -> None:
+    cells = " ".join(row[0] for row in rows(section(FORMAT, "## 9. The clip manifest")))
+    entries: dict[str, type] = {
+        "clip.": ClipEntry, "head.": HeadEntry, "records[].": RecordEntry, "": SegmentEntry,
+    }  # fmt: skip
+    missing = [
+        f"{prefix}{field.name}"
+        for prefix, kind in entries.items()
+        for field in msgspec.structs.fields(kind)
+        if f"`{prefix}{field.name}`" not in cells and field.name != "head"
+    ]
+    assert missing == []
+
+
 def test_the_reasons_for_closing_are_listed() -> None:
     end = section(FORMAT, "### END")
     assert {r.value for r in CloseReason if f"`{r.value}`" not in end} == set()
 
 
 def test_verification_has_the_numbers_of_the_verifier() -> None:
-    listed = re.findall(r"(?m)^(\d+)\. \*\*(.+?)\.\*\*", section(FORMAT, "## 9. Verification"))
+    listed = re.findall(r"(?m)^(\d+)\. \*\*(.+?)\.\*\*", section(FORMAT, "## 10. Verification"))
     expected = [(str(n), text.partition(":")[0]) for n, text in numbered_checks()]
     assert listed == expected
 
@@ -325,8 +352,8 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
 
 
 def shell_block(number: int) -> str:
-    """The n-th block of commands of FORMAT.md section 10."""
-    by_hand = section(FORMAT, "## 10. By hand, with openssl and sha256sum")
+    """The n-th block of commands of FORMAT.md section 11."""
+    by_hand = section(FORMAT, "## 11. By hand, with openssl and sha256sum")
     return str(re.findall(r"(?s)```sh\n(.*?)```", by_hand)[number])
 
 
