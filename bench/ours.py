@@ -48,6 +48,7 @@ _FRAGMENT_NS = 500 * MS
 _SEGMENT_NS = 60 * NS
 _MIN_FREE = 8 * 2**20
 _MAX_UNREAD = 16
+_PIPE_BYTES = 1 << 16
 
 
 def make_ring(plan: Plan, kbps: int) -> PreRecordBuffer:
@@ -133,7 +134,7 @@ class Recorder:
         while True:
             select.select([self._pipe_fd], [], [], 0.05)
             try:
-                raw = os.read(self._pipe_fd, 1 << 18)
+                raw = os.read(self._pipe_fd, _PIPE_BYTES)
             except BlockingIOError:
                 continue
             if not raw:

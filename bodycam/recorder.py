@@ -399,9 +399,11 @@ class Recorder:
             return
         known = {r.value for r in CloseReason}
         job.stop_reason = CloseReason(reason) if reason in known else CloseReason.STOP
-        job.stop_ns = at_ns
+        # A roll that is due comes first: its recording was announced and gets its keyframe.
+        gop_ns = self._config.camera.gop_ms * MS
+        job.stop_ns = at_ns if job.split is None else max(at_ns, job.split[0] + 2 * gop_ns)
         self._job = None
-        self._log.append("activation.stop", at_ns, rec=job.facts.recording, reason=reason)
+        self._log.append("activation.stop", at_ns, rec=self.live.recording, reason=reason)
 
     def _roll(self, at_ns: int) -> None:
         if self._job is None:

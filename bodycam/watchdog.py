@@ -53,6 +53,7 @@ class Watchdog:
         self.power = PowerReading(None, None, None, None)
         self.low_percent: int | None = None
         self.clock_unset = False
+        self._status_fault = False
         self.beats = 0
         self.crashed: str | None = None
 
@@ -204,5 +205,13 @@ class Watchdog:
     def write_status(self) -> None:
         """Replace the status file; it lives in memory, so nothing is synced."""
         temporary = self._status_path.with_suffix(".new")
-        temporary.write_text(json.dumps(self.status()), encoding="utf-8")
-        temporary.rename(self._status_path)
+        try:
+            temporary.write_text(json.dumps(self.status()), encoding="utf-8")
+            temporary.rename(self._status_path)
+        except OSError as fault:
+            # Nobody's evidence: it is said once, and the recorder goes on.
+            if not self._status_fault:
+                self._log.append("status.fault", reason=f"{self._status_path}: {fault.strerror}")
+            self._status_fault = True
+            return
+        self._status_fault = False

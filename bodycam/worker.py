@@ -12,7 +12,7 @@ from .buffer import DESCRIPTOR_BYTES, Descriptor, PreRecordBuffer
 from .clock import NS, Clock
 from .errors import DeviceError
 
-_PIPE_BYTES = 1 << 18
+_PIPE_BYTES = 1 << 16  # what a pipe holds; a larger buffer is mapped anew for each read
 _BACK_OFF_S = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
 _SETTLED_NS = NS // 2
 _START_GRACE_NS = 10 * NS

@@ -1,0 +1,265 @@
+"""One self-contained HTML page of a shift: verdict, timeline, recordings, findings, files.
+
+Nothing is fetched from anywhere, everything is escaped, and it prints on paper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from importlib import resources
+from pathlib import Path
+from urllib.parse import quote
+
+from ..clock import NS, utc_text
+from ..eventlog import LOG_FILE
+from .findings import Verdict
+from .hashing import file_sha256
+from .manifest import manifest_path
+from .recordingcheck import RecordingReport
+from .shift import Recorded, Shift, read_shift
+from .summary import SENTENCES, interval, signer
+from .timeline import legend, timeline
+from .verify import Report, numbered_checks
+
+_MAX_ROWS = 500
+# A shape for each verdict, so that no colour is needed to tell them apart.
+_BADGES = {
+    Verdict.INTACT: '<circle cx="12" cy="12" r="10"/><path d="M7 12.5l3.5 3.5L17 9"/>',
+    Verdict.INCOMPLETE: '<path d="M12 2a10 10 0 1 1-10 10"/><path d="M12 7v6M12 16v1.5"/>',
+    Verdict.UNTRUSTED: '<rect x="3" y="3" width="18" height="18"/><path d="M9 9.5a3 3 0 1 1 4 2.8'
+    'c-1 .5-1 1-1 2M12 17v1"/>',
+    Verdict.UNREADABLE: '<rect x="3" y="3" width="18" height="18"/><path d="M7 12h10"/>',
+    Verdict.ALTERED: '<path d="M12 1.5L23 21.5H1z"/><path d="M9 12l6 6M15 12l-6 6"/>',
+}
+
+
+def write_report(
+    store_root: Path, report: Report, out_path: Path, clips: Sequence[Path] = ()
+) -> None:
+    """Write the page for a store and what `verify_paths` said of it.
+
+    Clips are linked relative to the page, with their manifests where there are some.
+    """
+    log = store_root / "log" / LOG_FILE
+    shift = read_shift(log if log.is_file() else store_root / LOG_FILE)
+    page = _page(store_root, report, shift, out_path, clips)
+    out_path.write_text(page, encoding="utf-8")
+
+
+def _page(
+    store_root: Path, report: Report, shift: Shift, out_path: Path, clips: Sequence[Path]
+) -> str:
+    device = shift.device or next((r.device for r in report.recordings), "") or "unknown camera"
+    style = resources.files(__package__).joinpath("report.css").read_text(encoding="utf-8")
+    body = [
+        _header(device, report, shift),
+        f"<section><h2>The shift</h2>{timeline(shift)}{legend() if shift.lines else ''}"
+        f"{'' if shift.lines else '<p>There is no event log.</p>'}</section>",
+        _recordings(report, shift),
+        _clips(clips, out_path),
+        _findings(report),
+        _toggles(shift),
+        _files(report),
+        _footer(store_root, report),
+    ]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+        "style-src 'unsafe-inline'; img-src data:\">"
+        f"<title>{escape(device)}: shift report</title>\n<style>\n{style}</style></head>\n"
+        f"<body><main>\n{''.join(body)}\n</main></body></html>\n"
+    )
+
+
+def _header(device: str, report: Report, shift: Shift) -> str:
+    verdict = report.verdict
+    when = f"{utc_text(shift.from_ns)} to {utc_text(shift.to_ns)}" if shift.lines else "unknown"
+    clock = (
+        f"clock: {escape(shift.clock)}, \u00b1{shift.unc_ms} ms"
+        if shift.clock not in ("", "none")
+        else "the clock was not set: times of day are not known"
+    )
+    return (
+        f'<header><p class="over">Body-worn camera, shift report</p><h1>{escape(device)}</h1>'
+        f'<p class="when">{when} <span class="soft">({clock})</span></p></header>'
+        f'<section class="verdict {verdict.value}"><svg viewBox="0 0 24 24" aria-hidden="true">'
+        f'{_BADGES[verdict]}</svg><div><p class="word">{verdict.value.upper()}</p>'
+        f"<p>{SENTENCES[verdict]}</p></div></section>"
+    )
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]], kind: str = "") -> str:
+    columns = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    lines = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in row) + "</tr>" for row in rows)
+    return (
+        f'<div class="scroll"><table class="{kind}"><thead><tr>{columns}</tr></thead>'
+        f"<tbody>{lines}</tbody></table></div>"
+    )
+
+
+# -- recordings ---------------------------------------------------------------------------------
+
+
+def _recordings(report: Report, shift: Shift) -> str:
+    verified = {r.recording: r for r in report.recordings}
+    names = list(dict.fromkeys([*shift.recordings, *verified]))
+    rows = [
+        _row(number, shift.recordings.get(name), verified.get(name), shift.from_ns)
+        for number, name in enumerate(names[:_MAX_ROWS], start=1)
+    ]
+    if not rows:
+        return "<section><h2>Recordings</h2><p>None.</p></section>"
+    head = ("", "Why", "Pressed (UTC)", "First picture", "Before the press", "Length", "Ended",
+            "Segments", "Gaps", "Verdict")  # fmt: skip
+    return f"<section><h2>Recordings</h2>{_table(head, rows, 'recordings')}</section>"
+
+
+def _row(
+    number: int, told: Recorded | None, found: RecordingReport | None, zero_ns: int
+) -> list[str]:
+    held = found.held if found else []
+    begin = held[0].utc_from_ns if held else None
+    end = held[-1].utc_to_ns if held else None
+    length = f"{(end - begin) / NS:.1f} s" if begin is not None and end is not None else "\u2013"
+    gaps = max(told.gaps if told else 0, sum(len(s.gaps) for s in held))
+    name = (told.recording if told else "") or (found.recording if found else "")
+    who = (
+        f'<span class="soft">{escape(signer(found))}<br>{escape(interval(found))}</span>'
+        if found
+        else ""
+    )
+    return [
+        f"<b>{number}</b>",
+        f"{escape(told.cause if told else '') or '&ndash;'}<br><code>{escape(name)}</code><br>{who}",
+        _moment(told.pressed_ns if told else None, zero_ns),
+        _moment(told.first_ns if told and told.first_ns is not None else begin, zero_ns),
+        _before(told),
+        length,
+        escape(told.stop_reason if told and told.stop_reason else _ended(found)),
+        str(len(found.segments)) if found else "missing",
+        str(gaps) if gaps else "none",
+        _badge(found.verdict) if found else _badge(Verdict.INCOMPLETE),
+    ]
+
+
+def _moment(at_ns: int | None, zero_ns: int) -> str:
+    if at_ns is None:
+        return "&ndash;"
+    since = f"{(at_ns - zero_ns) / NS:+.2f} s" if zero_ns else ""
+    return f'{utc_text(at_ns)[11:]}<br><span class="soft">{since}</span>'
+
+
+_SHORT = {
+    "fresh_power": "the camera had just been switched on",
+    "abuts": "the recording before it ends there", "capacity": "memory held no more",
+    "disabled": "policy: none", "stall": "the camera had stalled",
+}  # fmt: skip
+
+
+def _before(told: Recorded | None) -> str:
+    if told is None or told.actual_ms is None:
+        return "&ndash;"
+    text = f"{told.actual_ms / 1000:.1f} s"
+    if told.asked_ms is not None and told.asked_ms != told.actual_ms:
+        text += f" of {told.asked_ms / 1000:.1f} s"
+    if told.reason:
+        text += f'<br><span class="soft">{escape(_SHORT.get(told.reason, told.reason))}</span>'
+    if told.audio is not None:
+        text += f'<br><span class="soft">{"with" if told.audio else "without"} sound</span>'
+    return text
+
+
+def _ended(found: RecordingReport | None) -> str:
+    held = found.held if found else []
+    return held[-1].reason or "cut off" if held else "never"
+
+
+def _badge(verdict: Verdict) -> str:
+    return (
+        f'<span class="badge {verdict.value}"><svg viewBox="0 0 24 24" aria-hidden="true">'
+        f"{_BADGES[verdict]}</svg>{verdict.value}</span>"
+    )
+
+
+# -- the rest -----------------------------------------------------------------------------------
+
+
+def _clips(clips: Sequence[Path], out_path: Path) -> str:
+    if not clips:
+        return ""
+    items = []
+    for clip in clips:
+        manifest = manifest_path(clip)
+        link = f'<a href="{_href(clip, out_path)}">{escape(clip.name)}</a>'
+        if manifest.exists():
+            link += (
+                f' <span class="soft">with its <a href="{_href(manifest, out_path)}">manifest</a>'
+                f"; check it: <code>bodycam verify {escape(clip.name)} --manifest "
+                f"{escape(manifest.name)} --trust ROOT.pem</code></span>"
+            )
+        items.append(f"<li>{link}</li>")
+    return f"<section><h2>Exported clips</h2><ul>{''.join(items)}</ul></section>"
+
+
+def _href(path: Path, out_path: Path) -> str:
+    target, base = path.resolve(), out_path.resolve().parent
+    shown = target.relative_to(base).as_posix() if target.is_relative_to(base) else str(target)
+    return escape(quote(shown), quote=True)
+
+
+def _findings(report: Report) -> str:
+    parts = ["<section><h2>Findings</h2>"]
+    ordered = sorted(report.findings, key=lambda f: -f.verdict.rank)
+    if ordered:
+        rows = [
+            (
+                _badge(f.verdict), f"check {int(f.check)}",
+                f"{escape(f.text)}<br><code>{escape(f.file)}{', ' if f.place else ''}"
+                f"{escape(f.place)}</code>",
+            )
+            for f in ordered[:_MAX_ROWS]
+        ]  # fmt: skip
+        parts.append(_table(("Verdict", "Check", "What, and where"), rows))
+    else:
+        parts.append("<p>None: every check that could be made holds.</p>")
+    if report.not_known:
+        notes = "".join(f"<li>{escape(note)}</li>" for note in report.not_known)
+        parts.append(f"<h3>What these files cannot tell</h3><ul>{notes}</ul>")
+    return "".join(parts) + "</section>"
+
+
+def _toggles(shift: Shift) -> str:
+    if not shift.toggles:
+        return ""
+    rows = [
+        (_moment(t.at_ns, shift.from_ns), "on" if t.kind == "on" else "off", escape(t.text))
+        for t in shift.toggles[:_MAX_ROWS]
+    ]
+    return f"<section><h2>Switch</h2>{_table(('UTC', 'Became', 'As logged'), rows)}</section>"
+
+
+def _files(report: Report) -> str:
+    rows = []
+    for path in [*(s.path for s in report.segments), *(log.path for log in report.logs)][
+        :_MAX_ROWS
+    ]:
+        try:
+            digest = file_sha256(path)
+        except OSError as fault:
+            digest = f"cannot be read: {fault.strerror}"
+        size = path.stat().st_size if path.exists() else 0
+        rows.append((f"<code>{escape(path.name)}</code>", f"{size:,}", f"<code>{digest}</code>"))
+    table = _table(("File", "Bytes", "SHA-256"), rows, "files")
+    return f"<section><h2>Files</h2>{table}</section>"
+
+
+def _footer(store_root: Path, report: Report) -> str:
+    checks = "".join(f"<li>{escape(text)}</li>" for _, text in numbered_checks())
+    return (
+        f"<footer><details><summary>The checks, by number</summary><ol>{checks}</ol></details>"
+        f"<p>This page is a summary and proves nothing by itself. The files do: <code>bodycam verify "
+        f"{escape(store_root.name)} --trust ROOT.pem</code> answers with exit code "
+        f"{int(report.exit_code)}.</p></footer>"
+    )
