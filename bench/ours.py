@@ -126,7 +126,7 @@ class Recorder:
         elif isinstance(report, Finished):
             self._ended.set()
         else:
-            raise RuntimeError(f"the store refused: {report.fault}")
+            raise report.fault
 
     def pump(self, sealer: Sealer | None) -> None:
         """Take units into the ring until the feeder ends."""

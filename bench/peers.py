@@ -91,7 +91,9 @@ class Bare:
 class Circular2:
     """CircularOutput2 with a PyavOutput, as its documentation shows; `stop` flushes it."""
 
-    def __init__(self, plan: Plan, outputs: Any, path: Path, options: dict[str, str] | None):
+    def __init__(
+        self, plan: Plan, outputs: Any, path: Path, options: dict[str, str] | None
+    ) -> None:
         peer = self
         self.written = 0
         size = Stream(Path(plan.stream)).spec
@@ -236,4 +238,3 @@ def _synced(path: Path) -> int:
     finally:
         os.close(fd)
     return boot_ns()
-

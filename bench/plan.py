@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -161,8 +161,3 @@ def folders(root: Path) -> Iterator[Path]:
     while True:
         number += 1
         yield root / f"run{number:03d}"
-
-
-def variants(plan: Plan, count: int, root: Iterator[Path]) -> list[Plan]:
-    """The same plan, each time in a folder of its own."""
-    return [replace(plan, folder=str(next(root))) for _ in range(count)]

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
-import statistics
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-
-MIB = 1024 * 1024
 
 
 def cpu_ns() -> int:
@@ -46,24 +41,6 @@ def written_bytes(pid: int | str = "self") -> int:
         if line.startswith("write_bytes:"):
             return int(line.split()[1])
     raise ValueError(f"/proc/{pid}/io has no write_bytes")
-
-
-@dataclass(frozen=True, slots=True)
-class Sampled:
-    """Repeated measurements of one figure."""
-
-    values: tuple[float, ...]
-
-    @property
-    def median(self) -> float:
-        return statistics.median(self.values)
-
-    def scaled(self, factor: float) -> Sampled:
-        return Sampled(tuple(v * factor for v in self.values))
-
-
-def sampled(values: Sequence[float]) -> Sampled:
-    return Sampled(tuple(values))
 
 
 def machine_facts() -> dict[str, str]:

@@ -173,5 +173,3 @@ def _rates(kit: SealingKit) -> Rates:
     sha = seconds(lambda: hashlib.sha256(piece).digest(), 1000)
     sign = seconds(lambda: kit.signer.sign(piece[:600]), 500)
     return Rates(_PIECE_BYTES / aes / 1e6, _PIECE_BYTES / sha / 1e6, sign * 1e6)
-
-

@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _options(words)
     from bench import peers, probe, report, stream, suite
 
-    effort = suite.QUICK if options.quick else suite.Effort()
+    effort = suite.QUICK if options.quick else suite.FULL
     work = stream.cached(options.cache, effort.spec)
     folder = None if options.without_peer else peers.fetch(options.cache)
     runs = options.cache / f"runs-{os.getpid()}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +95,8 @@ def _encode(index: Path, spec: StreamSpec) -> None:
     sizes: list[int] = []
     unfinished = index.with_suffix(".part")
     with unfinished.open("wb") as file:
-        for frame in _frames(spec):
-            for packet in [*video.encode(frame)]:
-                sizes.append(file.write(bytes(packet)))
-        for packet in video.encode(None):
-            sizes.append(file.write(bytes(packet)))
+        for frame in chain(_frames(spec), [None]):
+            sizes.extend(file.write(bytes(packet)) for packet in video.encode(frame))
     if len(sizes) != spec.seconds * FPS:
         raise RuntimeError(f"libx264 gave {len(sizes)} units for {spec.seconds * FPS} pictures")
     unfinished.rename(index.with_suffix(".h264"))

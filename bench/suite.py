@@ -25,7 +25,7 @@ _MASKED = {"OPENSSL_ia32cap": "~0x200000200000000:~0x20000000"}
 class Effort:
     """How long and how often."""
 
-    spec: StreamSpec = StreamSpec()
+    spec: StreamSpec
     keep_s: int = 30
     memory_s: tuple[int, ...] = (30, 120)
     flat_runs: int = 5
@@ -39,6 +39,7 @@ class Effort:
     shift_s: float = 10.0
 
 
+FULL = Effort(StreamSpec())
 QUICK = Effort(
     StreamSpec(320, 180, 400, 4), 2, (2,), 1, 2, 1, 1, 1, 1, (0.8,), 1, 1.0,
 )  # fmt: skip
@@ -89,7 +90,9 @@ class Suite:
             print(f"bench: {part.__name__.replace('_', ' ')}", file=sys.stderr, flush=True)
             part()
 
-    def _plan_buffer(self, *, keep_s: int, measure_s: int, paced: bool, reserve_s: int = 10) -> Plan:
+    def _plan_buffer(
+        self, *, keep_s: int, measure_s: int, paced: bool, reserve_s: int = 10
+    ) -> Plan:
         return plan.buffering(
             self.stream, Path(), keep_s=keep_s, measure_s=measure_s, paced=paced,
             reserve_s=reserve_s,
@@ -250,4 +253,3 @@ class Suite:
 def _written(wanted: Plan) -> int:
     """Units from the start of the window to the stop."""
     return wanted.expected_end - first_in_window(wanted.mark, wanted.keep_s)
-

@@ -31,6 +31,9 @@ from .segment import SealingKit, SegmentStart, SegmentWriter
 from .store import Store
 
 JUMP_NS = NS
+# `saiz` counts a sample's entry in one byte: 10 bytes and 6 a subsample, of which a picture may
+# need one more for a clear run over 64 KiB.
+MAX_SLICES = 32
 
 
 class CloseReason(Enum):
@@ -283,11 +286,13 @@ class RecordingWriter:
 
 
 def parse_picture(data: Buffer) -> list[memoryview]:
-    """The NAL units of a picture. Raises EvidenceError for a B-frame or no start code."""
+    """The NAL units of a picture. Raises EvidenceError for one that the format cannot hold."""
     nals = split_annexb(data)
-    first = next((nal for nal in nals if is_vcl(nal)), None)
-    if first is None:
+    slices = [nal for nal in nals if is_vcl(nal)]
+    if not slices:
         raise EvidenceError("access unit has no picture")
-    if is_b_slice(first):
+    if len(slices) > MAX_SLICES:
+        raise EvidenceError(f"picture of {len(slices)} slices, at most {MAX_SLICES}")
+    if is_b_slice(slices[0]):
         raise EvidenceError("B-frame: the encoder must be set to none (bf=0, bframes=0)")
     return nals

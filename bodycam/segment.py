@@ -115,10 +115,10 @@ class SegmentWriter:
 
     def _write_head(self, kid: bytes) -> None:
         kit, start = self._kit, self.start
-        aad = f"{start.recording}/{start.segment}"
+        name = f"{start.recording}/{start.segment}"
         sample = kit.clock_sample()
         created = None if sample.source is ClockSource.NONE else sample.utc_at(self._first_ns)
-        wrapped = wrap(kit.recipients, self._key, kid, aad)
+        wrapped = wrap(kit.recipients, self._key, kid, name)
         init = mp4.init_segment(self.video, self.audio, mp4.Protection(kid, wrapped), created)
         chain = kit.signer.certificates
         fields = {

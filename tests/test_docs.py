@@ -398,10 +398,9 @@ def test_jose_opens_the_wrapped_key(evidence: Evidence, tmp_path: Path) -> None:
     secret = private.private_numbers().private_value.to_bytes(32, "big")
     jwk = {**public_jwk(private.public_key()), "d": b64u(secret)}
     (tmp_path / "custodian.jwk").write_bytes(msgspec.json.encode(jwk))
-    # No check: jose 11 answers 1 for any JWE with "aad", as FORMAT.md says.
     done = subprocess.run(
         ["sh", "-c", shell_block(1)],
-        check=False,
+        check=True,
         cwd=tmp_path,
         env={"PATH": os.environ["PATH"], "F": str(evidence.segments[0])},
         capture_output=True,

@@ -25,10 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> ExitCode:
+    if arguments.action == "set" and arguments.level not in ("0", "1"):
+        raise ConfigError(f"pins set: level {arguments.level!r}; accepted: 0 or 1")
     with PinsClient(arguments.runtime / "pins.sock") as client:
         if arguments.action == "set":
-            if arguments.level not in ("0", "1"):
-                raise ConfigError(f"pins set: level {arguments.level!r}; accepted: 0 or 1")
             print(json.dumps(client.set(arguments.name, arguments.level == "1")))
         elif arguments.action == "get":
             print(json.dumps(client.get(arguments.name)))

@@ -67,9 +67,9 @@ class OpenedSegment:
             raise EvidenceError(f"{self.path}: does not begin with HEAD")
         self.head = head
         self.init = mp4read.read_init(self._data.read(moov.start, moov.end - moov.start))
-        aad = f"{head.rec}/{head.seg}"
+        name = f"{head.rec}/{head.seg}"
         try:
-            self._key = unwrap(self.init.wrapped, private, self.init.kid, aad)
+            self._key = unwrap(self.init.wrapped, private, self.init.kid, name)
         except CannotOpen as fault:
             raise CannotOpen(f"{self.path}: {fault.message}", fault.next_step) from fault
         self.salt = cenc.plain_salt(self._key, self.init.kid)

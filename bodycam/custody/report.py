@@ -54,8 +54,10 @@ def _page(
     style = resources.files(__package__).joinpath("report.css").read_text(encoding="utf-8")
     body = [
         _header(device, report, shift),
-        f"<section><h2>The shift</h2>{timeline(shift)}{legend() if shift.lines else ''}"
-        f"{'' if shift.lines else '<p>There is no event log.</p>'}</section>",
+        (
+            f"<section><h2>The shift</h2>{timeline(shift)}{legend() if shift.lines else ''}"
+            f"{'' if shift.lines else '<p>There is no event log.</p>'}</section>"
+        ),
         _recordings(report, shift),
         _clips(clips, out_path),
         _findings(report),
@@ -216,8 +218,8 @@ def _findings(report: Report) -> str:
         rows = [
             (
                 _badge(f.verdict), f"check {int(f.check)}",
-                f"{escape(f.text)}<br><code>{escape(f.file)}{', ' if f.place else ''}"
-                f"{escape(f.place)}</code>",
+                (f"{escape(f.text)}<br><code>{escape(f.file)}{', ' if f.place else ''}"
+                f"{escape(f.place)}</code>"),
             )
             for f in ordered[:_MAX_ROWS]
         ]  # fmt: skip

@@ -65,8 +65,10 @@ def timeline(shift: Shift) -> str:
     lanes.append(("Events", _marks(scale, shift.marks)))
     height = 26 + _LANE * len(lanes) + 40
     parts = [
-        f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="Timeline of the shift" '
-        f'xmlns="http://www.w3.org/2000/svg">',
+        (
+            f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="Timeline of the shift" '
+            f'xmlns="http://www.w3.org/2000/svg">'
+        ),
         DEFS,
         *_axis(scale, shift.from_ns, height - 34),
     ]

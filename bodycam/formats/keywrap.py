@@ -59,11 +59,12 @@ def _derive(shared: bytes) -> bytes:
 
 
 def wrap(
-    recipients: Sequence[ec.EllipticCurvePublicKey], key: bytes, kid: bytes, aad: str
+    recipients: Sequence[ec.EllipticCurvePublicKey], key: bytes, kid: bytes, segment: str
 ) -> bytes:
     """A JWE that opens to the content key for any one of the recipients.
 
-    `aad` binds it to recording and segment. Raises ValueError without recipients: a segment that
+    `segment` ("<recording>/<number>") stands in its protected header and binds it to the segment;
+    the `aad` member would do so too, but Debian's `jose` 11 does not follow RFC 7516 there. Raises ValueError without recipients: a segment that
     nobody can open must not be written.
     """
     if not recipients:
@@ -84,12 +85,12 @@ def wrap(
             },
             "encrypted_key": b64u(aes_key_wrap(kek, cek)),
         })  # fmt: skip
-    protected = b64u(b'{"enc":"A256GCM"}')
+    header = json.dumps({"enc": "A256GCM", "segment": segment}, separators=(",", ":"))
+    protected = b64u(header.encode())
     iv = os.urandom(12)
-    bound = b64u(aad.encode())
-    sealed = AESGCM(cek).encrypt(iv, licence.encode(), f"{protected}.{bound}".encode())
+    sealed = AESGCM(cek).encrypt(iv, licence.encode(), protected.encode())
     document = {
-        "protected": protected, "recipients": entries, "aad": bound, "iv": b64u(iv),
+        "protected": protected, "recipients": entries, "iv": b64u(iv),
         "ciphertext": b64u(sealed[:-16]), "tag": b64u(sealed[-16:]),
     }  # fmt: skip
     return json.dumps(document, separators=(",", ":")).encode()
@@ -100,7 +101,7 @@ def recipients_of(jwe: bytes) -> list[str]:
     return [str(entry["header"]["kid"]) for entry in _parse(jwe)["recipients"]]
 
 
-def unwrap(jwe: bytes, private: ec.EllipticCurvePrivateKey, kid: bytes, aad: str) -> bytes:
+def unwrap(jwe: bytes, private: ec.EllipticCurvePrivateKey, kid: bytes, segment: str) -> bytes:
     """The content key with this key id. Raises CannotOpen if it was not wrapped to this key."""
     document = _parse(jwe)
     mine = thumbprint(private.public_key())
@@ -111,8 +112,11 @@ def unwrap(jwe: bytes, private: ec.EllipticCurvePrivateKey, kid: bytes, aad: str
             "Use the private key of one of: " + ", ".join(recipients_of(jwe)),
         )
     try:
-        if b64u_bytes(document["aad"]).decode() != aad:
-            raise EvidenceError(f"the wrapped key belongs to another segment than {aad}")
+        header = json.loads(b64u_bytes(document["protected"]))
+        if header["segment"] != segment:
+            raise EvidenceError(
+                f"the wrapped key belongs to segment {header['segment']}, not to {segment}"
+            )
         epk = entry["header"]["epk"]
         point = ec.EllipticCurvePublicNumbers(
             int.from_bytes(b64u_bytes(epk["x"]), "big"), int.from_bytes(b64u_bytes(epk["y"]), "big"),
@@ -125,7 +129,7 @@ def unwrap(jwe: bytes, private: ec.EllipticCurvePrivateKey, kid: bytes, aad: str
             AESGCM(cek).decrypt(
                 b64u_bytes(document["iv"]),
                 b64u_bytes(document["ciphertext"]) + b64u_bytes(document["tag"]),
-                f"{document['protected']}.{document['aad']}".encode(),
+                str(document["protected"]).encode(),
             )
         )
         keys = {b64u_bytes(k["kid"]): b64u_bytes(k["k"]) for k in licence["keys"]}
