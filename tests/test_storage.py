@@ -42,7 +42,7 @@ def test_a_segment_file_grows_by_whole_appends_and_gives_its_reserve_back(tmp_pa
     file.close()
     file.close()
     assert file.path.read_bytes() == b"abcdef"
-    assert os.stat(file.path).st_blocks * 512 <= 8192
+    assert file.path.stat().st_blocks * 512 <= 8192
     store.close()
 
 

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from ..custody.inspect import inspect
+from ..custody.inspect import inspect, text
 from ..errors import ExitCode
 
 
@@ -17,6 +17,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> ExitCode:
     """Nothing is verified here: it shows what the file says of itself."""
-    found = inspect(arguments.file)
-    print(json.dumps(found.to_json()) if arguments.json else found.text())
+    entries = inspect(arguments.file)
+    print(json.dumps({"entries": entries}) if arguments.json else text(entries))
     return ExitCode.OK

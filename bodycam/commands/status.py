@@ -62,8 +62,8 @@ def _text(status: dict[str, Any]) -> str:
         f"battery    {_or(status['battery_percent'], ' %')}",
         f"heat       {_or(_celsius(status['soc_milli_c']), ' C')}",
         f"clock      {status['utc']} ({status['clock']} +-{status['clock_unc_ms']} ms)",
-        f"since boot {status['frames']} pictures, {status['dropped']} dropped, "
-        f"{status['gaps']} gaps, {status['restarts']} camera restarts",
+        f"since boot {status['frames']} pictures, {status['dropped']} dropped",
+        f"           {status['gaps']} gaps, {status['restarts']} camera restarts",
     ]  # fmt: skip
     if status["storage_fault"]:
         lines.append(f"STORAGE    {status['storage_fault']}")

@@ -18,7 +18,7 @@ from .clipfacts import ClipFacts
 from .fields import EndFields, FragFields, HeadFields, read_fields
 from .findings import Check, Findings, Verdict
 from .hashing import file_sha256
-from .manifest import Manifest, SegmentEntry, from_base64, read_manifest
+from .manifest import Manifest, RecordEntry, SegmentEntry, from_base64, read_manifest
 from .segmentfacts import utc_at
 from .verify import Report
 
@@ -32,7 +32,7 @@ class _Wanted:
     place: str
     salt: bytes
     count: int
-    signed_count: int
+    rest: tuple[bytes, ...]
     sha256: str
     at_ns: int
 
@@ -47,7 +47,6 @@ class _Proof:
     last: FragFields | None = None
     unc_ms: int = 0
     fragments: int = 0
-    partial: int = 0
     pictures: list[_Wanted] = field(default_factory=list)
     sounds: list[_Wanted] = field(default_factory=list)
 
@@ -71,10 +70,6 @@ def verify_clip(clip: Path, manifest: Path, root: x509.Certificate | None) -> Re
     notes = []
     if not same:
         notes.append("who wrote this file: it is not byte for byte the one that was exported")
-    if proof.partial:
-        notes.append(
-            f"{proof.partial} fragments that are only partly in the clip: two segments overlap there"
-        )
     facts = _facts(clip, proof, counted, same=same, damaged=len({f.place for f in found.items}))
     return Report((), (), found.done(), tuple(notes), facts)
 
@@ -85,7 +80,7 @@ def _facts(
     first, last = proof.first, proof.last
     return ClipFacts(
         clip.name, proof.head.dev if proof.head else "", proof.head.rec if proof.head else "",
-        proof.signer, proof.fragments, max(0, proof.fragments - proof.partial - damaged),
+        proof.signer, proof.fragments, max(0, proof.fragments - damaged),
         *counted, first.utc_ns if first else None, utc_at(last, last.end_ns) if last else None,
         proof.unc_ms, last.clk if last else "none", same,
     )  # fmt: skip
@@ -139,7 +134,7 @@ def _check_segment(
         if isinstance(fields, EndFields):
             continue
         if entry.pictures or entry.sounds:
-            _want(fields, entry.pictures, entry.sounds, salt, place, proof)
+            _want(fields, entry, salt, place, proof)
 
 
 def _check_signature(
@@ -151,18 +146,25 @@ def _check_signature(
         raise EvidenceError("signed, but no certificate is there")
 
 
-def _want(
-    fields: FragFields, pictures: int, sounds: int, salt: bytes, place: str, proof: _Proof
-) -> None:
+def _want(fields: FragFields, entry: RecordEntry, salt: bytes, place: str, proof: _Proof) -> None:
     if proof.last is not None and fields.boot_ns < proof.last.boot_ns:
         raise EvidenceError(f"{place}: its capture time does not go forward")
+    held = (entry.pictures + len(entry.rest_v), entry.sounds + len(entry.rest_a))
+    if held != (fields.nv, fields.na):
+        raise EvidenceError(
+            f"{place}: {held[0]} pictures and {held[1]} sounds are accounted for, "
+            f"{fields.nv} and {fields.na} were signed"
+        )
     proof.first = proof.first or fields
     proof.last = fields
     proof.unc_ms = max(proof.unc_ms, fields.unc_ms)
     proof.fragments += 1
-    proof.partial += (pictures, sounds) != (fields.nv, fields.na)
-    proof.pictures.append(_Wanted(place, salt, pictures, fields.nv, fields.plain_v, fields.boot_ns))
-    proof.sounds.append(_Wanted(place, salt, sounds, fields.na, fields.plain_a, fields.boot_ns))
+    for wanted, count, rest, sha256 in (
+        (proof.pictures, entry.pictures, entry.rest_v, fields.plain_v),
+        (proof.sounds, entry.sounds, entry.rest_a, fields.plain_a),
+    ):
+        last = tuple(from_base64(text) for text in rest)
+        wanted.append(_Wanted(place, salt, count, last, sha256, fields.boot_ns))
 
 
 # -- the samples ----------------------------------------------------------------------------
@@ -194,7 +196,9 @@ class _Track:
         self._digest.update(sample)
         self._seen += 1
         if self._seen == now.count:
-            if now.count == now.signed_count and self._digest.hexdigest() != now.sha256:
+            for left_out in now.rest:
+                self._digest.update(len(left_out).to_bytes(4, "big") + left_out)
+            if self._digest.hexdigest() != now.sha256:
                 self._found.altered(
                     Check.CLIP, now.place, f"its {self._what} are not those that were signed"
                 )

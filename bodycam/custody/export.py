@@ -317,8 +317,16 @@ class _Export:
                 # Kept so that the chain from HEAD to the clip can be followed.
                 manifest.record(box, 0, 0)
                 continue
-            fragment = _until(segment.decrypt(unit, box, fields), segment, choice.until_ns)
-            manifest.record(box, len(fragment.pictures), len(fragment.sounds))
+            whole = segment.decrypt(unit, box, fields)
+            fragment = _until(whole, segment, choice.until_ns)
+            if not fragment.pictures and not fragment.sounds:
+                manifest.record(box, 0, 0)
+                continue
+            manifest.record(
+                box, len(fragment.pictures), len(fragment.sounds),
+                [s.data for s in whole.pictures[len(fragment.pictures) :]],
+                [s.data for s in whole.sounds[len(fragment.sounds) :]],
+            )  # fmt: skip
             self._count(fragment)
             yield fragment
             self._progress(done + unit.end, total)

@@ -7,7 +7,9 @@ One JSON object beside the clip. It proves nothing by itself; the camera's signa
         head        record (verbatim), signature and certificates (base64), as in the segment
         kid, salt   hex; the salt of `plain.v` and `plain.a`, derived from the content key
         records     every FRAG and END record up to the last one used: record, signature, and how
-                    many pictures and sounds of it the clip holds (0 and 0: not in the clip)
+                    many pictures and sounds of it the clip holds (0 and 0: not in the clip);
+                    `rest_v` and `rest_a` are its last samples (base64) where a later segment holds
+                    the same moments once more and the clip shows those
     clip        file name, sha256, bytes, and the boot time of its first moment
 """
 
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -67,12 +70,22 @@ class ManifestWriter:
         self._segments += 1
         self._records = 0
 
-    def record(self, box: SignatureBox, pictures: int, sounds: int) -> None:
+    def record(
+        self,
+        box: SignatureBox,
+        pictures: int,
+        sounds: int,
+        rest_v: Sequence[bytes] = (),
+        rest_a: Sequence[bytes] = (),
+    ) -> None:
         """One FRAG or END record, and how much of it the clip holds."""
-        entry = {
+        entry: dict[str, Any] = {
             "record": box.record.decode(), "signature": _text(box.signature),
             "pictures": pictures, "sounds": sounds,
         }  # fmt: skip
+        if rest_v or rest_a:
+            entry["rest_v"] = [_text(data) for data in rest_v]
+            entry["rest_a"] = [_text(data) for data in rest_a]
         comma = "," if self._records else ""
         self._file.write(f"{comma}\n{json.dumps(entry)}")
         self._records += 1
@@ -104,6 +117,8 @@ class RecordEntry(msgspec.Struct, frozen=True):
     signature: Base64
     pictures: Annotated[int, msgspec.Meta(ge=0, le=100_000)]
     sounds: Annotated[int, msgspec.Meta(ge=0, le=100_000)]
+    rest_v: list[str] = []
+    rest_a: list[str] = []
 
 
 class SegmentEntry(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ from .findings import Verdict
 from .hashing import file_sha256
 from .manifest import manifest_path
 from .recordingcheck import RecordingReport
-from .shift import Recorded, Shift, read_shift
+from .shift import Recorded, Shift, place_cuts, read_shift
 from .summary import SENTENCES, interval, signer
 from .timeline import legend, timeline
 from .verify import Report, numbered_checks
@@ -43,8 +43,15 @@ def write_report(
     """
     log = store_root / "log" / LOG_FILE
     shift = read_shift(log if log.is_file() else store_root / LOG_FILE)
+    ends = {r.recording: end for r in report.recordings if (end := _last_ns(r)) is not None}
+    place_cuts(shift, ends)
     page = _page(store_root, report, shift, out_path, clips)
     out_path.write_text(page, encoding="utf-8")
+
+
+def _last_ns(recording: RecordingReport) -> int | None:
+    held = recording.held
+    return held[-1].utc_to_ns if held else None
 
 
 def _page(

@@ -5,6 +5,7 @@ Nothing is judged here, and nothing is expected: a field that an event lacks is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -51,7 +52,13 @@ class Recorded:
     tail_ns: int | None = None
     stopped_ns: int | None = None
     stop_reason: str = ""
+    cut_ns: int | None = None
     gaps: int = 0
+
+    @property
+    def end_ns(self) -> int | None:
+        """When it ended, in whichever way."""
+        return self.stopped_ns if self.stopped_ns is not None else self.cut_ns
 
 
 @dataclass(slots=True)
@@ -74,6 +81,18 @@ class Shift:
     marks: list[Mark] = field(default_factory=list)
     toggles: list[Mark] = field(default_factory=list)
     recordings: dict[str, Recorded] = field(default_factory=dict)
+
+
+def place_cuts(shift: Shift, last_ns: Mapping[str, int]) -> None:
+    """Let interrupted recordings end where their last picture does, as the files prove."""
+    for name, at_ns in last_ns.items():
+        recorded = shift.recordings.get(name)
+        if recorded is None or recorded.stopped_ns is not None:
+            continue
+        recorded.cut_ns = at_ns
+        for span in (*shift.on, *shift.ready):
+            if span.from_ns <= (recorded.first_ns or at_ns) <= span.to_ns < at_ns:
+                span.to_ns = at_ns
 
 
 def read_shift(log: Path) -> Shift:
@@ -139,6 +158,7 @@ class _Reader:
         except (ValueError, OverflowError):
             utc_ns = fields["boot_ns"]
         self._close_all(self._now_ns)
+        self._cut_open()
         if fields["boot"] != self._boot:
             self._boot = fields["boot"]
             self._offset_ns = utc_ns - fields["boot_ns"]
@@ -193,6 +213,11 @@ class _Reader:
         for name in list(self._open):
             self._end(name, at_ns)
 
+    def _cut_open(self) -> None:
+        for recorded in self.shift.recordings.values():
+            if recorded.end_ns is None:
+                recorded.cut_ns = self._now_ns
+
     def _gap(self, data: dict[str, Any]) -> None:
         start, end = data.get("from_ns"), data.get("to_ns")
         if _is_int(start) and _is_int(end):
@@ -231,6 +256,7 @@ class _Reader:
 
     def finish(self) -> Shift:
         self._close_all(self._now_ns)
+        self._cut_open()
         return self.shift
 
 

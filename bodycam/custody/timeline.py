@@ -122,7 +122,7 @@ def _parts(recorded: Recorded, now_ns: int) -> Iterator[tuple[str, int, int, str
     if first is None:
         return
     pressed = recorded.pressed_ns if recorded.pressed_ns is not None else first
-    end = recorded.stopped_ns if recorded.stopped_ns is not None else now_ns
+    end = recorded.end_ns if recorded.end_ns is not None else now_ns
     tail = recorded.tail_ns if recorded.tail_ns is not None else end
     if pressed > first:
         yield "pre", first, min(pressed, end), "before the press"
@@ -158,11 +158,12 @@ def _axis(scale: _Scale, zero_ns: int, y: int) -> list[str]:
     at_s = first_s
     while zero_ns + at_s * NS <= scale.to_ns and len(parts) < 40:
         x = scale.x(zero_ns + at_s * NS)
+        anchor = "end" if x > _WIDTH - _RIGHT - 24 else "middle"
         parts.append(
             f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="14" y2="{y + 4}"/>'
-            f'<text class="tick" x="{x:.1f}" y="{y + 17}" text-anchor="middle">'
+            f'<text class="tick" x="{x:.1f}" y="{y + 17}" text-anchor="{anchor}">'
             f"{utc_text(zero_ns + at_s * NS)[11:19]}</text>"
-            f'<text class="tick soft" x="{x:.1f}" y="{y + 30}" text-anchor="middle">{at_s} s</text>'
+            f'<text class="tick soft" x="{x:.1f}" y="{y + 30}" text-anchor="{anchor}">{at_s} s</text>'
         )
         at_s += step_s
     return parts
