@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
@@ -312,6 +313,6 @@ def test_on_a_full_card_the_lamp_goes_out_and_status_says_what_to_do(tmp_path: P
 
 
 def fill(filler: FileIO) -> None:
-    with pytest.raises(OSError, match="No space left"):
+    with suppress(OSError):  # until there is no space left
         while True:
             filler.write(bytes(65536))
