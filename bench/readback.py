@@ -116,17 +116,19 @@ def _whole_boxes(view: memoryview) -> Any:
 
 
 def peer(path: Path, stream: Stream, first: int) -> Saved:
-    """A file that PyAV may or may not be able to open."""
+    """A file that PyAV may or may not be able to open; a last picture that is cut does not count."""
     import av
 
-    units, exact = 0, True
+    units, exact, cut = 0, True, False
     size = path.stat().st_size if path.exists() else 0
     try:
         with av.open(str(path)) as container:
             for packet in container.demux(video=0):
                 if packet.size:
-                    exact &= bytes(packet) == picture(stream, first + units)
-                    units += 1
+                    exact &= not cut
+                    cut = bytes(packet) != picture(stream, first + units)
+                    units += not cut
     except (av.FFmpegError, IndexError):
+        # No moov, or it ends within a box: what was read before counts.
         return Saved(units, exact, size, stream.payload(first, first + units))
     return Saved(units, exact, size, stream.payload(first, first + units))

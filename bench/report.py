@@ -284,7 +284,8 @@ _NOTES = """
   ratio to what it really holds. Shared pages are counted once over both processes.
 - **The daemon's** figures are the whole product: switch, lamps, health and log threads, and a worker
   that demuxes a file. The lamp is from the log: time of the switch's accepted press to the first
-  sync.
+  sync. In standby it writes log lines and `status.json`; the latter lies on the disk here, on a
+  camera in memory (`/run`).
 - **Not measured here:** a power cut (the crash-state tests do that), any Raspberry Pi, sound,
   GStreamer, and the drift of memory over hours.
 """

@@ -78,7 +78,8 @@ if [ -n "$ROOT" ]; then
         openssl x509 -inform DER -in "$WORK/$NAME.der" -out "$WORK/$NAME.pem"
     done
     openssl verify -attime "$WHEN" -CAfile "$ROOT" -untrusted "$WORK/authority.pem" \
-        "$WORK/leaf.pem" | sed 's/.*: /Certificate: /'
+        "$WORK/leaf.pem" >"$WORK/said" 2>&1 || fail "certificate: $(cat "$WORK/said")"
+    echo "Certificate: OK"
 fi
 cat "$WORK/record.json"
 echo

@@ -280,6 +280,14 @@ def test_a_watcher_sees_outputs_and_what_is_published(
     assert seen[0]["at_ns"] <= seen[2]["at_ns"] <= CLOCK.boot_ns()
 
 
+def test_a_watcher_is_told_first_what_is_shown_now(pins: SimulatedPins, client: PinsClient) -> None:
+    pins.publish({"trace": {"state": "ready"}})
+    pins.publish({"trace": {"state": "rec"}})
+    watch = client.watch()
+    pins.publish({"trace": {"state": "full"}})
+    assert [next(watch)["trace"]["state"] for _ in range(2)] == ["rec", "full"]
+
+
 def test_a_watch_sees_the_lamps_go_out_and_then_ends(
     pins: SimulatedPins, client: PinsClient
 ) -> None:

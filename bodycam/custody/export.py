@@ -22,14 +22,14 @@ from ..formats.mp4 import VIDEO_TIMESCALE
 from ..media import AudioFormat, VideoFormat
 from ..signing import load_private_key
 from ..store import storage_error
+from .choice import Choice, choose, in_order
 from .fields import EndFields, FragFields, read_fields
 from .findings import Verdict
 from .hashing import file_sha256
 from .manifest import ManifestWriter, manifest_path
 from .opened import OpenedSegment, PlainFragment, without_after
 from .progress import Progress, no_progress
-from .recordingcheck import RecordingReport
-from .segmentfacts import SegmentFacts, utc_at
+from .segmentfacts import utc_at
 from .verify import Report, verify_paths
 
 MEDIA_EXTRA = "pip install 'bodycam[media]'"
@@ -66,17 +66,6 @@ class ExportResult:
         return self.report.exit_code
 
 
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """Which fragments of one segment go into the clip, by number."""
-
-    facts: SegmentFacts
-    first: int
-    last: int
-    # Capture time at which a later segment takes over, where two overlap.
-    until_ns: int | None
-
-
 def export(
     paths: Sequence[Path],
     private_key: Path,
@@ -97,8 +86,8 @@ def export(
     private = load_private_key(private_key)
     report = verify_paths(paths, root, progress)
     _refuse(report, allow_untrusted=allow_untrusted)
-    segments = _in_order(report.recordings)
-    choices = _choose(segments, private, from_utc_ns, to_utc_ns)
+    segments = in_order(report.recordings)
+    choices = choose(segments, private, from_utc_ns, to_utc_ns)
     parts = (
         out.with_name(out.name + ".part"),
         manifest_path(out).with_name(manifest_path(out).name + ".part"),
@@ -130,95 +119,12 @@ def _refuse(report: Report, *, allow_untrusted: bool) -> None:
         )
 
 
-def _in_order(recordings: Sequence[RecordingReport]) -> list[SegmentFacts]:
-    """The segments of one recording, or of recordings of which each continues the one before."""
-    held = [r for r in recordings if r.held]
-    if not held:
-        raise CannotOpen("there is no fragment to export", "See bodycam verify")
-    by_id = {r.recording: r for r in held}
-    continued = {
-        h.head.cont: r for r in held if (h := r.segments[0]).head is not None and h.head.cont
-    }
-    starts = [r for r in held if not _continues(r, by_id)]
-    chain = starts[:1]
-    while chain and (following := continued.get(chain[-1].recording)) and following not in chain:
-        chain.append(following)
-    if len(chain) != len(held):
-        names = ", ".join(f"{r.recording} ({utc_text(r.held[0].utc_from_ns or 0)})" for r in held)
-        raise ConfigError(
-            f"these are {len(held)} recordings that do not continue one another: {names}",
-            "Give the folder of one of them",
-        )
-    segments = [s for r in chain for s in r.held]
-    boots = {s.head.boot for s in segments if s.head}
-    if len(boots) > 1:
-        raise ConfigError(
-            "the camera restarted between these recordings, and they share no clock",
-            "Export each by itself",
-        )
-    return segments
-
-
-def _continues(report: RecordingReport, by_id: dict[str, RecordingReport]) -> bool:
-    head = report.segments[0].head
-    return head is not None and head.cont in by_id
-
-
-def _choose(
-    segments: Sequence[SegmentFacts],
-    private: ec.EllipticCurvePrivateKey,
-    from_utc_ns: int | None,
-    to_utc_ns: int | None,
-) -> list[_Choice]:
-    choices: list[_Choice] = []
-    for i, facts in enumerate(segments):
-        following = segments[i + 1].begin_ns if i + 1 < len(segments) else None
-        overlap = following is not None and facts.end_ns is not None and following < facts.end_ns
-        begin, end = facts.utc_from_ns, facts.utc_to_ns
-        if begin is None or end is None or (to_utc_ns is not None and begin >= to_utc_ns):
-            continue
-        after = segments[i + 1].utc_from_ns if i + 1 < len(segments) else None
-        if from_utc_ns is not None and (after or end) <= from_utc_ns:
-            continue
-        first, last = _window(facts, private, from_utc_ns, to_utc_ns)
-        choices.append(_Choice(facts, first, last, following if overlap else None))
-    if not choices:
-        begin, end = segments[0].utc_from_ns or 0, segments[-1].utc_to_ns or 0
-        raise ConfigError(
-            "nothing was recorded between these times",
-            f"The recording is from {utc_text(begin)} to {utc_text(end)}",
-        )
-    return choices
-
-
-def _window(
-    facts: SegmentFacts,
-    private: ec.EllipticCurvePrivateKey,
-    from_utc_ns: int | None,
-    to_utc_ns: int | None,
-) -> tuple[int, int]:
-    first, last = 1, facts.last.n if facts.last else 0
-    if from_utc_ns is None and to_utc_ns is None:
-        return first, last
-    with OpenedSegment(facts.path, private) as segment:
-        for unit, box in segment.records():
-            fields = read_fields(box.record)
-            if not isinstance(fields, FragFields) or fields.n > last:
-                break
-            if to_utc_ns is not None and fields.utc_ns >= to_utc_ns:
-                return first, max(first, fields.n - 1)
-            starts_early = from_utc_ns is not None and fields.utc_ns <= from_utc_ns
-            if starts_early and segment.begins_with_keyframe(unit):
-                first = fields.n
-    return first, last
-
-
 class _Export:
     """One run: reads the chosen fragments once, in order."""
 
     def __init__(
         self,
-        choices: Sequence[_Choice],
+        choices: Sequence[Choice],
         private: ec.EllipticCurvePrivateKey,
         out: Path,
         report: Report,
@@ -302,7 +208,7 @@ class _Export:
         return origin_ns
 
     def _read(
-        self, choice: _Choice, segment: OpenedSegment, manifest: ManifestWriter, done: int
+        self, choice: Choice, segment: OpenedSegment, manifest: ManifestWriter, done: int
     ) -> Iterator[PlainFragment]:
         total = sum(c.facts.size for c in self._choices)
         for unit, box in segment.records():

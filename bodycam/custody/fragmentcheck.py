@@ -6,9 +6,10 @@ from statistics import median_low
 
 from ..clock import MS, NS, utc_text
 from ..errors import EvidenceError
-from ..formats import mp4, mp4read
+from ..formats import mp4
 from .fields import FragFields
 from .findings import Check, Findings
+from .moofindex import RunIndex, index_moof
 from .segmentfacts import Gap, SegmentFacts, utc_at
 
 MAX_FRAGMENT_NS = 500 * MS
@@ -55,32 +56,34 @@ class FragmentCheck:
         facts.max_unc_ms = max(facts.max_unc_ms, frag.unc_ms)
 
     def _moof(self, frag: FragFields, moof: bytes, mdat_bytes: int, place: str) -> list[Gap]:
-        runs = {run.track_id: run for run in mp4read.read_fragment(moof)}
+        runs = {run.track_id: run for run in index_moof(moof)}
         video, audio = runs.get(mp4.VIDEO_TRACK_ID), runs.get(mp4.AUDIO_TRACK_ID)
-        counts = (len(video.samples) if video else 0, len(audio.samples) if audio else 0)
+        counts = (len(video.durations) if video else 0, len(audio.durations) if audio else 0)
         if counts != (frag.nv, frag.na):
             raise EvidenceError(
                 f"record counts {frag.nv} pictures and {frag.na} sounds, the moof "
                 f"{counts[0]} and {counts[1]}"
             )
-        if sum(sample.size for run in runs.values() for sample in run.samples) != mdat_bytes:
+        if sum(run.total_bytes for run in runs.values()) != mdat_bytes:
             raise EvidenceError("the samples do not fill the mdat")
         return self._pictures(frag, video, place) if video else []
 
-    def _pictures(self, frag: FragFields, video: mp4.TrackRun, place: str) -> list[Gap]:
+    def _pictures(self, frag: FragFields, video: RunIndex, place: str) -> list[Gap]:
         head = self._facts.head
         if head is not None:
             base_ns = head.boot_ns + video.base_time * NS // mp4.VIDEO_TIMESCALE
             if abs(base_ns - frag.boot_ns) > 2 * _TICK_NS:
                 raise EvidenceError("media time and capture time of the first picture differ")
-        durations = [s.duration * NS // mp4.VIDEO_TIMESCALE for s in video.samples]
-        span_ns = sum(durations[:-1])
+        ticks = video.durations
+        span_ns = sum(ticks[:-1]) * NS // mp4.VIDEO_TIMESCALE
         if span_ns > MAX_FRAGMENT_NS + _SLACK_NS:
             raise EvidenceError(f"fragment of {span_ns // MS} ms, at most {MAX_FRAGMENT_NS // MS}")
-        if len(durations) > 2 or not self._facts.frame_ns:
-            self._facts.frame_ns = median_low(durations)
+        if len(ticks) > 2 or not self._facts.frame_ns:
+            self._facts.frame_ns = median_low(ticks) * NS // mp4.VIDEO_TIMESCALE
+        if max(ticks) * NS // mp4.VIDEO_TIMESCALE <= GAP_FRAMES * self._facts.frame_ns:
+            return []
         gaps, at_ns = [], frag.boot_ns
-        for duration in durations:
+        for duration in (t * NS // mp4.VIDEO_TIMESCALE for t in ticks):
             if duration > GAP_FRAMES * self._facts.frame_ns:
                 gaps.append(Gap(at_ns, at_ns + duration, 0, place))
             at_ns += duration

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from concurrent.futures import Future
 from pathlib import Path
@@ -10,40 +9,21 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ..clock import NS, utc_text
 from ..errors import CannotOpen, EvidenceError
-from ..formats import mp4read
 from ..formats.boxes import Box
-from ..formats.keywrap import recipients_of
-from ..formats.mp4 import FTYP
 from ..formats.records import NO_PREVIOUS, SignatureBox, payload_hash, read_payload
-from ..signing import (
-    BAD_CERTIFICATE,
-    Trust,
-    check,
-    fingerprint,
-    judge_chain,
-    load_certificate,
-    public_key_of,
-)
+from ..signing import check, public_key_of
 from .fields import EndFields, FragFields, HeadFields, read_fields
 from .findings import Check, Findings, Verdict
 from .fragmentcheck import FragmentCheck
 from .hashing import RangeHasher
+from .headcheck import check_head, check_moov
 from .progress import Progress, no_progress
-from .segmentfacts import Closing, SegmentFacts, utc_at
-from .segmentwalk import SCAN_BYTES, Sealed, SegmentBytes, Tail, walk
+from .segmentend import SegmentEnd
+from .segmentfacts import Closing, SegmentFacts
+from .segmentwalk import Sealed, SegmentBytes, Tail, walk
 
 _AHEAD = 6
-_SECTOR = 512
-_GARBAGE_BYTES = 8
-NAME = re.compile(r"(?P<dev>.+)_(?P<rec>[0-9a-fA-F-]{36})_(?P<seg>\d{5,9})\.mp4")
-_TRUST_FINDING = {
-    Trust.UNSIGNED: "is not signed: no device key vouches for it",
-    Trust.UNKNOWN_ISSUER: "is signed, but the signer is not trusted",
-    Trust.NOT_VALID_AT_SIGNING: "is signed with a certificate that was not valid at the time",
-    Trust.NOT_FOR_SIGNING: "is signed with a certificate that is not for signing evidence",
-}
 
 
 def check_segment(
@@ -83,7 +63,6 @@ class _SegmentCheck:
     ) -> None:
         self._data = data
         self._root = root
-        self._closing = closing
         self._found = findings
         self._facts = facts
         self._key: ec.EllipticCurvePublicKey | None = None
@@ -92,9 +71,7 @@ class _SegmentCheck:
         self._prev: str | None = None
         self._n = 0
         self._shift = 0
-        self._ended = False
-        self._torn = False
-        self._solid = data.zeros_from()
+        self._end = SegmentEnd(data, closing, findings, facts)
         self._fragments = FragmentCheck(findings, facts)
 
     def run(self, hasher: RangeHasher, progress: Progress) -> None:
@@ -109,23 +86,24 @@ class _SegmentCheck:
                 unit, digest = waiting.popleft()
                 self._settle(unit, digest.result())
                 progress(unit.end, self._data.size)
-        while waiting and not self._torn:
+        while waiting:
             unit, digest = waiting.popleft()
-            if not waiting and self._is_torn(unit, digest.result(), tail):
-                self._torn_from(unit.start)
+            if not waiting and self._end.is_torn(unit, digest.result(), tail, self._key):
+                self._end.torn_from(unit.start)
+                tail = None
             else:
                 self._settle(unit, digest.result())
         progress(self._data.size, self._data.size)
         self._fragments.finish()
-        if tail is not None and not self._torn:
-            self._judge_tail(tail)
-        self._judge_end()
+        self._end.judge(tail, self._n)
+        if self._prev is None:
+            self._facts.last_box = NO_PREVIOUS
 
     # -- one signature box ------------------------------------------------------------------
 
     def _settle(self, unit: Sealed, digest: str) -> None:
         place = self._place(unit)
-        if self._ended:
+        if self._facts.ended:
             self._found.altered(Check.CONTAINER, place, "stands behind END, where nothing may")
         if unit.break_text:
             self._found.altered(Check.CONTAINER, place, unit.break_text)
@@ -252,7 +230,9 @@ class _SegmentCheck:
             if facts.head is None:
                 facts.head = fields
                 moov = unit.box("moov")
-                self._check_head(fields, self._bytes_of(moov) if moov and good else None)
+                check_head(fields, facts, self._root, self._found)
+                if moov is not None and good:
+                    check_moov(self._bytes_of(moov), self._found)
             return
         known = facts.heads.setdefault(fields.log[0], (fields.log[1], place))
         if known[0] != fields.log[1]:
@@ -276,7 +256,7 @@ class _SegmentCheck:
 
     def _take_end(self, unit: Sealed, fields: EndFields, place: str) -> None:
         # (9) END is there, is last, and counts right.
-        self._ended = self._facts.ended = True
+        self._facts.ended = True
         self._facts.reason = fields.reason
         if unit.start != unit.box_start and not unit.break_text:
             self._found.altered(Check.CONTAINER, place, "a fragment that only END covers")
@@ -288,153 +268,8 @@ class _SegmentCheck:
     def _bytes_of(self, box: Box) -> bytes:
         return self._data.read(box.start, box.end - box.start)
 
-    # -- HEAD -------------------------------------------------------------------------------
-
-    def _check_head(self, head: HeadFields, moov: bytes | None) -> None:
-        # (3) the chain leads to the root and was valid when it signed: an answer of its own.
-        facts, found = self._facts, self._found
-        signed_ns = head.utc_ns
-        if head.clk == "none" and facts.certificates:
-            # A camera that did not know the time: validity cannot be judged, only the issuer.
-            signed_ns = _valid_from_ns(facts.certificates[0], signed_ns)
-        facts.signer = judge_chain(facts.certificates, self._root, signed_ns)
-        if facts.signer.trust is not Trust.TRUSTED:
-            found.add(
-                Check.CERTIFICATE, Verdict.UNTRUSTED, "",
-                f"{_TRUST_FINDING[facts.signer.trust]} ({facts.signer.detail})",
-            )  # fmt: skip
-        # (7) HEAD, certificate and file name agree.
-        if facts.certificates:
-            if head.x5t != fingerprint(facts.certificates[0]):
-                found.altered(Check.HEAD, "head", "names another certificate than the one here")
-            if facts.signer.device not in ("", head.dev):
-                found.altered(
-                    Check.HEAD, "head",
-                    f"says device {head.dev!r}, its certificate {facts.signer.device!r}",
-                )  # fmt: skip
-        name = NAME.fullmatch(facts.name)
-        if name and (name["dev"], name["rec"], int(name["seg"])) != (head.dev, head.rec, head.seg):
-            found.altered(
-                Check.HEAD, "head",
-                f"is segment {head.seg} of recording {head.rec} of {head.dev}: the file was "
-                "renamed or taken from elsewhere",
-            )  # fmt: skip
-        if moov is not None:
-            self._check_moov(moov)
-
-    def _check_moov(self, moov: bytes) -> None:
-        try:
-            init = mp4read.read_init(moov)
-            if not init.wrapped:
-                raise EvidenceError("no wrapped key: nobody can open this segment")
-            recipients_of(init.wrapped)
-        except EvidenceError as fault:
-            self._found.altered(Check.HEAD, "head", fault.message)
-
-    # -- the end of the file ----------------------------------------------------------------
-
-    def _closed_by_log(self) -> bool:
-        return self._closing is not None and self._closing.size <= self._facts.size
-
-    def _is_torn(self, unit: Sealed, digest: str, tail: Tail | None) -> bool:
-        """Whether the last box is a write that a power cut tore, rather than one changed later.
-
-        Only where no END and no log says that more was there: whoever tears the last fragment
-        gains no more than whoever cuts it off.
-        """
-        if self._ended or self._closed_by_log() or b'"t":"end"' in unit.payload:
-            return False
-        if unit.end > self._solid:
-            return True
-        garbage_follows = tail is not None and not tail.out_of_place
-        try:
-            box = read_payload(unit.payload)
-            if self._key is not None:
-                check(self._key, box.record, box.signature)
-        except EvidenceError:
-            # A record of ours is text; blocks that were never written are not.
-            return garbage_follows or _is_garbage(unit.payload[8:-90])
-        if digest.encode() in box.record:
-            return False
-        return garbage_follows or self._has_zero_sector(unit.start, unit.box_start)
-
-    def _has_zero_sector(self, start: int, end: int) -> bool:
-        at = -(-start // _SECTOR) * _SECTOR
-        while at + _SECTOR <= end:
-            block = self._data.read(at, min(SCAN_BYTES, end - at))
-            for offset in range(0, len(block) - _SECTOR + 1, _SECTOR):
-                if not any(block[offset : offset + _SECTOR]):
-                    return True
-            at += SCAN_BYTES
-        return False
-
-    def _torn_from(self, start: int) -> None:
-        self._torn = True
-        self._facts.torn_bytes = self._facts.size - start
-
-    def _judge_tail(self, tail: Tail) -> None:
-        found, place = self._found, self._after()
-        if tail.out_of_place and tail.start + 24 <= self._solid and not self._ended:
-            found.altered(Check.CONTAINER, place if self._n else "head", tail.text)
-        elif self._n == 0:
-            self._judge_headless(tail)
-        elif self._ended:
-            found.altered(Check.CONTAINER, "", f"{tail.size} bytes stand behind END")
-        elif self._closed_by_log() and self._closing is not None:
-            found.altered(
-                Check.CONTAINER, place,
-                f"{tail.text}; the log (line {self._closing.line}) says that the segment was "
-                f"complete at {self._closing.size} bytes",
-            )  # fmt: skip
-        else:
-            self._torn_from(tail.start)
-
-    def _judge_headless(self, tail: Tail) -> None:
-        start = self._data.read(0, len(FTYP))
-        if self._closed_by_log():
-            self._found.altered(Check.CONTAINER, "head", f"HEAD cannot be found: {tail.text}")
-        elif FTYP.startswith(start.rstrip(b"\0")) or start == FTYP:
-            self._torn_from(0)
-        else:
-            self._found.add(Check.CONTAINER, Verdict.UNREADABLE, "", "is not an evidence segment")
-
-    def _after(self) -> str:
-        return f"after fragment {self._facts.fragments}" if self._n > 1 else "after the head"
-
-    def _judge_end(self) -> None:
-        facts = self._facts
-        if facts.torn_bytes:
-            self._found.incomplete(
-                Check.CONTAINER, self._after() if self._n else "",
-                f"torn tail: {facts.torn_bytes} bytes are not a whole fragment and prove nothing",
-            )  # fmt: skip
-        if facts.ended or (self._n == 0 and not facts.torn_bytes and facts.size):
-            return
-        if facts.last is not None:
-            when = utc_text(utc_at(facts.last, facts.last.end_ns))
-            text = f"no evidence after {when} (fragment {facts.last.n}): END is missing"
-        elif self._n:
-            text = "no evidence in it: END is missing, and there is no fragment"
-        else:
-            text = "no evidence in it: the file was cut before its HEAD was written"
-        self._found.incomplete(Check.END, self._after() if self._n else "", text)
-        if facts.head is None and self._prev is None:
-            facts.last_box = NO_PREVIOUS
-
 
 def _place_of(fields: HeadFields | FragFields | EndFields) -> str:
     if isinstance(fields, HeadFields):
         return "head"
     return f"fragment {fields.n}" if isinstance(fields, FragFields) else "end"
-
-
-def _is_garbage(record: bytes) -> bool:
-    return sum(not 0x20 <= byte < 0x7F for byte in record) > _GARBAGE_BYTES
-
-
-def _valid_from_ns(der: bytes, otherwise_ns: int) -> int:
-    try:
-        moment = load_certificate(der).not_valid_before_utc
-    except BAD_CERTIFICATE:
-        return otherwise_ns
-    return int(moment.timestamp()) * NS

@@ -215,7 +215,7 @@ def _is_ours(found: Box) -> bool:
     """Whether a box is of a kind that segments have, or a signature box with a wrong byte."""
     if found.extended is not None:
         same = sum(a == b for a, b in zip(found.extended.bytes, _MARK, strict=True))
-        return same >= len(_MARK) // 2
+        return same >= len(_MARK) - 1
     return found.kind in _KNOWN
 
 

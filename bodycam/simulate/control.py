@@ -254,13 +254,14 @@ class PinsClient:
         return self._ask({"world": change})
 
     def watch(self) -> Iterator[Json]:
-        """Output changes and published messages, from now until either side closes."""
+        """The signal that is shown now, then changes and messages until either side closes."""
         connection, lines = self._connect()
         self._watches.append(connection)
-        with suppress(ConnectionError):  # then the first line is the end
+        answer: Json = {}
+        with suppress(ConnectionError):  # then the next line is the end
             connection.sendall(b'{"watch":true}\n')
-            lines.readline()
-        return _messages(connection, lines)
+            answer = msgspec.json.decode(lines.readline() or b"{}", type=dict[str, Any])
+        return _messages(connection, lines, answer)
 
     def _ask(self, request: Json) -> Json:
         try:
@@ -296,7 +297,9 @@ class PinsClient:
         self.close()
 
 
-def _messages(connection: socket.socket, lines: BinaryIO) -> Iterator[Json]:
+def _messages(connection: socket.socket, lines: BinaryIO, answer: Json) -> Iterator[Json]:
+    if "trace" in answer:
+        yield {"trace": answer["trace"]}
     with connection, lines, suppress(ConnectionError):  # a recorder that was killed ends it too
         while line := lines.readline():
             yield msgspec.json.decode(line, type=dict[str, Any])

@@ -124,6 +124,7 @@ class SimulatedPins:
         self._edges: deque[Edge] = deque()
         self._changed = threading.Condition()
         self._closed = False
+        self._shown: Json = {}
         self._control = ControlSocket(socket_path, self._answer)
 
     # -- Pins -------------------------------------------------------------------------------
@@ -178,7 +179,12 @@ class SimulatedPins:
     # -- what the socket adds ---------------------------------------------------------------
 
     def publish(self, message: Json) -> None:
-        """Send a message to everybody who watches; never waits for them."""
+        """Send a message to everybody who watches; never waits for them.
+
+        The last trace is also what a new watcher is told first.
+        """
+        if "trace" in message:
+            self._shown = message
         self._control.publish(message)
 
     def _answer(self, request: Json) -> Json:
@@ -195,7 +201,7 @@ class SimulatedPins:
             case _Get(get=name):
                 return {"pin": name, "active": self._any_level(name)}
             case _Watch():
-                return {"watch": wanted.watch}
+                return {"watch": wanted.watch, **self._shown}
             case _World(world=world):
                 return self._on_world(world)
 

@@ -1,0 +1,232 @@
+"""The page of a shift: says the verdict, draws the log, needs nothing from outside."""
+
+from __future__ import annotations
+
+import os
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from bodycam.clock import MS, NS
+from bodycam.custody.export import export
+from bodycam.custody.hashing import file_sha256
+from bodycam.custody.report import write_report
+from bodycam.custody.shift import read_shift
+from bodycam.custody.summary import text
+from bodycam.custody.timeline import timeline
+from bodycam.custody.verify import verify_paths
+from bodycam.formats.logline import GENESIS, LOG_VERSION, encode_line
+
+from .evidence import (
+    BOOT_ID,
+    DEVICE,
+    FRAME_NS,
+    RECORDING,
+    START_NS,
+    UTC_NS,
+    Camera,
+    Evidence,
+    build_store,
+    footage,
+)
+
+EVIL = "<script>alert('x')</script>&\"'"
+
+
+class _Page(HTMLParser):
+    """What a browser would load, follow, and show."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+@pytest.fixture
+def evidence(tmp_path: Path) -> Evidence:
+    return build_store(tmp_path, segment_s=1)
+
+
+def page(evidence: Evidence, out: Path, clips: list[Path] | None = None) -> _Page:
+    write_report(evidence.store, evidence.verify(), out, clips or [])
+    return _Page(out.read_text(encoding="utf-8"))
+
+
+def test_the_page_says_verdict_device_time_and_files(evidence: Evidence, tmp_path: Path) -> None:
+    shown = page(evidence, tmp_path / "shift.html").words
+    assert "INTACT" in shown
+    assert DEVICE in shown
+    assert RECORDING in shown
+    assert "2026-05-28T20:26:40.000Z" in shown
+    for path in evidence.segments:
+        assert path.name in shown
+        assert file_sha256(path) in shown
+
+
+def test_nothing_is_fetched_and_nothing_is_run(evidence: Evidence, tmp_path: Path) -> None:
+    made = page(evidence, tmp_path / "shift.html")
+    assert {tag for tag, _ in made.tags}.isdisjoint({"script", "link", "img", "iframe", "object"})
+    for _, attributes in made.tags:
+        assert not {"src", "onclick", "onload"} & attributes.keys()
+        assert "://" not in (attributes.get("href") or "")
+    raw = (tmp_path / "shift.html").read_text()
+    assert "@import" not in raw
+    assert "url(http" not in raw
+
+
+def test_missing_evidence_is_said_in_words_and_shape(evidence: Evidence, tmp_path: Path) -> None:
+    os.truncate(evidence.segments[-1], 100_000)
+    made = page(evidence, tmp_path / "shift.html")
+    assert "INCOMPLETE" in made.words
+    assert "no evidence in it" in made.words
+    # Not by colour alone: each badge has its word and its shape.
+    assert made.words.count("incomplete") >= 3
+    assert sum(tag == "path" for tag, _ in made.tags) > 5
+
+
+def test_clips_are_linked_with_their_manifests(evidence: Evidence, tmp_path: Path) -> None:
+    clip = tmp_path / "clip 1 & more.mp4"
+    export([evidence.store], evidence.custody_key, evidence.root, clip)
+    made = page(evidence, tmp_path / "shift.html", [clip])
+    links = [attributes["href"] for tag, attributes in made.tags if tag == "a"]
+    assert links == [
+        "clip%201%20%26%20more.mp4", "clip%201%20%26%20more.mp4.evidence.json",
+    ]  # fmt: skip
+
+
+def test_the_timeline_is_one_well_formed_drawing(evidence: Evidence) -> None:
+    drawing = ET.fromstring(timeline(read_shift(evidence.log)))
+    titles = [e.text or "" for e in drawing.iter("{http://www.w3.org/2000/svg}title")]
+    assert any(title.startswith("1: recording, 2026-05-28T20:26:40.000Z") for title in titles)
+    assert any(title.startswith("ready") for title in titles)
+    assert any(title.startswith("shutdown") for title in titles)
+
+
+def _shift_log(folder: Path, events: list[tuple[str, int, dict[str, object]]]) -> Path:
+    """A log of these events, at so many milliseconds; chains are the verifier's business."""
+    path = folder / "events.jsonl"
+    with path.open("wb") as file:
+        for seq, (ev, at_ms, data) in enumerate(events):
+            line = encode_line({
+                "v": LOG_VERSION, "seq": seq, "boot": BOOT_ID, "boot_ns": START_NS + at_ms * MS,
+                "logged_ns": START_NS + at_ms * MS, "utc": "2026-05-28T20:26:40.000Z",
+                "clk": "ntp", "unc_ms": 5, "ev": ev, "data": data, "prev": GENESIS,
+            })  # fmt: skip
+            file.write(line + b"\n")
+    return path
+
+
+REC: dict[str, object] = {"rec": RECORDING}
+
+
+def test_a_shift_is_read_from_its_log(tmp_path: Path) -> None:
+    log = _shift_log(tmp_path, [
+        ("boot", 0, {"device": DEVICE, "fw": "bodycam 1"}),
+        ("ready", 500, {}),
+        ("switch.on", 10_000, {"pin": "switch"}),
+        ("activation.start", 10_000, {**REC, "cause": "switch"}),
+        ("rec.start", 4_000, {**REC, "first_ns": START_NS + 4_000 * MS, "asked_ms": 30_000,
+                              "actual_ms": 6_000, "reason": "fresh_power", "audio": False}),
+        ("marker", 12_000, REC),
+        ("mute.start", 13_000, REC),
+        ("mute.stop", 14_000, REC),
+        ("gap", 16_000, {**REC, "from_ns": START_NS + 15_000 * MS, "to_ns": START_NS + 16_000 * MS,
+                         "cause": "stall", "frames": 30}),
+        ("switch.off", 20_000, {"pin": "switch"}),
+        ("tail.start", 22_000, {**REC, "ends_ns": START_NS + 52_000 * MS}),
+        ("rec.stop", 52_000, {**REC, "reason": "stop"}),
+        ("shutdown", 60_000, {"reason": "SIGTERM"}),
+    ])  # fmt: skip
+    shift = read_shift(log)
+    seconds = {
+        name: [((s.from_ns - UTC_NS) / NS, (s.to_ns - UTC_NS) / NS) for s in spans]
+        for name, spans in (
+            ("on", shift.on), ("ready", shift.ready), ("switch", shift.switch),
+            ("muted", shift.muted), ("gaps", shift.gaps),
+        )
+    }  # fmt: skip
+    assert seconds == {
+        "on": [(0, 60)], "ready": [(0.5, 60)], "switch": [(10, 20)], "muted": [(13, 14)],
+        "gaps": [(15, 16)],
+    }  # fmt: skip
+    (recorded,) = shift.recordings.values()
+    assert (recorded.cause, recorded.asked_ms, recorded.actual_ms) == ("switch", 30_000, 6_000)
+    assert (recorded.reason, recorded.audio, recorded.gaps) == ("fresh_power", False, 1)
+    moments = (recorded.first_ns, recorded.pressed_ns, recorded.tail_ns, recorded.stopped_ns)
+    assert [(at - UTC_NS) / NS for at in moments if at is not None] == [4, 10, 22, 52]
+    assert [m.kind for m in shift.marks] == ["marker", "end"]
+    drawing = timeline(shift)
+    for words in ("before the press", "tail after the switch", "gap of 1.00 s", "muted", "marker"):
+        assert words in drawing
+
+
+def test_an_interrupted_recording_ends_where_its_last_picture_does(tmp_path: Path) -> None:
+    camera = Camera(tmp_path)
+    shot = [u for u in footage() if u.at_ns < START_NS + 90 * FRAME_NS]
+    camera.record(shot, reason=None)
+    camera.stop(orderly=False)
+    camera.clock.now_ns += 60 * NS
+    again = Camera(tmp_path, clock=camera.clock)
+    again.stop()
+    evidence = Evidence(camera.store.root, camera.identity, RECORDING, ())
+    shown = page(evidence, tmp_path / "shift.html")
+    assert "cut off" in shown.words
+    bars = [w for w in (tmp_path / "shift.html").read_text().split("<title>") if "recording," in w]
+    assert bars[0].startswith("1: recording, 2026-05-28T20:26:40.000Z to 2026-05-28T20:26:4")
+
+
+@pytest.mark.parametrize("ev", ["boot", "ready", "switch.on", "rec.start", "rec.stop", "gap",
+                                "marker", "tail.start", "seg.open", "clock.step", "mute.start",
+                                "activation.start", "recovery", "storage.full", "no.such.event"])  # fmt: skip
+@pytest.mark.parametrize("data", [{}, {"rec": EVIL}, {"rec": 7, "first_ns": "x", "from_ns": None}])
+def test_events_without_their_data_do_no_harm(
+    tmp_path: Path, ev: str, data: dict[str, object]
+) -> None:
+    log = _shift_log(tmp_path, [(ev, 0, data), (ev, 1000, data)])
+    report = verify_paths([log], None)
+    write_report(tmp_path, report, tmp_path / "page.html")
+    assert "<script" not in (tmp_path / "page.html").read_text()
+
+
+def test_everything_that_is_shown_is_escaped(tmp_path: Path) -> None:
+    log = _shift_log(tmp_path, [
+        ("boot", 0, {"device": EVIL, "fw": EVIL}),
+        ("switch.on", 1, {"pin": EVIL}),
+        ("activation.start", 2, {"rec": EVIL, "cause": EVIL}),
+        ("rec.start", 2, {"rec": EVIL, "asked_ms": 1, "actual_ms": 0, "reason": EVIL}),
+        ("gap", 3, {"rec": EVIL, "from_ns": START_NS, "to_ns": START_NS + NS, "cause": EVIL}),
+        ("io.error", 4, {"why": EVIL, "file": EVIL}),
+        ("rec.stop", 5, {"rec": EVIL, "reason": EVIL}),
+    ])  # fmt: skip
+    write_report(tmp_path, verify_paths([log], None), tmp_path / "page.html", [tmp_path / EVIL[:9]])
+    made = _Page((tmp_path / "page.html").read_text())
+    assert "script" not in {tag for tag, _ in made.tags}
+    assert "alert('x')" in made.words
+
+
+def test_a_store_without_a_log_still_has_a_page(evidence: Evidence, tmp_path: Path) -> None:
+    evidence.log.unlink()
+    assert "There is no event log." in page(evidence, tmp_path / "shift.html").words
+
+
+def test_the_text_answer_says_who_when_and_what_is_missing(evidence: Evidence) -> None:
+    whole = text(evidence.verify())
+    assert whole.startswith("INTACT: ")
+    assert f"Recording {RECORDING} of camera {DEVICE}: intact" in whole
+    assert "2026-05-28T20:26:40.000Z to 2026-05-28T20:26:43" in whole
+    assert "\u00b15 ms, clock: ntp" in whole
+    assert f"signed by {DEVICE}: trusted" in whole
+    os.truncate(evidence.segments[-1], 100_000)
+    cut = text(evidence.verify())
+    assert cut.startswith("INCOMPLETE: ")
+    assert "What is wrong or missing:" in cut
+    assert "[9] incomplete: " in cut
