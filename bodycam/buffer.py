@@ -98,6 +98,8 @@ class RingWriter:
         if self._shared.words[_MAGIC_AT] != _MAGIC:
             raise DeviceError("the ring handed to the worker is not a ring")
         self._pipe_fd = pipe_fd
+        # A recorder that hangs must not hold the camera up: a full pipe is a drop like any other.
+        os.set_blocking(pipe_fd, False)
         self._head = head
         self._epoch = epoch
         self._seq = dict.fromkeys(Track, 0)
@@ -119,20 +121,28 @@ class RingWriter:
         pos = self._place(len(data))
         if track is Track.VIDEO and self._need_keyframe and not keyframe:
             pos = None
-        if pos is None:
+        if pos is None or not self._put(pos, seq, track, at_ns, keyframe, data):
             self._dropped[track] += 1
             self._need_keyframe = self._need_keyframe or track is Track.VIDEO
             return False
+        self._head = pos + len(data)
+        self._dropped[track] = 0
+        if track is Track.VIDEO:
+            self._need_keyframe = False
+        return True
+
+    def _put(
+        self, pos: int, seq: int, track: Track, at_ns: int, keyframe: bool, data: Buffer
+    ) -> bool:
         at = pos % self._shared.capacity
         self._shared.data[at : at + len(data)] = data
         descriptor = Descriptor(
             track, keyframe, len(data), seq, at_ns, pos, self._dropped[track], self._epoch
         )
-        os.write(self._pipe_fd, descriptor.pack())
-        self._head = pos + len(data)
-        self._dropped[track] = 0
-        if track is Track.VIDEO:
-            self._need_keyframe = False
+        try:
+            os.write(self._pipe_fd, descriptor.pack())
+        except BlockingIOError:
+            return False
         return True
 
     def _place(self, size: int) -> int | None:

@@ -70,6 +70,8 @@ class EventLog:
         self._offset = 0
         self._reserved = 0
         self._pending = bytearray()
+        self._unsynced = False
+        self._durable = (0, tlog.EMPTY_ROOT.hex())
         self._sample: Instant | None = None
         self.fault: str | None = None
         self.last_sync_ns = 0
@@ -90,6 +92,7 @@ class EventLog:
         except OSError as fault:
             raise storage_error(fault, self._path) from fault
         self._offset = good_bytes
+        self._durable = (self._tree.size, self._tree.root().hex())
         return recovered
 
     def _replay(self) -> tuple[Recovered, int]:
@@ -153,12 +156,23 @@ class EventLog:
     def sync(self) -> None:
         """Make every line appended so far durable; `fault` says if it is not."""
         # Outside the lock: while the card stalls, other threads still append.
+        with self._lock:
+            head = (self._tree.size, self._tree.root().hex())
+            written = not self._pending
+            self._unsynced = False
         try:
             os.fdatasync(self._fd)
         except OSError as fault:
             self.fault = str(storage_error(fault, self._path))
             return
+        if written and head[0] > self._durable[0]:
+            self._durable = head
         self.last_sync_ns = self._clock.boot_ns()
+
+    def sync_pending(self) -> None:
+        """Make durable what threads that must not wait have appended."""
+        if self._unsynced:
+            self.sync()
 
     def _flush(self) -> None:
         end = self._offset + len(self._pending)
@@ -170,6 +184,7 @@ class EventLog:
                 written += os.pwrite(self._fd, view[written:], self._offset + written)
             self._offset = end
             self._pending.clear()
+            self._unsynced = True
             self.fault = None
         except OSError as fault:
             self.fault = str(storage_error(fault, self._path))
@@ -177,9 +192,12 @@ class EventLog:
                 raise StorageError(f"{self._path}: cannot be written: {fault.strerror}") from fault
 
     def head(self) -> tuple[int, str]:
-        """Number of lines and the Merkle root, as every fragment record carries them."""
-        with self._lock:
-            return self._tree.size, self._tree.root().hex()
+        """Number of durable lines and their Merkle root, as every fragment record carries them.
+
+        Only what a power cut leaves may be named in a signed record: the next boot would use the
+        numbers of lost lines again, and honest evidence would contradict its log.
+        """
+        return self._durable
 
     def checkpoint(self) -> None:
         """Sign the log as it is now and replace the checkpoint file. Nothing without a key."""

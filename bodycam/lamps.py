@@ -10,7 +10,7 @@ from .clock import MS, NS, Clock, wait
 from .signalplayer import SignalPlayer, TraceEvent
 from .signals import Cue, Facts
 
-_LOOP_S = 0.05
+_LOOP_S = 0.1
 _FAREWELL_NS = 800 * MS
 
 

@@ -1,12 +1,11 @@
-"""The recorder thread: takes units into the ring, decides, and carries the effects out.
+"""The recorder thread: decides when to record, and carries the effects out.
 
-It never touches the disk itself but for log lines that nobody waits for: the sealer writes, the
-switch thread logs toggles. It owns the ring's index, the state machine and the worker.
+It never waits for the disk: the sealer writes, the switch thread logs toggles, and the health thread
+makes the lines of this one durable. It owns the state machine, and with `Intake` the ring's index.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import select
@@ -16,53 +15,25 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from . import activation as act
-from .buffer import Descriptor, PreRecordBuffer
+from .buffer import PreRecordBuffer
 from .clock import MS, NS, Clock
 from .config import Config
-from .errors import DeviceError, EvidenceError, StorageFull
+from .errors import StorageFull
 from .eventlog import EventLog
 from .formats.records import NO_PREVIOUS
-from .media import Track, aac_format
+from .intake import Intake, Live
+from .media import AudioFormat
 from .prerecord import PreRecord, RingFacts, pre_record
 from .recording import CloseReason, MuteWindows, RecordingFacts
-from .ringcheck import GapFinder
 from .sealer import Finished, Job, Refused, Report, Sealer, Started
 from .signals import Cue
 from .switches import Request
 from .worker import Worker
 
-_TICK_S = 0.05
+_STANDBY_TICK_S = 0.1
+_RECORDING_TICK_S = 0.05
 _STORAGE_RETRY_NS = 2 * NS
-_UNKILLABLE_NS = 5 * NS
 _RESUME = "resume"
-# What the worker may put into the log, and nothing else.
-_WORKER_EVENTS = frozenset({
-    "capture.ready", "capture.error", "audio.format", "audio.lost", "audio.back",
-    "video.dark", "video.frozen", "video.covered", "video.blurred",
-})  # fmt: skip
-
-
-@dataclass(slots=True)
-class Live:
-    """What other threads may read of the recorder at any time."""
-
-    ready: bool = False
-    camera_ok: bool = False
-    state: act.State = act.State.STANDBY
-    recording: str | None = None
-    wanted_ns: int | None = None
-    on_disk: bool = False
-    storage_full: bool = False
-    storage_fault: str | None = None
-    inhibited: str | None = None
-    muted: bool = False
-    covert: bool = False
-    audio_lost: bool = False
-    unkillable: bool = False
-    restarts: int = 0
-    gaps: int = 0
-    dropped: int = 0
-    frames: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +63,10 @@ class Recorder:
         interrupted: Interrupted,
     ) -> None:
         self._config, self._clock, self._log = config, clock, log
-        self._ring, self._worker, self._cue = ring, worker, cue
+        self._ring, self._cue = ring, cue
         self._can_encrypt = can_encrypt
         self._has_room = has_room
         self._frame_ns = NS // config.camera.fps
-        self._gaps = GapFinder(self._frame_ns)
         self._mutes = MuteWindows()
         self.sealer = sealer_factory(self.report, self._mutes)
         self._machine = act.Activation(
@@ -112,20 +82,23 @@ class Recorder:
         self._job: Job | None = None
         self._waiting_start: tuple[act.Start, int] | None = None
         self._previous_end_ns: int | None = None
-        self._last_gap_end_ns: int | None = None
         self._interrupted = interrupted
-        if interrupted.end_ns is not None:
-            self._gaps.resume_from(interrupted.end_ns, "recorder restarted")
         self._retry_ns = 0
         self._pending_facts: dict[str, PreRecord] = {}
         self.live = Live()
+        self._intake = Intake(
+            clock, log, ring, worker, self.live, self._on_audio, frame_ns=self._frame_ns,
+            stall_ns=config.watchdog.stall_ms * MS,
+        )  # fmt: skip
+        if interrupted.end_ns is not None:
+            self._intake.resume_from(interrupted.end_ns)
         self.beats = 0
         self.crashed: str | None = None
 
     # -- from other threads -------------------------------------------------------------------
 
     def start(self) -> None:
-        self._start_worker()
+        self._intake.start()
         self.sealer.start()
         self._thread.start()
 
@@ -157,7 +130,7 @@ class Recorder:
 
     @property
     def worker_pid(self) -> int | None:
-        return self._worker.pid
+        return self._intake.worker_pid
 
     # -- the thread ---------------------------------------------------------------------------
 
@@ -166,9 +139,10 @@ class Recorder:
             while not self._stop.is_set():
                 self.beats += 1
                 self._wait()
-                self._receive()
+                if self._intake.receive() and self._waiting_start is not None:
+                    self._start(*self._waiting_start)
                 self._drain_inbox()
-                self._watch_worker()
+                self._intake.watch()
                 self._step(act.TimePassed(self._clock.boot_ns()), -1)
                 self._retry_storage()
             self._close_down()
@@ -177,63 +151,15 @@ class Recorder:
             raise
 
     def _wait(self) -> None:
-        fds = [self._wake_fd]
-        if self._worker.running:
-            fds += [self._worker.pipe_fd, self._worker.pid_fd]
-        ready, _, _ = select.select(fds, [], [], self._clock.real_s(_TICK_S))
+        fds = [self._wake_fd, *self._intake.descriptors()]
+        standby = self.live.state is act.State.STANDBY and self.live.recording is None
+        tick_s = _STANDBY_TICK_S if standby else _RECORDING_TICK_S
+        ready, _, _ = select.select(fds, [], [], self._clock.real_s(tick_s))
         if self._wake_fd in ready:
             os.eventfd_read(self._wake_fd)
 
-    def _receive(self) -> None:
-        if not self._worker.running:
-            return
-        try:
-            for descriptor in self._worker.receive():
-                self._accept(descriptor)
-        except (DeviceError, ValueError) as fault:
-            # Nonsense from the worker: the ring and what is in it stay, the worker does not.
-            self._log.append("capture.garbage", reason=str(fault))
-            self._worker.kill()
-
-    def _accept(self, unit: Descriptor) -> None:
-        event = self._ring.accept(unit)
-        if event is not None:
-            self._worker_event(event)
-            return
-        if unit.track is not Track.VIDEO:
-            return
-        self.live.frames += 1
-        self.live.dropped += unit.dropped
-        self.live.camera_ok = True
-        gap = self._gaps.feed(unit)
-        if gap is not None:
-            self.live.gaps += 1
-            if self.live.ready:
-                self._last_gap_end_ns = gap.to_ns
-            self._log.append(
-                "gap", gap.to_ns, from_ns=gap.from_ns, to_ns=gap.to_ns, frames=gap.frames,
-                cause=gap.cause, rec=self.live.recording,
-            )  # fmt: skip
-        if not self.live.ready:
-            self.live.ready = True
-            self._log.append("ready", unit.at_ns)
-        if self._waiting_start is not None and unit.keyframe:
-            self._start(*self._waiting_start)
-
-    def _worker_event(self, raw: bytes) -> None:
-        try:
-            fields = json.loads(raw)
-            ev = fields.pop("ev")
-            if ev not in _WORKER_EVENTS:
-                raise ValueError(f"unknown event {ev!r}")
-            if ev == "audio.format":
-                self.sealer.audio_format = aac_format(bytes.fromhex(fields["config"]))
-            self.live.audio_lost = ev == "audio.lost" or (
-                self.live.audio_lost and ev != "audio.back"
-            )
-            self._log.append(ev, **fields)
-        except (ValueError, KeyError, TypeError, AttributeError, EvidenceError) as fault:
-            self._log.append("capture.garbage", reason=f"report: {fault}")
+    def _on_audio(self, audio: AudioFormat) -> None:
+        self.sealer.audio_format = audio
 
     def _drain_inbox(self) -> None:
         while True:
@@ -252,43 +178,6 @@ class Recorder:
                     self._on_refused(message)
                 case str():
                     self._on_inhibit(message.removeprefix("inhibit:") or None)
-
-    # -- the worker ---------------------------------------------------------------------------
-
-    def _start_worker(self) -> None:
-        try:
-            self._worker.start()
-        except DeviceError as fault:
-            self._log.append("capture.error", reason=str(fault))
-
-    def _watch_worker(self) -> None:
-        worker, now_ns = self._worker, self._clock.boot_ns()
-        if not worker.running:
-            if now_ns >= worker.restart_due_ns:
-                self._start_worker()
-            return
-        silent_ns = worker.silent_ns()
-        if worker.killed_ns is not None:
-            if now_ns - worker.killed_ns > _UNKILLABLE_NS and not self.live.unkillable:
-                # A process in uninterruptible sleep holds the camera: only a reboot helps.
-                self.live.unkillable = True
-                self._log.append("capture.unkillable", sync=True, pid=worker.pid)
-        elif silent_ns > self._config.watchdog.stall_ms * MS:
-            self.live.camera_ok = False
-            self._gaps.worker_lost("stall")
-            self._log.append("capture.stall", silent_ms=silent_ns // MS, pid=worker.pid)
-            worker.kill()
-        self._receive()
-        killed = worker.killed_ns is not None
-        reason = worker.reap()
-        if reason is not None:
-            self.live.camera_ok = self.live.unkillable = False
-            self.live.restarts += 1
-            if not killed:
-                self._gaps.worker_lost(f"worker {reason}")
-            self._log.append("capture.exit", reason=reason, epoch=worker.epoch)
-            if now_ns >= worker.restart_due_ns:
-                self._start_worker()
 
     # -- the state machine and its effects ----------------------------------------------------
 
@@ -319,7 +208,7 @@ class Recorder:
             case act.Roll(at_ns):
                 self._roll(at_ns)
             case act.SetMarker(at_ns):
-                self._log.append("marker", at_ns, sync=True, rec=self.live.recording)
+                self._log.append("marker", at_ns, rec=self.live.recording)
                 self._cue(Cue.MARKER)
             case act.Answer():
                 self._cue(Cue.QUERY)
@@ -327,13 +216,11 @@ class Recorder:
                 self._mute(at_ns, active=active)
             case act.Covert(at_ns, active):
                 self.live.covert = active
-                self._log.append("covert.on" if active else "covert.off", at_ns, sync=True)
+                self._log.append("covert.on" if active else "covert.off", at_ns)
 
     def _start(self, start: act.Start, log_seq: int) -> None:
         if not self._can_encrypt:
-            self._log.append(
-                "activation.refused", start.at_ns, sync=True, reason="no recipient keys"
-            )
+            self._log.append("activation.refused", start.at_ns, reason="no recipient keys")
             self._cue(Cue.REFUSED)
             return
         asked_s = self._config.pre_record.seconds
@@ -353,7 +240,7 @@ class Recorder:
         self._waiting_start = None
         found = pre_record(
             asked_s, start.at_ns, cursor.start_ns, self._config.camera.gop_ms * MS,
-            RingFacts(previous, self._ring.cut_by_capacity_ns, self._last_gap_end_ns),
+            RingFacts(previous, self._ring.cut_by_capacity_ns, self._intake.last_gap_end_ns),
             audio=self._config.pre_record.audio,
         )  # fmt: skip
         if resumes and previous is not None and cursor.start_ns > previous + 2 * self._frame_ns:
@@ -426,7 +313,7 @@ class Recorder:
         else:
             self._mutes.stop(at_ns)
         ev = "mute.start" if active else "mute.stop"
-        self._log.append(ev, at_ns, sync=True, rec=self.live.recording)
+        self._log.append(ev, at_ns, rec=self.live.recording)
 
     # -- what the sealer says -----------------------------------------------------------------
 
@@ -445,7 +332,7 @@ class Recorder:
     def _on_finished(self, report: Finished) -> None:
         self._ended(report.recording, report.last_picture_ns)
         self._log.append(
-            "rec.stop", report.last_picture_ns, sync=True, rec=report.recording,
+            "rec.stop", report.last_picture_ns, rec=report.recording,
             reason=report.reason.value,
         )  # fmt: skip
         if report.recording == self.live.recording:
@@ -467,7 +354,7 @@ class Recorder:
         self.live.on_disk = False
         if first:
             self._log.append(
-                "storage.full" if full else "storage.fault", sync=True, rec=report.recording,
+                "storage.full" if full else "storage.fault", rec=report.recording,
                 reason=str(report.fault), last_ns=report.last_picture_ns,
             )  # fmt: skip
         if report.last_picture_ns is not None:
@@ -490,7 +377,7 @@ class Recorder:
             self._retry_ns = now_ns + _STORAGE_RETRY_NS
             if not self._has_room():
                 return
-            self._log.append("storage.ok", sync=True)
+            self._log.append("storage.ok")
             self._start(act.Start(now_ns, _RESUME), -1)
 
     def _on_inhibit(self, reason: str | None) -> None:
@@ -504,7 +391,7 @@ class Recorder:
     def _close_down(self) -> None:
         self._step(act.Close(self._clock.boot_ns(), "shutdown"), -1)
         # The worker's last units are already in the ring; nothing waits for more.
-        self._worker.stop(self._clock.real_s(1.0))
+        self._intake.stop()
         self.sealer.shutdown(self._clock.real_s(5.0))
         self._drain_inbox()
         os.close(self._wake_fd)

@@ -110,6 +110,7 @@ class RecordingWriter:
         self._unsealed: list[Pulled] = []
         self.bad_units = 0
         self.first_ns: int | None = None
+        self.sealed_until_ns: int | None = None
 
     @property
     def segment(self) -> SegmentWriter | None:
@@ -223,7 +224,9 @@ class RecordingWriter:
         facts, number = self.facts, self._next_segment
         file = self._store.create_segment(self._kit.device, facts.recording, number)
         name = str(file.path.relative_to(self._store.evidence))
-        self._log.append("seg.open", at_ns, rec=facts.recording, seg=number, file=name)
+        # Numbers are used once, and the log knows of a segment before anything is in it.
+        self._next_segment += 1
+        self._log.append("seg.open", at_ns, sync=True, rec=facts.recording, seg=number, file=name)
         first = number == 0
         trigger = {
             "cause": facts.cause if first else reason.value,
@@ -238,13 +241,13 @@ class RecordingWriter:
         except BaseException:
             file.close()
             raise
-        self._next_segment += 1
         self._segment_ns_start = at_ns
 
     def seal(self, next_ns: int | None) -> None:
         """Seal the pending fragment."""
         if self._segment is not None:
             self._segment.seal(next_ns)
+            self.sealed_until_ns = self._last_picture_ns
             self._unsealed.clear()
 
     def sync(self) -> int | None:

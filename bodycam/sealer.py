@@ -309,7 +309,7 @@ class _Run:
         except StorageError as second:
             self._writer.abandon_segment(str(second))
         self._s._report(
-            Refused(self._writer.facts.recording, self._writer.last_picture_ns,
+            Refused(self._writer.facts.recording, self._writer.sealed_until_ns,
                     self._writer.last_box, fault)
         )  # fmt: skip
 

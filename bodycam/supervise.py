@@ -93,8 +93,11 @@ class Supervisor:
         signal.signal(signal.SIGINT, self.stop)
         with self._closing:
             self._wire()
-            failed = self._watch()
-            self._shut_down(failed)
+            failed: str | None = "supervisor"
+            try:
+                failed = self._watch()
+            finally:
+                self._shut_down(failed)
         return ExitCode.FAILURE if failed else ExitCode.OK
 
     # -- start --------------------------------------------------------------------------------

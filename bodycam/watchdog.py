@@ -101,6 +101,7 @@ class Watchdog:
         if now_ns >= self._next_checkpoint_ns:
             self._next_checkpoint_ns = now_ns + _CHECKPOINT_NS
             self._log.checkpoint()
+        self._log.sync_pending()
         self.write_status()
 
     def sample_clock(self, *, logged: bool) -> None:

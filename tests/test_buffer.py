@@ -226,6 +226,19 @@ def test_a_unit_that_was_written_but_not_announced_does_not_exist(rig: MakeRig) 
     assert r.follow(r.cursor(0)) == "IPPP"
 
 
+def test_a_recorder_that_does_not_read_the_pipe_costs_drops_and_never_holds_the_camera_up(
+    rig: MakeRig,
+) -> None:
+    r = rig(max_bytes=4096 * PAGE)
+    assert r.picture("I")
+    while r.picture("P"):
+        pass
+    r.deliver()
+    assert not r.picture("P")
+    r.play("I")
+    assert r.ring.depth().newest_ns == (r.now - 1) * FRAME_NS
+
+
 @pytest.mark.parametrize(
     ("pos", "size"), [(0, 10**9), (64 * PAGE - 8, 16), (-1, 16)], ids=["huge", "wraps", "back"]
 )

@@ -26,9 +26,9 @@ from bodycam.formats.boxes import child
 from bodycam.formats.keywrap import b64u, public_jwk, unwrap
 from bodycam.formats.logline import GENESIS, encode_line
 from bodycam.formats.mp4read import read_init
+from bodycam.intake import _WORKER_EVENTS
 from bodycam.power import PowerReading, PowerWatch
 from bodycam.prerecord import ShortReason
-from bodycam.recorder import _WORKER_EVENTS
 from bodycam.recording import CloseReason
 from bodycam.signing import load_private_key
 

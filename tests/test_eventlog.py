@@ -51,7 +51,7 @@ def test_each_line_names_the_hash_of_the_line_before(tmp_path: Path) -> None:
 def test_a_reopened_log_goes_on_in_number_chain_and_tree(tmp_path: Path) -> None:
     write(tmp_path, 3)
     log, recovered = open_log(tmp_path)
-    log.append("heartbeat")
+    log.append("heartbeat", sync=True)
     head = log.head()
     log.close()
     tree = tlog.Tree()
@@ -212,3 +212,14 @@ def test_what_could_not_be_written_comes_later_in_its_place(tmp_path: Path) -> N
     log.close()
     assert log.fault is None
     assert [json.loads(line)["seq"] for line in lines_of(tmp_path)] == [0, 1, 2]
+
+
+def test_a_signed_record_never_names_lines_that_a_power_cut_could_take(tmp_path: Path) -> None:
+    log, _ = open_log(tmp_path)
+    log.append("boot", sync=True)
+    durable = log.head()
+    log.append("heartbeat")
+    assert log.head() == durable
+    log.sync_pending()
+    assert log.head()[0] == durable[0] + 1
+    log.close()

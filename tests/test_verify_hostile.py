@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
 import os
 import random
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bodycam.custody.export import export
 from bodycam.custody.findings import Verdict
+from bodycam.custody.inspect import inspect
 from bodycam.custody.segmentwalk import Sealed, SegmentBytes, walk
+from bodycam.custody.summary import text
 from bodycam.custody.verify import Report, verify_paths
+from bodycam.errors import BodycamError, EvidenceError
+from bodycam.formats import records
+from bodycam.formats.boxes import box, full_box
 from bodycam.formats.logline import MAX_LINE_BYTES
+from bodycam.formats.mp4read import read_init
 from bodycam.formats.records import SIGNATURE_UUID
 
 from .evidence import Evidence, build_store, footage
@@ -257,3 +268,124 @@ def test_a_spliced_segment_is_never_intact(
     code = verify_paths([path], evidence.root).exit_code
     assert (code == 0) == (spliced == raw)
     assert code in (0, 3, 4, 6)
+
+
+# -- somebody without a device key writes whole segments: well-formed, hashed, chained, hostile ---
+
+BY_DEFAULT: dict[str, Any] = {
+    "head": {
+        "v": 1, "t": "head", "n": 0, "dev": "cam", "rec": "r", "seg": 0, "boot": "b", "fw": "f",
+        "x5t": "", "trig": {}, "pre": {}, "cont": None, "boot_ns": 0,
+        "utc": "2026-05-28T20:26:40.000Z", "clk": "ntp", "unc_ms": 5,
+    },
+    "frag": {
+        "v": 1, "t": "frag", "n": 1, "boot_ns": 0, "end_ns": 499_999_995,
+        "utc": "2026-05-28T20:26:40.000Z", "clk": "ntp", "unc_ms": 5, "nv": 15, "na": 24,
+        "drop": 0, "mute": 0, "plain.v": "", "plain.a": "", "log": [0, "0" * 64],
+    },
+    "end": {"v": 1, "t": "end", "n": 2, "reason": "stop", "frags": 1, "log": [0, "0" * 64]},
+}  # fmt: skip
+STRANGE = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.text(max_size=8), st.just([]),
+    st.just({}), st.just("9999-99-99"), st.just("0001-01-01T00:00:00+23:59"), st.just(["a", "b"]),
+    st.just("../../etc/passwd"), st.sampled_from([2**62, -(2**62), 2**40]),
+)  # fmt: skip
+
+
+def forge(parts: list[tuple[bytes, dict[str, Any]]]) -> bytes:
+    """A segment without signatures whose hashes and chain hold, whatever its records say."""
+    raw, prev = b"", records.NO_PREVIOUS
+    for i, (body, fields) in enumerate(parts):
+        covered = {
+            "off": len(raw), "len": len(body), "sha256": hashlib.sha256(body).hexdigest(),
+            "prev": prev,
+        }  # fmt: skip
+        record = records.encode_record(covered | fields)
+        payload = records.signature_payload(record, b"", () if i == 0 else None)
+        raw += body + records.signature_box(payload)
+        prev = records.payload_hash(payload)
+    return raw
+
+
+def bodies(evidence: Evidence) -> tuple[bytes, bytes]:
+    path = evidence.segments[0]
+    raw, units = path.read_bytes(), layout(path)
+    return raw[: units[0].box_start], raw[units[1].start : units[1].box_start]
+
+
+def test_a_forged_segment_is_well_formed_and_only_not_trusted(
+    evidence: Evidence, tmp_path: Path
+) -> None:
+    init, fragment = bodies(evidence)
+    path = tmp_path / "forged.mp4"
+    path.write_bytes(
+        forge(
+            [(init, BY_DEFAULT["head"]), (fragment, BY_DEFAULT["frag"]), (b"", BY_DEFAULT["end"])]
+        )
+    )
+    report = verify_paths([path], evidence.root)
+    assert [f.verdict for f in report.findings] == [Verdict.UNTRUSTED]
+
+
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_hostile_records_and_boxes_are_never_a_crash(
+    tmp_path: Path, evidence: Evidence, data: st.DataObject
+) -> None:
+    init, fragment = bodies(evidence)
+    fields = {kind: dict(default) for kind, default in BY_DEFAULT.items()}
+    for _ in range(data.draw(st.integers(0, 3))):
+        kind = data.draw(st.sampled_from(sorted(fields)))
+        name = data.draw(st.sampled_from(sorted(fields[kind])))
+        fields[kind][name] = data.draw(STRANGE)
+    spoiled = {"init": bytearray(init), "fragment": bytearray(fragment)}
+    for _ in range(data.draw(st.integers(0, 4))):
+        part = spoiled[data.draw(st.sampled_from(sorted(spoiled)))]
+        at = data.draw(st.integers(0, min(len(part), 2400) - 1))
+        part[at] = data.draw(st.integers(0, 255))
+    path = tmp_path / "forged.mp4"
+    path.write_bytes(
+        forge(
+            [
+                (bytes(spoiled["init"]), fields["head"]),
+                (bytes(spoiled["fragment"]), fields["frag"]),
+                (b"", fields["end"]),
+            ]
+        )
+    )
+    report = verify_paths([path], evidence.root)
+    assert report.exit_code in (4, 5, 6)
+    json.dumps(report.to_json())
+    text(report)
+    inspect(path)
+    code = 0
+    try:
+        export(
+            [path], evidence.custody_key, evidence.root, tmp_path / "clip.mp4", allow_untrusted=True
+        )
+    except BodycamError as fault:
+        code = int(fault.exit_code)
+    assert code in (0, 2, 4, 5, 6)
+
+
+@settings(max_examples=300, deadline=None)
+@given(moov=st.data())
+def test_a_hostile_moov_is_refused_by_name(evidence: Evidence, moov: st.DataObject) -> None:
+    init, _ = bodies(evidence)
+    raw = bytearray(init[28:])
+    for _ in range(moov.draw(st.integers(1, 6))):
+        at = moov.draw(st.integers(8, len(raw) - 1))
+        length = moov.draw(st.integers(1, 8))
+        raw[at : at + length] = moov.draw(st.binary(min_size=length, max_size=length))
+    # Nothing else may come out of it: that would be a traceback.
+    with contextlib.suppress(EvidenceError):
+        read_init(bytes(raw))
+
+
+def test_a_track_without_a_sample_entry_is_refused() -> None:
+    stsd = full_box("stsd", 0, 0, bytes(4))
+    moov = box("moov", box("trak", box("mdia", box("minf", box("stbl", stsd)))))
+    with pytest.raises(EvidenceError, match="stsd has no sample entry"):
+        read_init(moov)

@@ -66,7 +66,7 @@ class FragmentCheck:
             )
         if sum(run.total_bytes for run in runs.values()) != mdat_bytes:
             raise EvidenceError("the samples do not fill the mdat")
-        return self._pictures(frag, video, place) if video else []
+        return self._pictures(frag, video, place) if video and video.durations else []
 
     def _pictures(self, frag: FragFields, video: RunIndex, place: str) -> list[Gap]:
         head = self._facts.head

@@ -133,7 +133,7 @@ def unwrap(jwe: bytes, private: ec.EllipticCurvePrivateKey, kid: bytes, segment:
             )
         )
         keys = {b64u_bytes(k["kid"]): b64u_bytes(k["k"]) for k in licence["keys"]}
-    except (InvalidUnwrap, InvalidTag, KeyError, ValueError, TypeError) as fault:
+    except (InvalidUnwrap, InvalidTag, KeyError, ValueError, TypeError, RecursionError) as fault:
         raise CannotOpen(f"the wrapped content key is damaged: {fault!r}") from fault
     if kid not in keys:
         raise CannotOpen("the wrapped content key is for another segment")

@@ -59,7 +59,9 @@ def read_init(moov: Buffer) -> InitSegment:
 
 def _sample_entry(moov: Buffer, trak: Box) -> Box:
     stsd = descend(moov, trak.body, trak.end, "mdia/minf/stbl/stsd")
-    return next(children(moov, stsd.body + 8, stsd.end))
+    for entry in children(moov, stsd.body + 8, stsd.end):
+        return entry
+    raise EvidenceError("stsd has no sample entry")
 
 
 def _video(moov: Buffer, entry: Box) -> VideoFormat:

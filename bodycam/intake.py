@@ -1,0 +1,181 @@
+"""What comes from the camera: the worker is watched, its units indexed, every hole named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from . import activation as act
+from .buffer import Descriptor, PreRecordBuffer
+from .clock import MS, NS, Clock
+from .errors import DeviceError, EvidenceError
+from .eventlog import EventLog
+from .media import AudioFormat, Track, aac_format
+from .ringcheck import GapFinder
+from .worker import Worker
+
+_UNKILLABLE_NS = 5 * NS
+# What the worker may put into the log, and nothing else.
+_WORKER_EVENTS = frozenset({
+    "capture.ready", "capture.error", "audio.format", "audio.lost", "audio.back",
+    "video.dark", "video.frozen", "video.covered", "video.blurred",
+})  # fmt: skip
+
+
+@dataclass(slots=True)
+class Live:
+    """What other threads may read of the recorder at any time."""
+
+    ready: bool = False
+    camera_ok: bool = False
+    state: act.State = act.State.STANDBY
+    recording: str | None = None
+    wanted_ns: int | None = None
+    on_disk: bool = False
+    storage_full: bool = False
+    storage_fault: str | None = None
+    inhibited: str | None = None
+    muted: bool = False
+    covert: bool = False
+    audio_lost: bool = False
+    unkillable: bool = False
+    restarts: int = 0
+    gaps: int = 0
+    dropped: int = 0
+    frames: int = 0
+
+
+class Intake:
+    """The camera's side of the recorder thread; it is called from nowhere else.
+
+    The worker may die, hang or talk nonsense at any moment: the ring, what is in it and the log
+    stay, and another worker goes on.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        log: EventLog,
+        ring: PreRecordBuffer,
+        worker: Worker,
+        live: Live,
+        on_audio: Callable[[AudioFormat], None],
+        *,
+        frame_ns: int,
+        stall_ns: int,
+    ) -> None:
+        self._clock, self._log, self._ring, self._worker = clock, log, ring, worker
+        self._live = live
+        self._on_audio = on_audio
+        self._stall_ns = stall_ns
+        self._gaps = GapFinder(frame_ns)
+        self.last_gap_end_ns: int | None = None
+
+    @property
+    def worker_pid(self) -> int | None:
+        return self._worker.pid
+
+    def resume_from(self, end_ns: int) -> None:
+        """The pictures of a recorder that died in this same boot ended then."""
+        self._gaps.resume_from(end_ns, "recorder restarted")
+
+    def descriptors(self) -> list[int]:
+        """What to wait on: the worker's end.
+
+        Not its pipe: waking up for each unit costs more than all that is done with it, and the
+        ring keeps a second's room for what is announced and not yet read.
+        """
+        return [self._worker.pid_fd] if self._worker.running else []
+
+    def start(self) -> None:
+        """Start a worker; one that cannot be started is tried again by `watch`."""
+        try:
+            self._worker.start()
+        except DeviceError as fault:
+            self._log.append("capture.error", reason=str(fault))
+
+    def stop(self) -> None:
+        """End the worker for good."""
+        self._worker.stop(self._clock.real_s(1.0))
+
+    def receive(self) -> bool:
+        """Index what was announced; True if a keyframe was among it."""
+        if not self._worker.running:
+            return False
+        keyframe = False
+        try:
+            for descriptor in self._worker.receive():
+                keyframe |= self._accept(descriptor)
+        except (DeviceError, ValueError) as fault:
+            self._log.append("capture.garbage", reason=str(fault))
+            self._worker.kill()
+        return keyframe
+
+    def _accept(self, unit: Descriptor) -> bool:
+        event = self._ring.accept(unit)
+        if event is not None:
+            self._report(event)
+        if unit.track is not Track.VIDEO:
+            return False
+        live = self._live
+        live.frames += 1
+        live.dropped += unit.dropped
+        live.camera_ok = True
+        gap = self._gaps.feed(unit)
+        if gap is not None:
+            live.gaps += 1
+            if live.ready:
+                self.last_gap_end_ns = gap.to_ns
+            self._log.append(
+                "gap", gap.to_ns, from_ns=gap.from_ns, to_ns=gap.to_ns, frames=gap.frames,
+                cause=gap.cause, rec=live.recording,
+            )  # fmt: skip
+        if not live.ready:
+            live.ready = True
+            self._log.append("ready", unit.at_ns)
+        return unit.keyframe
+
+    def _report(self, raw: bytes) -> None:
+        try:
+            fields = json.loads(raw)
+            ev = fields.pop("ev")
+            if ev not in _WORKER_EVENTS:
+                raise ValueError(f"unknown event {ev!r}")
+            if ev == "audio.format":
+                self._on_audio(aac_format(bytes.fromhex(fields["config"])))
+            if ev in ("audio.lost", "audio.back"):
+                self._live.audio_lost = ev == "audio.lost"
+            self._log.append(ev, **fields)
+        except (ValueError, KeyError, TypeError, AttributeError, EvidenceError) as fault:
+            self._log.append("capture.garbage", reason=f"report: {fault}")
+
+    def watch(self) -> None:
+        """Kill a worker that has gone silent, and replace one that has ended."""
+        worker, live, now_ns = self._worker, self._live, self._clock.boot_ns()
+        if not worker.running:
+            if now_ns >= worker.restart_due_ns:
+                self.start()
+            return
+        silent_ns = worker.silent_ns()
+        if worker.killed_ns is not None:
+            if now_ns - worker.killed_ns > _UNKILLABLE_NS and not live.unkillable:
+                # A process in uninterruptible sleep holds the camera: only a reboot helps.
+                live.unkillable = True
+                self._log.append("capture.unkillable", pid=worker.pid)
+        elif silent_ns > self._stall_ns:
+            live.camera_ok = False
+            self._gaps.worker_lost("stall")
+            self._log.append("capture.stall", silent_ms=silent_ns // MS, pid=worker.pid)
+            worker.kill()
+        self.receive()
+        killed = worker.killed_ns is not None
+        reason = worker.reap()
+        if reason is not None:
+            live.camera_ok = live.unkillable = False
+            live.restarts += 1
+            if not killed:
+                self._gaps.worker_lost(f"worker {reason}")
+            self._log.append("capture.exit", reason=reason, epoch=worker.epoch)
+            if now_ns >= worker.restart_due_ns:
+                self.start()
