@@ -22,9 +22,10 @@ from pathlib import Path
 
 from . import config as configuration
 from .buffer import RingWriter
+from .camera.choice import make_sound, make_source
 from .camera.sink import UnitSink
-from .camera.sound import Sound, make_sound
-from .camera.source import Source, make_source
+from .camera.sound import Sound
+from .camera.source import Source
 from .clock import Clock, ScaledClock, SystemClock
 from .config import Config
 from .errors import BodycamError, ConfigError, ExitCode

@@ -1,11 +1,9 @@
-"""The sound seam, and the choice of what is behind it."""
+"""The sound seam."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from ..clock import Clock
-from ..config import AudioSource, Config
 from .sink import UnitSink
 
 
@@ -15,21 +13,6 @@ class Sound(Protocol):
     def run(self, sink: UnitSink) -> None:
         """Announce the format, then write AAC frames until `sink.stop`."""
         ...
-
-
-def make_sound(config: Config, clock: Clock) -> Sound | None:
-    """The sound that the configuration names; None if there is none, or the source brings it."""
-    match config.audio.source:
-        case AudioSource.NONE | AudioSource.REPLAY:
-            return None
-        case AudioSource.SYNTHETIC:
-            from .tone import Tone
-
-            return Tone(config.audio, clock)
-        case AudioSource.ALSA:
-            from .microphone import Microphone
-
-            return Microphone(config.audio, clock)
 
 
 def announce(sink: UnitSink, rate_hz: int, channels: int, config: bytes) -> None:
