@@ -13,6 +13,7 @@ import threading
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -263,7 +264,7 @@ class DiskProbe:
         self._thread = threading.Thread(target=self._run)
         self.worst_ms = 0.0
 
-    def __enter__(self) -> DiskProbe:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
