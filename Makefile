@@ -2,7 +2,8 @@
 # make test   everything that CI does: system packages, format, lint, types, imports, tests, docs
 # make check  the same without the system packages
 # make bench  measurements beside picamera2's output classes
-# make soak   long sweeps: 50 kills of each process
+# make soak   long sweeps: 50 kills of each process, 5 minutes of fuzzing
+# make vectors  the good and hostile files of tests/vectors, made anew
 # make clean  remove what the above made
 
 PYTHON ?= python3
@@ -18,16 +19,17 @@ VENV_STAMP := $(VENV)/.python-$(PYTHON_ID)
 CAPTURE_STAMP := $(VENV)/.capture-$(PYTHON_ID)-$(PROJECT_ID)
 DEV_STAMP := $(VENV)/.dev-$(PYTHON_ID)-$(PROJECT_ID)
 
-# What the tests run beside Python: the command that must be there, and Debian's package of it.
-SYSTEM_TOOLS := ffmpeg=ffmpeg openssl=openssl jose=jose systemd-analyze=systemd \
-	mkfs.ext4=e2fsprogs unshare=util-linux mount=mount strace=strace sha256sum=coreutils
+# What the tests run beside Python: the command or folder that must be there, and Debian's package of it.
+SYSTEM_TOOLS := pdftotext=poppler-utils pango-view=pango1.0-tools ffmpeg=ffmpeg openssl=openssl jose=jose chromium=chromium node=nodejs npm=npm softhsm2-util=softhsm2 systemd-analyze=systemd \
+	mkfs.ext4=e2fsprogs unshare=util-linux mount=mount strace=strace sha256sum=coreutils \
+	go=golang-go /usr/share/gocode/src/golang.org/x/mod/sumdb=golang-golang-x-mod-dev
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: demo test check format lint types imports tests docs bench soak clean \
+.PHONY: demo test check format lint types imports tests docs bench soak vectors clean \
 	install-deps install-system
 
 demo: $(CAPTURE_STAMP)
@@ -57,7 +59,11 @@ docs: $(DEV_STAMP)
 	$(PYTEST) tests/test_docs.py
 
 soak: $(DEV_STAMP)
+	$(PIP) -e '.[fuzz]'
 	$(PYTEST) -m soak
+
+vectors: $(DEV_STAMP)
+	$(BIN)/python -m tests.vectors.make
 
 bench: $(DEV_STAMP)
 	$(BIN)/python bench/run.py
@@ -71,7 +77,7 @@ install-deps: $(DEV_STAMP)
 install-system:
 	@missing=""; \
 	for tool in $(SYSTEM_TOOLS); do \
-		command -v "$${tool%%=*}" >/dev/null || missing="$$missing $${tool##*=}"; \
+		command -v "$${tool%%=*}" >/dev/null || [ -e "$${tool%%=*}" ] || missing="$$missing $${tool##*=}"; \
 	done; \
 	[ -z "$$missing" ] && exit 0; \
 	if [ "$$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then \
@@ -105,5 +111,5 @@ $(CAPTURE_STAMP): | $(VENV_STAMP)
 	@touch $@
 
 $(DEV_STAMP): | $(VENV_STAMP)
-	$(PIP) -e '.[capture,dev]'
+	$(PIP) -e '.[capture,pkcs11,timestamp,pdf,c2pa,dev]'
 	@touch $@ $(CAPTURE_STAMP)

@@ -32,6 +32,7 @@ from bodycam.buffer import (
 )
 from bodycam.clock import MS, NS, SystemClock
 from bodycam.config import parse
+from bodycam.contentkeys import ContentKeys
 from bodycam.eventlog import EventLog
 from bodycam.media import Track
 from bodycam.prerecord import RingFacts, pre_record
@@ -76,7 +77,7 @@ def store_and_log(folder: Path) -> Iterator[tuple[Store, EventLog, SealingKit]]:
     log = EventLog(store.log, clock, f"bench/bodycam/{DEVICE}", signer)
     log.open()
     kit = SealingKit(
-        DEVICE, clock.boot_id, "bench", signer, tuple(load_recipients(identity)), _FRAGMENT_NS,
+        DEVICE, clock.boot_id, "bench", signer, ContentKeys(load_recipients(identity)), _FRAGMENT_NS,
         STEP_NS, log.head, clock.sample,
     )  # fmt: skip
     try:

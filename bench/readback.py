@@ -16,6 +16,7 @@ from bodycam.errors import EvidenceError
 from bodycam.formats import cenc, mp4read, records
 from bodycam.formats.boxes import Box, read_header
 from bodycam.formats.keywrap import unwrap
+from bodycam.formats.onvif import is_onvif_sei
 from bodycam.media import split_annexb
 from bodycam.signing import check, load_private_key, public_key_of
 
@@ -90,7 +91,7 @@ class _Reader:
             for sample in run.samples:
                 encrypted = view[at : at + sample.size]
                 at += sample.size
-                clear = b"".join(cenc.crypt_sample(key, sample.aux, encrypted))
+                clear = _as_fed(b"".join(cenc.crypt_sample(key, sample.aux, encrypted)))
                 if not self.units:
                     self.first = self._find(clear)
                 self.exact &= clear == picture(self._stream, self.first + self.units)
@@ -101,6 +102,17 @@ class _Reader:
             if picture(self._stream, number) == clear:
                 return number
         raise EvidenceError("the first picture is none of the stream's keyframes")
+
+
+def _as_fed(sample: bytes) -> bytes:
+    """A sample without the ONVIF SEIs that the recorder put into it."""
+    kept, at = [], 0
+    while at < len(sample):
+        end = at + 4 + int.from_bytes(sample[at : at + 4], "big")
+        if not is_onvif_sei(sample[at + 4 : end]):
+            kept.append(sample[at:end])
+        at = end
+    return b"".join(kept)
 
 
 def _whole_boxes(view: memoryview) -> Any:

@@ -20,6 +20,9 @@ COMMANDS = {
     "status": "state, signals, ring, storage, power and clock of the running recorder",
     "verify": "check segments, recordings, logs or whole stores; needs no decryption key",
     "export": "verify, decrypt and join into one ordinary MP4, with its clip manifest",
+    "authority": "a force's certificates and recipients: make, sign, revoke, list",
+    "log": "proofs that a line is in the log, that it only grew; time stamps over it",
+    "witness": "see that the cameras' logs only grow, and sign for having seen it",
     "inspect": "what is in a segment or a log, box by box or line by line",
 }
 
@@ -51,7 +54,9 @@ def build_parser(chosen: str | None) -> argparse.ArgumentParser:
         prog="bodycam", description="Body-worn camera recorder and evidence tools.",
         epilog=EXIT_CODES, formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("--version", action="version", version=f"bodycam {__version__}")
+    parser.add_argument(
+        "-V", "--version", action="version", version=f"bodycam {__version__}"
+    )  # its length makes room for the longest command
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
     for name, summary in COMMANDS.items():
         sub = commands.add_parser(name, help=summary, description=summary)

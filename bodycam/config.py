@@ -95,6 +95,16 @@ class Store(_Table, frozen=True):
 
 class Identity(_Table, frozen=True):
     path: Path_ = "/var/lib/bodycam/identity"
+    key: Annotated[str, _text("'file' or a 'pkcs11:' URI", r"^(file|pkcs11:.{1,1000})$")] = "file"
+
+
+class Recipients(_Table, frozen=True):
+    classic: bool = True
+    post_quantum: bool = False
+
+
+class Signing(_Table, frozen=True):
+    onvif: bool = True
 
 
 class Camera(_Table, frozen=True):
@@ -200,6 +210,8 @@ class Config(_Table, frozen=True):
     device: Device = Device()
     store: Store = Store()
     identity: Identity = Identity()
+    recipients: Recipients = Recipients()
+    signing: Signing = Signing()
     camera: Camera = Camera()
     audio: Audio = Audio()
     pre_record: PreRecord = PreRecord()
@@ -370,6 +382,11 @@ def _check(config: Config, where: str) -> None:
         raise ConfigError(
             f"{where}: ring.max_mib: {config.ring.max_mib} MiB hold less than 2 s at "
             f"camera.bitrate_kbps = {camera.bitrate_kbps}; accepted: 0 (automatic) or more MiB"
+        )
+    if not (config.recipients.classic or config.recipients.post_quantum):
+        raise ConfigError(
+            f"{where}: recipients.classic, recipients.post_quantum: both false; "
+            "accepted: at least one, for nothing is recorded in clear"
         )
     _check_pins(config, where)
 

@@ -6,52 +6,43 @@ still be written when the disk is full.
 
 What a power cut leaves: every line that `append(sync=True)` returned for, and a prefix of those
 after it. A torn last line is copied to `events.torn-<seq>`, cut off, and said so in the next line.
+Only lines that are durable are ever signed for, in a checkpoint or in a fragment's `log`: a log
+that is shorter than a signed statement was cut by somebody.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from .clock import Clock, Instant, utc_text
-from .errors import EvidenceError, StorageError
-from .formats import tlog
-from .formats.logline import GENESIS, LOG_VERSION, decode_line, encode_line
+from .errors import StorageError
+from .formats import checkpoint
+from .formats.logline import LOG_VERSION, encode_line
+from .formats.tlog import EMPTY_ROOT
+from .logreplay import MAX_RESUME_BYTES, RESUME_FILE, LogKnowledge, Recovered, read_log
 from .signing import Signer, fingerprint
 from .store import reserve, storage_error, sync_directory, write_atomically
 
 LOG_FILE = "events.jsonl"
 CHECKPOINT_FILE = "checkpoint"
+CERTIFICATES = "certificates"
 _RESERVE_BYTES = 1024 * 1024
 _MAX_PENDING_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class OpenSegment:
-    """A segment that the log says was opened and never closed."""
+class LogHead:
+    """So many lines of the log, and their Merkle root."""
 
-    recording: str
-    segment: int
-    file: str
-
-
-@dataclass(frozen=True, slots=True)
-class Recovered:
-    """What the log knew when it was opened again."""
-
-    lines: int
-    torn_bytes: int
-    unclean: bool
-    last_boot: str
-    last_boot_ns: int
-    open_segments: tuple[OpenSegment, ...]
-    damaged_lines: int
+    size: int
+    root: bytes
 
 
 class EventLog:
@@ -63,18 +54,22 @@ class EventLog:
         self._clock = clock
         self._origin = origin
         self._signer = signer
-        self._tree = tlog.Tree()
-        self._prev = GENESIS
+        self._known = LogKnowledge()
+        self._durable = LogHead(0, EMPTY_ROOT)
+        self._sync_failed = False
         self._lock = threading.Lock()
+        # Held while a checkpoint is made: an older one must not replace a newer one.
+        self._signing = threading.Lock()
         self._fd = -1
         self._offset = 0
         self._reserved = 0
         self._pending = bytearray()
         self._unsynced = False
-        self._durable = (0, tlog.EMPTY_ROOT.hex())
         self._sample: Instant | None = None
         self.fault: str | None = None
         self.last_sync_ns = 0
+        # Set by whoever wants a checkpoint soon; the health thread serves and clears it.
+        self.checkpoint_wanted = threading.Event()
 
     def open(self) -> Recovered:
         """Read what is there, set a torn tail aside, and make ready to append.
@@ -86,29 +81,25 @@ class EventLog:
             self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
             if not existed:
                 sync_directory(self._folder)
-            recovered, good_bytes = self._replay()
+            self._known = read_log(self._fd, self._read_resume())
+            recovered = self._known.recovered()
             if recovered.torn_bytes:
-                self._set_aside(good_bytes, recovered.lines)
+                self._set_aside(self._known.good_bytes, recovered.lines)
+            # What a killed recorder wrote may still be in memory only.
+            os.fdatasync(self._fd)
         except OSError as fault:
             raise storage_error(fault, self._path) from fault
-        self._offset = good_bytes
-        self._durable = (self._tree.size, self._tree.root().hex())
+        self._offset = self._known.good_bytes
+        self._durable = self._now()
+        self._publish_certificates()
         return recovered
 
-    def _replay(self) -> tuple[Recovered, int]:
-        replay = _Replay()
-        good_bytes = torn_bytes = 0
-        with os.fdopen(os.dup(self._fd), "rb") as lines:
-            for raw in lines:
-                if not raw.endswith(b"\n"):
-                    torn_bytes = len(raw)
-                    break
-                line = raw[:-1]
-                self._tree.append(line)
-                self._prev = hashlib.sha256(line).hexdigest()
-                good_bytes += len(raw)
-                replay.line(line)
-        return replay.result(self._tree.size, torn_bytes), good_bytes
+    def _read_resume(self) -> bytes | None:
+        path = self._folder / RESUME_FILE
+        if not path.exists():
+            return None
+        with path.open("rb") as file:
+            return file.read(MAX_RESUME_BYTES)
 
     def _set_aside(self, good_bytes: int, seq: int) -> None:
         # Idempotent: a power cut between the copy and the cut leads to the same two files.
@@ -126,16 +117,15 @@ class EventLog:
         with self._lock:
             now_ns = self._clock.boot_ns()
             sample = self._sample or self._resample()
-            seq = self._tree.size
+            seq = self._known.tree.size
             boot_ns = now_ns if at_ns is None else at_ns
             line = encode_line({
                 "v": LOG_VERSION, "seq": seq, "boot": self._clock.boot_id, "boot_ns": boot_ns,
                 "logged_ns": now_ns, "utc": utc_text(sample.utc_at(boot_ns)),
                 "clk": sample.source.value, "unc_ms": sample.unc_ms, "ev": ev, "data": data,
-                "prev": self._prev,
+                "prev": self._known.prev,
             })  # fmt: skip
-            self._tree.append(line)
-            self._prev = hashlib.sha256(line).hexdigest()
+            self._known.line(line)
             self._pending += line + b"\n"
             self._flush()
         if sync:
@@ -155,19 +145,24 @@ class EventLog:
 
     def sync(self) -> None:
         """Make every line appended so far durable; `fault` says if it is not."""
-        # Outside the lock: while the card stalls, other threads still append.
         with self._lock:
-            head = (self._tree.size, self._tree.root().hex())
-            written = not self._pending
+            written = None if self._pending else self._now()
             self._unsynced = False
+        # Outside the lock: while the card stalls, other threads still append.
         try:
             os.fdatasync(self._fd)
         except OSError as fault:
             self.fault = str(storage_error(fault, self._path))
+            # Linux forgets what failed: a later success says nothing of these lines.
+            self._sync_failed = True
             return
-        if written and head[0] > self._durable[0]:
-            self._durable = head
         self.last_sync_ns = self._clock.boot_ns()
+        with self._lock:
+            if written and written.size > self._durable.size and not self._sync_failed:
+                self._durable = written
+
+    def _now(self) -> LogHead:
+        return LogHead(self._known.tree.size, self._known.tree.root())
 
     def sync_pending(self) -> None:
         """Make durable what threads that must not wait have appended."""
@@ -197,82 +192,75 @@ class EventLog:
         Only what a power cut leaves may be named in a signed record: the next boot would use the
         numbers of lost lines again, and honest evidence would contradict its log.
         """
-        return self._durable
+        with self._lock:
+            return self._durable.size, self._durable.root.hex()
+
+    def request_checkpoint(self) -> None:
+        """Ask for a checkpoint soon, without waiting for it."""
+        self.checkpoint_wanted.set()
 
     def checkpoint(self) -> None:
         """Sign the log as it is now and replace the checkpoint file. Nothing without a key."""
         key = self._signer.public_key
         if key is None:
             return
-        with self._lock:
-            self._flush()
-            body = tlog.checkpoint_body(self._origin, self._tree.size, self._tree.root())
         spki = key.public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
-        self.sync()
-        key_id = bytes.fromhex(fingerprint(spki))[:4]
-        note = tlog.checkpoint_note(body, self._origin, key_id, self._signer.sign(body))
+        with self._signing:
+            with self._lock:
+                self._flush()
+            self.sync()
+            with self._lock:
+                head = self._durable
+            body = checkpoint.checkpoint_body(self._origin, head.size, head.root)
+            signature = checkpoint.NoteSignature(
+                self._origin, checkpoint.device_key_id(spki), self._signer.sign(body)
+            )
+            self._replace(CHECKPOINT_FILE, body + b"\n" + signature.line().encode())
+
+    def _publish_certificates(self) -> None:
+        # Beside the log, so that its checkpoints can be checked without any recording.
+        chain = self._signer.certificates
+        if not chain:
+            return
+        folder = self._folder / CERTIFICATES
         try:
-            write_atomically(self._folder / CHECKPOINT_FILE, note)
+            folder.mkdir(mode=0o750, exist_ok=True)
         except OSError as fault:
-            self.fault = str(storage_error(fault, self._folder / CHECKPOINT_FILE))
+            self.fault = str(storage_error(fault, folder))
+            return
+        # Named by what it holds and never replaced: an older key's checkpoints stay checkable.
+        name = f"{CERTIFICATES}/{fingerprint(chain[0])[:16]}.pem"
+        if not (self._folder / name).exists():
+            pem = [
+                x509.load_der_x509_certificate(der).public_bytes(serialization.Encoding.PEM)
+                for der in chain
+            ]
+            self._replace(name, b"".join(pem))
+
+    def save_resume(self) -> None:
+        """Note what is known, for a quick next start; not evidence, nothing rests on it."""
+        with self._lock:
+            if self._pending or self._now() != self._durable:
+                return
+            note = self._known.resume_note()
+        if len(note) <= MAX_RESUME_BYTES:
+            self._replace(RESUME_FILE, note)
+
+    def _replace(self, name: str, data: bytes) -> None:
+        try:
+            write_atomically(self._folder / name, data)
+        except OSError as fault:
+            self.fault = str(storage_error(fault, self._folder / name))
 
     def close(self) -> None:
         """Give back the reserved blocks and close. Idempotent."""
+        if self._fd >= 0:
+            self.save_resume()
         with self._lock:
             if self._fd >= 0:
                 if not self._pending:
                     os.ftruncate(self._fd, self._offset)
                 os.close(self._fd)
                 self._fd = -1
-
-
-class _Replay:
-    """Collects what the recorder must know from an existing log."""
-
-    def __init__(self) -> None:
-        self._open: dict[str, OpenSegment] = {}
-        self._clean = True
-        self._last = b""
-        self._damaged = 0
-
-    def line(self, line: bytes) -> None:
-        self._last = line
-        # Parsing every heartbeat of a long log would delay READY: only what is asked for.
-        if not any(mark in line for mark in _MARKS):
-            return
-        try:
-            fields = decode_line(line)
-        except EvidenceError:
-            # The verifier names it; the camera goes on and records.
-            self._damaged += 1
-            return
-        self._take(fields["ev"], fields["data"])
-
-    def _take(self, ev: str, data: dict[str, Any]) -> None:
-        match ev:
-            case "boot":
-                self._clean = False
-            case "shutdown":
-                self._clean = True
-            case "seg.open":
-                self._open[data["file"]] = OpenSegment(data["rec"], data["seg"], data["file"])
-            case "seg.close" | "recovery":
-                self._open.pop(data["file"], None)
-
-    def result(self, lines: int, torn_bytes: int) -> Recovered:
-        boot, boot_ns = "", 0
-        if self._last:
-            try:
-                fields = decode_line(self._last)
-                boot, boot_ns = fields["boot"], fields["boot_ns"]
-            except EvidenceError:
-                self._damaged += 1
-        return Recovered(
-            lines, torn_bytes, lines > 0 and not self._clean, boot, boot_ns,
-            tuple(self._open.values()), self._damaged,
-        )  # fmt: skip
-
-
-_MARKS = (b'"ev":"boot"', b'"ev":"shutdown"', b'"ev":"seg.', b'"ev":"recovery"')

@@ -10,7 +10,6 @@ import os
 import queue
 import select
 import threading
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -261,7 +260,7 @@ class Recorder:
         self.sealer.submit(self._job)
 
     def _facts(self, at_ns: int, cause: str, log_seq: int, found: PreRecord) -> RecordingFacts:
-        recording = str(uuid.uuid4())
+        recording = self.sealer.new_recording()
         self._pending_facts[recording] = found
         return RecordingFacts(
             recording, cause, log_seq, at_ns, found.fields(),

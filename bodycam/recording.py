@@ -7,13 +7,15 @@ the sound format change; not one unit is lost or repeated there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from .clock import NS
+from .clock import NS, ClockSource
 from .errors import EvidenceError
 from .eventlog import EventLog
+from .formats.onvif import OnvifSigner, before_picture
 from .formats.records import NO_PREVIOUS
 from .interleave import Pulled
 from .media import (
@@ -34,6 +36,8 @@ JUMP_NS = NS
 # `saiz` counts a sample's entry in one byte: 10 bytes and 6 a subsample, of which a picture may
 # need one more for a clear run over 64 KiB.
 MAX_SLICES = 32
+# GOPs of which a part may lie in the fragment that is not sealed yet.
+_UNSEALED_GOPS = 8
 
 
 class CloseReason(Enum):
@@ -93,6 +97,7 @@ class RecordingWriter:
         facts: RecordingFacts,
         segment_ns: int,
         mutes: MuteWindows,
+        onvif: OnvifSigner | None = None,
     ) -> None:
         self._store = store
         self._kit = kit
@@ -100,6 +105,8 @@ class RecordingWriter:
         self.facts = facts
         self._segment_ns = segment_ns
         self._mutes = mutes
+        # One stream through all segments, gaps too: a GOP is signed in the next one, wherever.
+        self.onvif = onvif or kit.onvif_signer()
         self._segment: SegmentWriter | None = None
         self._next_segment = 0
         self._previous = facts.previous
@@ -171,14 +178,24 @@ class RecordingWriter:
             self.seal(unit.at_ns)
             sealed = True
         segment.add_picture(
-            unit.at_ns, nals, keyframe=unit.keyframe, dropped=unit.dropped + self._dropped
-        )
+            unit.at_ns, self._signed(unit, nals), keyframe=unit.keyframe,
+            dropped=unit.dropped + self._dropped,
+        )  # fmt: skip
         self._dropped = 0
         self._unsealed.append(pulled)
         self._last_picture_ns, self._last_epoch = unit.at_ns, unit.epoch
         if self.first_ns is None:
             self.first_ns = unit.at_ns
         return sealed
+
+    def _signed(self, unit: AccessUnit, nals: Sequence[Buffer]) -> Sequence[Buffer]:
+        if self.onvif is None:
+            return nals
+        utc_ns = None
+        if unit.keyframe:
+            sample = self._kit.clock_sample()
+            utc_ns = None if sample.source is ClockSource.NONE else sample.utc_at(unit.at_ns)
+        return before_picture(nals, self.onvif.feed(nals, unit.at_ns, utc_ns))
 
     def _refuse(self, unit: AccessUnit, why: str) -> None:
         # The first is logged with its reason, then powers of two: a broken encoder makes 30 a second.
@@ -252,7 +269,12 @@ class RecordingWriter:
 
     def sync(self) -> int | None:
         """Make the open segment durable; the boot time at which it was."""
-        return self._segment.file.sync() if self._segment else None
+        if self._segment is None:
+            return None
+        synced_ns = self._segment.file.sync()
+        if self.onvif is not None:
+            self.onvif.forget(_UNSEALED_GOPS)
+        return synced_ns
 
     def close_segment(self, reason: CloseReason, next_ns: int | None) -> None:
         """Seal, write END, and log the closing with the last box's hash. Idempotent."""

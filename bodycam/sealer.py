@@ -16,6 +16,7 @@ from .buffer import Cursor
 from .clock import MS, NS, Clock
 from .errors import StorageError, StorageFull
 from .eventlog import EventLog
+from .formats.onvif import OnvifSigner
 from .interleave import Interleaver, Pulled
 from .media import AudioFormat, Track
 from .recording import CloseReason, MuteWindows, RecordingFacts, RecordingWriter
@@ -103,6 +104,10 @@ class Sealer:
     def start(self) -> None:
         self._thread.start()
 
+    def new_recording(self) -> str:
+        """The id of the next recording: if it can be, one whose first key is wrapped already."""
+        return self._kit.keys.new_recording()
+
     def submit(self, job: Job) -> None:
         self._jobs.put(job)
 
@@ -120,6 +125,7 @@ class Sealer:
     def _run(self) -> None:
         try:
             while True:
+                self._kit.keys.prepare()
                 try:
                     job = self._jobs.get(timeout=self._clock.real_s(1.0))
                 except queue.Empty:
@@ -133,9 +139,9 @@ class Sealer:
             self.crashed = f"{type(fault).__name__}: {fault}"
             raise
 
-    def _writer(self, facts: RecordingFacts) -> RecordingWriter:
+    def _writer(self, facts: RecordingFacts, onvif: OnvifSigner | None = None) -> RecordingWriter:
         return RecordingWriter(
-            self._store, self._kit, self._log, facts, self._segment_ns, self._mutes
+            self._store, self._kit, self._log, facts, self._segment_ns, self._mutes, onvif
         )
 
     def _write(self, job: Job) -> None:
@@ -248,7 +254,7 @@ class _Run:
                      CloseReason.AUTO_ROLL)
         )  # fmt: skip
         self._job.facts, self._job.split = facts, None
-        self._writer = self._s._writer(replace(facts, previous=before.last_box))
+        self._writer = self._s._writer(replace(facts, previous=before.last_box), before.onvif)
         self._started = False
 
     def _seal(self, next_ns: int | None) -> None:

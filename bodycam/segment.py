@@ -11,16 +11,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from .clock import NS, ClockSource, Instant, utc_text
+from .contentkeys import ContentKeys
 from .formats import cenc, mp4, records
-from .formats.keywrap import wrap
+from .formats.onvif import MAX_PEM_BYTES, OnvifSigner, Vendor, pem_chain
 from .media import AudioFormat, Buffer, VideoFormat
 from .signing import Signer, fingerprint
 from .store import SegmentFile
@@ -36,11 +34,19 @@ class SealingKit:
     boot_id: str
     firmware: str
     signer: Signer
-    recipients: tuple[ec.EllipticCurvePublicKey, ...]
+    keys: ContentKeys
     fragment_ns: int
     frame_ns: int
     log_head: Callable[[], tuple[int, str]]
     clock_sample: Callable[[], Instant]
+    onvif: bool = False
+
+    def onvif_signer(self) -> OnvifSigner | None:
+        """What signs the video of one recording; None if it is not wanted, or there is no key."""
+        chain = self.signer.certificates
+        if not self.onvif or not chain or len(pem_chain(chain)) > MAX_PEM_BYTES:
+            return None
+        return OnvifSigner(self.signer.sign, chain, Vendor(self.firmware, self.device, "bodycam"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +101,15 @@ class SegmentWriter:
         self.video = video
         self.audio = audio
         self._first_ns = first_ns
-        self._key = os.urandom(cenc.KEY_BYTES)
-        kid = os.urandom(16)
-        self._salt = cenc.plain_salt(self._key, kid)
+        content = kit.keys.take(start.recording, start.segment)
+        self._key = content.key
+        self._salt = cenc.plain_salt(content.key, content.kid)
         self._counters = {mp4.VIDEO_TRACK_ID: 0, mp4.AUDIO_TRACK_ID: 0}
         self._pending = _Pending()
         self._next_sound = 0
         self.fragments = 0
         self.last_box = start.previous
-        self._write_head(kid)
+        self._write_head(mp4.Protection(content.kid, content.jwe, content.hpke))
 
     @property
     def file(self) -> SegmentFile:
@@ -113,13 +119,11 @@ class SegmentWriter:
     def has_pending(self) -> bool:
         return bool(self._pending.pictures or self._pending.sounds)
 
-    def _write_head(self, kid: bytes) -> None:
+    def _write_head(self, protection: mp4.Protection) -> None:
         kit, start = self._kit, self.start
-        name = f"{start.recording}/{start.segment}"
         sample = kit.clock_sample()
         created = None if sample.source is ClockSource.NONE else sample.utc_at(self._first_ns)
-        wrapped = wrap(kit.recipients, self._key, kid, name)
-        init = mp4.init_segment(self.video, self.audio, mp4.Protection(kid, wrapped), created)
+        init = mp4.init_segment(self.video, self.audio, protection, created)
         chain = kit.signer.certificates
         fields = {
             "v": records.RECORD_VERSION, "t": "head", "n": 0,

@@ -1,4 +1,4 @@
-"""The device key: sign records, check signatures, judge certificates.
+"""The device key: sign records, check signatures. What a certificate is worth: certificates.py.
 
 ECDSA P-256 over SHA-256, signatures in DER (ECDSA-Sig-Value), so that `openssl dgst` checks them.
 """
@@ -9,12 +9,9 @@ import hashlib
 import stat
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import Enum
-from itertools import pairwise
+from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -22,12 +19,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.utils import CryptographyDeprecationWarning
 
+from .clock import NS
 from .errors import CannotOpen, ConfigError, DeviceError, EvidenceError
 from .media import Buffer
 
 DEVICE_KEY = "device.key"
 DEVICE_CHAIN = "device.pem"
 RECIPIENTS = "recipients"
+_Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 _HASH = ec.ECDSA(hashes.SHA256())
 # What `cryptography` raises for a hostile certificate; not all of it is a ValueError.
 BAD_CERTIFICATE = (
@@ -89,7 +88,8 @@ def load_file_key(identity: Path) -> FileKey:
     Raises DeviceError if either is missing, readable by others, or does not match the other: the
     camera then records unsigned.
     """
-    key_path, chain_path = identity / DEVICE_KEY, identity / DEVICE_CHAIN
+    key_path = identity / DEVICE_KEY
+    chain = load_chain(identity)
     try:
         mode = key_path.stat().st_mode
         if stat.S_IMODE(mode) & 0o077:
@@ -98,18 +98,30 @@ def load_file_key(identity: Path) -> FileKey:
                 f"Run: chmod 0600 {key_path}",
             )
         key = serialization.load_pem_private_key(key_path.read_bytes(), None)
-        chain = x509.load_pem_x509_certificates(chain_path.read_bytes())
     except OSError as fault:
         raise DeviceError(
             f"{fault.filename}: {fault.strerror}", "Provision this camera: no device key"
         ) from fault
     except (ValueError, TypeError) as fault:
-        raise DeviceError(f"{identity}: device key or certificate is damaged: {fault}") from fault
+        raise DeviceError(f"{key_path}: device key is damaged: {fault}") from fault
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
         raise DeviceError(f"{key_path}: not an EC P-256 key", "Provision this camera again")
     if key.public_key() != chain[0].public_key():
-        raise DeviceError(f"{chain_path}: the certificate is not of {key_path}")
+        raise DeviceError(f"{identity / DEVICE_CHAIN}: the certificate is not of {key_path}")
     return FileKey(key, chain)
+
+
+def load_chain(identity: Path) -> list[x509.Certificate]:
+    """The certificate chain from an identity folder, leaf first. Raises DeviceError."""
+    path = identity / DEVICE_CHAIN
+    try:
+        return x509.load_pem_x509_certificates(path.read_bytes())
+    except OSError as fault:
+        raise DeviceError(
+            f"{path}: {fault.strerror}", "Provision this camera: no certificate"
+        ) from fault
+    except ValueError as fault:
+        raise DeviceError(f"{path}: certificate is damaged: {fault}") from fault
 
 
 def load_recipients(identity: Path) -> list[ec.EllipticCurvePublicKey]:
@@ -182,70 +194,20 @@ def check(key: ec.EllipticCurvePublicKey, message: bytes, signature: bytes) -> N
         raise EvidenceError("signature does not match the record") from fault
 
 
-class Trust(Enum):
-    """What a certificate chain is worth, judged at the time of signing."""
-
-    TRUSTED = "trusted"
-    UNSIGNED = "unsigned"
-    UNKNOWN_ISSUER = "unknown issuer"
-    NOT_VALID_AT_SIGNING = "not valid at signing"
-    NOT_FOR_SIGNING = "not for signing evidence"
-
-
-@dataclass(frozen=True, slots=True)
-class ChainVerdict:
-    """The answer for one chain: who signed, and whether the root vouches for it."""
-
-    trust: Trust
-    device: str
-    detail: str
-
-
-def judge_chain(
-    certificates: Sequence[bytes], root: x509.Certificate | None, signed_utc_ns: int
-) -> ChainVerdict:
-    """Whether the chain leads to the root and was valid when it signed. Never raises."""
-    if not certificates:
-        return ChainVerdict(Trust.UNSIGNED, "", "no device key signed this")
-    try:
-        chain = [load_certificate(der) for der in certificates]
-        device = _common_name(chain[0])
-        if root is None:
-            return ChainVerdict(Trust.UNKNOWN_ISSUER, device, "no root given: use --trust ROOT.pem")
-        at = datetime.fromtimestamp(signed_utc_ns / 1e9, UTC)
-        return _judge([*chain, root], device, at)
-    except BAD_CERTIFICATE as fault:
-        reason = str(fault) or type(fault).__name__
-        return ChainVerdict(Trust.UNKNOWN_ISSUER, "", f"chain does not lead to the root: {reason}")
-
-
-def _judge(chain: Sequence[x509.Certificate], device: str, at: datetime) -> ChainVerdict:
-    for i, (subject, issuer) in enumerate(pairwise(chain)):
-        subject.verify_directly_issued_by(issuer)
-        constraints = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
-        if not constraints.ca:
-            return ChainVerdict(
-                Trust.UNKNOWN_ISSUER, device, f"certificate {i + 1} is no authority"
-            )
-    try:
-        usage = chain[0].extensions.get_extension_for_class(x509.KeyUsage).value
-        may_sign = usage.digital_signature and not usage.key_cert_sign
-    except x509.ExtensionNotFound:
-        may_sign = False
-    if not may_sign:
-        return ChainVerdict(
-            Trust.NOT_FOR_SIGNING, device, "key usage is not digitalSignature alone"
-        )
-    for certificate in chain:
-        if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
-            return ChainVerdict(
-                Trust.NOT_VALID_AT_SIGNING, device,
-                f"{_common_name(certificate)} is valid {certificate.not_valid_before_utc:%Y-%m-%d} "
-                f"to {certificate.not_valid_after_utc:%Y-%m-%d}, signed {at:%Y-%m-%d}",
-            )  # fmt: skip
-    return ChainVerdict(Trust.TRUSTED, device, f"issued by {_common_name(chain[-1])}")
-
-
-def _common_name(certificate: x509.Certificate) -> str:
+def common_name(certificate: x509.Certificate) -> str:
+    """The name a person knows the certificate's owner by: a device, an authority."""
     names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
     return str(names[0].value) if names else "unnamed"
+
+
+def extension_of(certificate: x509.Certificate, kind: type[_Kind]) -> _Kind | None:
+    """An extension's value, if the certificate has it."""
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def utc_ns_of(moment: datetime) -> int:
+    """A certificate's time, which is whole seconds."""
+    return int(moment.timestamp()) * NS

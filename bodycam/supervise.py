@@ -24,11 +24,14 @@ from .activation import State
 from .buffer import PreRecordBuffer, RingLimits
 from .clock import MS, NS, Clock, ClockSource, ScaledClock, SystemClock, wait
 from .config import Config, PinsBackend, pin_map
+from .contentkeys import PQ_RECIPIENTS, ContentKeys, load_pq_recipients
 from .errors import DeviceError, ExitCode
-from .eventlog import EventLog, Recovered
+from .eventlog import EventLog
 from .gpio import Pins, RpiPins
 from .lamps import Lamps
+from .logreplay import Recovered
 from .notify import Notifier
+from .pkcs11key import load_token_key, parse_uri
 from .recorder import Interrupted, Recorder
 from .recording import MuteWindows
 from .recovery import examine
@@ -36,7 +39,7 @@ from .sealer import Report, Sealer
 from .segment import SealingKit
 from .signalplayer import SignalPlayer, TraceEvent
 from .signals import Cue, Facts
-from .signing import NoKey, Signer, load_file_key, load_recipients
+from .signing import RECIPIENTS, NoKey, Signer, load_file_key, load_recipients
 from .simulate.pins import SimulatedPins
 from .store import RESERVE_BYTES, Store
 from .switches import SwitchReader
@@ -114,15 +117,12 @@ class Supervisor:
         recovered = self._log.open()
         self._closing.callback(self._log.close)
         interrupted = self._begin_log(recovered, store, key_fault)
-        recipients = tuple(load_recipients(Path(config.identity.path)))
-        self._keys_ok = bool(recipients)
-        if not recipients:
-            self._log.append("wrapkey.missing", sync=True, folder=config.identity.path)
+        keys = self._load_recipients(Path(config.identity.path))
         ring = self._make_ring()
         kit = SealingKit(
-            config.device.id, clock.boot_id, _firmware(), signer, recipients,
+            config.device.id, clock.boot_id, _firmware(), signer, keys,
             config.recording.fragment_ms * MS, NS // config.camera.fps, self._log.head,
-            clock.sample,
+            clock.sample, config.signing.onvif,
         )  # fmt: skip
         self._wire_threads(store, ring, kit, interrupted)
 
@@ -163,11 +163,31 @@ class Supervisor:
         self._booted = True
 
     def _load_key(self) -> tuple[Signer, str | None]:
+        identity = self._config.identity
+        uri = None if identity.key == "file" else parse_uri(identity.key)
         try:
-            return load_file_key(Path(self._config.identity.path)), None
+            if uri is None:
+                return load_file_key(Path(identity.path)), None
+            key = load_token_key(uri, Path(identity.path))
         except DeviceError as fault:
             # Unsigned evidence is still evidence; the officer must not be left without.
             return NoKey(), str(fault)
+        self._closing.callback(key.close)
+        return key, None
+
+    def _load_recipients(self, identity: Path) -> ContentKeys:
+        wanted = self._config.recipients
+        classic = load_recipients(identity) if wanted.classic else []
+        post_quantum = load_pq_recipients(identity) if wanted.post_quantum else []
+        self._keys_ok = True
+        for is_wanted, found, folder in (
+            (wanted.classic, classic, RECIPIENTS),
+            (wanted.post_quantum, post_quantum, PQ_RECIPIENTS),
+        ):
+            if is_wanted and not found:
+                self._keys_ok = False
+                self._log.append("wrapkey.missing", sync=True, folder=str(identity / folder))
+        return ContentKeys(classic, post_quantum)
 
     def _begin_log(self, recovered: Recovered, store: Store, key_fault: str | None) -> Interrupted:
         log, config = self._log, self._config

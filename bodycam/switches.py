@@ -226,6 +226,7 @@ class SwitchReader:
         )  # fmt: skip
         self._request(name, toggle, seq)
         self._log.sync()
+        self._log.request_checkpoint()
 
     def _request(self, name: str, toggle: Toggle, seq: int) -> None:
         at_ns = toggle.at_ns

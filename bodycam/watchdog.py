@@ -27,6 +27,8 @@ _LOOP_S = 0.5
 _CLOCK_STEP_NS = 50 * MS
 _CLOCK_SAMPLE_NS = 10 * NS
 _CHECKPOINT_NS = 60 * NS
+# A trigger that flutters must not keep the card busy with checkpoints.
+_CHECKPOINT_APART_NS = 1 * NS
 LOW_STORAGE_PERCENT = (20, 10, 5)
 
 
@@ -47,6 +49,7 @@ class Watchdog:
         self._next_heartbeat_ns = 0
         self._next_sample_ns = 0
         self._next_checkpoint_ns = 0
+        self._checkpoint_ns: int | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="health")
         self.space: Space | None = None
@@ -70,6 +73,7 @@ class Watchdog:
 
     def stop(self) -> None:
         self._stop.set()
+        self._log.request_checkpoint()  # wakes the thread
         self._thread.join(5.0)
 
     @property
@@ -81,10 +85,30 @@ class Watchdog:
             while not self._stop.is_set():
                 self.beats += 1
                 self._look()
-                wait(self._clock, self._stop, _LOOP_S)
+                self._rest(self._clock.boot_ns() + int(_LOOP_S * NS))
         except BaseException as fault:
             self.crashed = f"{type(fault).__name__}: {fault}"
             raise
+
+    def _rest(self, until_ns: int) -> None:
+        """Wait for the next look; a checkpoint that is asked for meanwhile is made at once."""
+        while not self._stop.is_set():
+            left_ns = until_ns - self._clock.boot_ns()
+            if left_ns <= 0 or not wait(self._clock, self._log.checkpoint_wanted, left_ns / NS):
+                return
+            if not self._stop.is_set() and not self._requested_checkpoint():
+                # One was made just now; the next look comes back to this.
+                wait(self._clock, self._stop, max(0, until_ns - self._clock.boot_ns()) / NS)
+
+    def _requested_checkpoint(self) -> bool:
+        now_ns = self._clock.boot_ns()
+        if self._checkpoint_ns is not None and now_ns < self._checkpoint_ns + _CHECKPOINT_APART_NS:
+            return False
+        self._checkpoint_ns = now_ns
+        # Cleared first: what is asked for while this one is made gets one of its own.
+        self._log.checkpoint_wanted.clear()
+        self._log.checkpoint()
+        return True
 
     def _look(self) -> None:
         now_ns = self._clock.boot_ns()
@@ -101,6 +125,7 @@ class Watchdog:
         if now_ns >= self._next_checkpoint_ns:
             self._next_checkpoint_ns = now_ns + _CHECKPOINT_NS
             self._log.checkpoint()
+            self._log.save_resume()
         self._log.sync_pending()
         self.write_status()
 

@@ -19,6 +19,7 @@ import numpy as np
 from cryptography import x509
 
 from bodycam.clock import MS, NS, ClockSource, Instant
+from bodycam.contentkeys import ContentKeys
 from bodycam.custody.verify import Report, verify_paths
 from bodycam.eventlog import EventLog
 from bodycam.interleave import Pulled
@@ -186,7 +187,7 @@ class Camera:
         self.log.append("ready")
         self.kit = SealingKit(
             device, self.clock.boot_id, "bodycam test", self.signer,
-            tuple(load_recipients(self.identity.identity)), fragment_ns, FRAME_NS,
+            ContentKeys(load_recipients(self.identity.identity)), fragment_ns, FRAME_NS,
             self.log.head, self.clock.sample,
         )  # fmt: skip
 

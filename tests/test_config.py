@@ -83,6 +83,7 @@ WRONG_CONFIGS = {
     "two lines in a key": ('"a\\nb" = 1', "a b: unknown key", "accepted: device,"),
     "not TOML": ("camera: {}", "not a TOML file", "line 1"),
     "brackets without an end": ("a = " + "[" * 9000, "not a TOML file", ""),
+    "nobody may open": ("[recipients]\nclassic = false", "recipients.classic", "at least one"),
     "too big": ("#" * (MAX_CONFIG_BYTES + 1), "too big", f"at most {MAX_CONFIG_BYTES} bytes"),
 }
 

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from bodycam.clock import SystemClock
 from bodycam.errors import EvidenceError, ExitCode
-from bodycam.eventlog import EventLog, Recovered
+from bodycam.eventlog import EventLog
 from bodycam.formats import tlog
 from bodycam.formats.logline import GENESIS, decode_line, encode_line
+from bodycam.logreplay import Recovered
 from bodycam.signing import NoKey
 
 ORIGIN = "example-force/bodycam/BC-0001"
@@ -214,12 +215,121 @@ def test_what_could_not_be_written_comes_later_in_its_place(tmp_path: Path) -> N
     assert [json.loads(line)["seq"] for line in lines_of(tmp_path)] == [0, 1, 2]
 
 
-def test_a_signed_record_never_names_lines_that_a_power_cut_could_take(tmp_path: Path) -> None:
+# -- only what is durable is signed for -------------------------------------------------------
+
+
+def test_the_head_that_is_signed_is_that_of_the_durable_lines(tmp_path: Path) -> None:
     log, _ = open_log(tmp_path)
     log.append("boot", sync=True)
     durable = log.head()
     log.append("heartbeat")
-    assert log.head() == durable
+    assert (durable[0], log.head()) == (1, durable)
     log.sync_pending()
-    assert log.head()[0] == durable[0] + 1
+    assert log.head()[0] == 2
     log.close()
+
+
+def test_a_failed_sync_vouches_for_nothing_more(tmp_path: Path) -> None:
+    log, _ = open_log(tmp_path)
+    log.append("boot", sync=True)
+    real_fd, log._fd = log._fd, os.open("/dev/full", os.O_RDWR)
+    log.append("heartbeat", sync=True)
+    os.close(log._fd)
+    log._fd = real_fd
+    assert log.head()[0] == 1
+    # What failed is forgotten by the kernel: a later success does not bring it back.
+    log.append("heartbeat", sync=True)
+    assert log.head()[0] == 1
+    log.close()
+
+
+# -- a quick start ----------------------------------------------------------------------------
+
+
+def resumed(folder: Path) -> tuple[Recovered, tuple[int, str]]:
+    log, recovered = open_log(folder)
+    head = log.head()
+    os.close(log._fd)  # as if killed: nothing is noted for the next start
+    return recovered, head
+
+
+def synced(folder: Path) -> None:
+    """A log with an open segment, closed in order, and a line behind what was noted."""
+    log, _ = open_log(folder)
+    log.append("boot", sync=True)
+    log.append("seg.open", sync=True, rec="a", seg=0, file="a/0.mp4")
+    for i in range(5):
+        log.append("heartbeat", i)
+    log.sync()
+    log.close()
+
+
+def test_a_start_from_the_note_knows_what_a_full_reading_does(tmp_path: Path) -> None:
+    synced(tmp_path)
+    noted = (tmp_path / "resume").read_bytes()
+    with (tmp_path / "events.jsonl").open("ab") as file:
+        file.write(b'{"ev":"boot","torn')
+    quick = resumed(tmp_path)
+    (tmp_path / "resume").unlink()
+    (tmp_path / "events.torn-7").unlink()
+    with (tmp_path / "events.jsonl").open("ab") as file:
+        file.write(b'{"ev":"boot","torn')
+    assert resumed(tmp_path) == quick
+    assert quick[0].torn_bytes == 18
+    assert [s.file for s in quick[0].open_segments] == ["a/0.mp4"]
+    assert json.loads(noted.splitlines()[0])["lines"] == 7
+
+
+def test_a_note_is_not_read_behind_its_own_line_again(tmp_path: Path) -> None:
+    """It is used: what stands before the noted line is not looked at again at the start."""
+    synced(tmp_path)
+    head = resumed(tmp_path)[1]
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"ev":"boot"', b'"ev":"bxxt"'))
+    assert resumed(tmp_path)[1] == head
+    (tmp_path / "resume").unlink()
+    assert resumed(tmp_path)[1] != head
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.binary(max_size=120) | st.integers(0, 700))
+def test_a_note_that_does_not_fit_is_not_believed(tmp_path: Path, spoilt: bytes | int) -> None:
+    if not (tmp_path / "events.jsonl").exists():
+        synced(tmp_path)
+        (tmp_path / "good").write_bytes((tmp_path / "resume").read_bytes())
+    good = bytearray((tmp_path / "good").read_bytes())
+    if isinstance(spoilt, int):
+        good[spoilt % len(good)] ^= 1
+    (tmp_path / "resume").write_bytes(spoilt if isinstance(spoilt, bytes) else good)
+    recovered, head = resumed(tmp_path)
+    tree = tlog.Tree()
+    for line in lines_of(tmp_path):
+        tree.append(line)
+    assert (recovered.lines, head) == (7, (7, tree.root().hex()))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"lines": -1}, {"lines": 3}, {"bytes": -5}, {"bytes": 10**9}, {"bytes": "x"},
+        {"peaks": ["zz"]}, {"peaks": 5}, {"open": [{"file": 1}]}, {"open": 3}, {"v": 2},
+        {"prev": None}, {"lines": None},
+    ],
+)  # fmt: skip
+def test_a_note_with_a_good_checksum_and_nonsense_in_it_is_not_believed(
+    tmp_path: Path, fields: dict[str, object]
+) -> None:
+    synced(tmp_path)
+    body = json.loads((tmp_path / "resume").read_bytes().splitlines()[0])
+    raw = json.dumps({**body, **fields}).encode()
+    (tmp_path / "resume").write_bytes(
+        raw + b"\n" + hashlib.sha256(raw).hexdigest().encode() + b"\n"
+    )
+    assert resumed(tmp_path)[0].lines == 7
+
+
+def test_a_log_that_was_cut_behind_the_note_is_read_anew(tmp_path: Path) -> None:
+    synced(tmp_path)
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b"".join(line + b"\n" for line in lines_of(tmp_path)[:4]))
+    assert resumed(tmp_path)[0].lines == 4

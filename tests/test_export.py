@@ -12,17 +12,20 @@ from typing import Any, Literal
 import av
 import pytest
 
-from bodycam.clock import MS, NS
+from bodycam.clock import MS, NS, ClockSource
+from bodycam.custody.choice import Window
 from bodycam.custody.clipcheck import verify_clip
 from bodycam.custody.clipreader import read_samples
-from bodycam.custody.export import ExportResult, NotTrusted, export
+from bodycam.custody.export import NotTrusted, Order, export, export_each
 from bodycam.custody.findings import Verdict
 from bodycam.custody.manifest import manifest_path
+from bodycam.custody.result import ExportResult
 from bodycam.errors import CannotOpen, ConfigError, EvidenceError
 from bodycam.formats.cenc import length_prefixed
 from bodycam.interleave import Pulled
 from bodycam.media import AccessUnit, Track, split_annexb
 from bodycam.recording import CloseReason
+from bodycam.signing import load_root
 
 from .evidence import (
     AUDIO,
@@ -33,6 +36,7 @@ from .evidence import (
     UTC_NS,
     Camera,
     Evidence,
+    SteppedClock,
     build_store,
     footage,
     of_track,
@@ -46,8 +50,15 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     return build_store(tmp_path_factory.mktemp("made"), segment_s=1)
 
 
-def run(evidence: Evidence, out: Path, *paths: Path, **options: Any) -> ExportResult:
-    return export(paths or [evidence.store], evidence.custody_key, evidence.root, out, **options)
+def run(
+    evidence: Evidence, out: Path, *paths: Path, from_utc_ns: int | None = None,
+    to_utc_ns: int | None = None, **options: Any,
+) -> ExportResult:  # fmt: skip
+    order = Order(
+        paths or [evidence.store], evidence.custody_key, evidence.root,
+        Window(from_utc_ns, to_utc_ns), **options,
+    )  # fmt: skip
+    return export(order, out)
 
 
 def samples(clip: Path) -> tuple[list[bytes], list[bytes]]:
@@ -145,7 +156,7 @@ def test_a_part_begins_at_a_keyframe_and_proves_by_itself(
 
 
 def test_a_part_outside_the_recording_says_when_it_was(evidence: Evidence, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="The recording is from 2026-05-28T20:26:40"):
+    with pytest.raises(ConfigError, match=r"The recording is from 2026-05-28T20:26:40.000Z"):
         run(evidence, tmp_path / "part.mp4", from_utc_ns=UTC_NS + 60 * NS)
     assert list(tmp_path.iterdir()) == []
 
@@ -187,7 +198,7 @@ def test_a_wrong_key_cannot_open(evidence: Evidence, tmp_path: Path) -> None:
     stranger.stop()
     key = stranger.identity.recipient_key("custody")
     with pytest.raises(CannotOpen, match="not addressed to this key") as caught:
-        export([evidence.store], key, evidence.root, tmp_path / "clip.mp4")
+        export(Order([evidence.store], key, evidence.root), tmp_path / "clip.mp4")
     assert caught.value.exit_code == 6
     assert not list(tmp_path.glob("clip*"))
 
@@ -195,7 +206,7 @@ def test_a_wrong_key_cannot_open(evidence: Evidence, tmp_path: Path) -> None:
 def test_both_recipients_can_export(evidence: Evidence, tmp_path: Path) -> None:
     digests = {
         export(
-            [evidence.store], evidence.identity.recipient_key(name), evidence.root,
+            Order([evidence.store], evidence.identity.recipient_key(name), evidence.root),
             tmp_path / f"{name}.mp4",
         ).sha256
         for name in ("custody", "oversight")
@@ -292,7 +303,9 @@ def test_the_manifest_lies_beside_the_clip_and_names_it(exported: ExportResult) 
 
 def test_a_clip_proves_who_and_when(evidence: Evidence, exported: ExportResult) -> None:
     report = verify_clip(exported.clip, exported.manifest, evidence.root)
-    assert (report.exit_code, report.findings, report.not_known) == (0, (), ())
+    assert (report.exit_code, report.findings) == (0, ())
+    (note,) = report.not_known
+    assert "was revoked: no revocation list was given" in note
     clip = report.clip
     assert clip is not None
     assert (clip.device, clip.recording) == ("cam-0001", RECORDING)
@@ -438,3 +451,64 @@ def test_a_clip_that_is_no_video_cannot_be_opened(
     (tmp_path / "clip.mp4").write_bytes(b"not a video")
     for clip in (tmp_path / "clip.mp4", tmp_path / "nothing.mp4"):
         assert verify_clip(clip, exported.manifest, evidence.root).exit_code == 6
+
+
+# -- names, and several recordings at once ------------------------------------------------------
+
+
+def test_a_folder_gets_each_recording_under_a_name_that_sorts(tmp_path: Path) -> None:
+    camera = Camera(tmp_path)
+    camera.record(later(footage(), 30), OTHER)
+    camera.record(footage())
+    camera.stop()
+    evidence = Evidence(camera.store.root, camera.identity, RECORDING, ())
+    order = Order([evidence.store], evidence.custody_key, evidence.root)
+    results = export_each(order, tmp_path / "court")
+    assert [result.clip.name for result in results] == [
+        f"cam-0001_20260528T202640Z_{RECORDING}_00000.mp4",
+        f"cam-0001_20260528T202710Z_{OTHER}_00000.mp4",
+    ]
+    names = sorted(path.name for path in (tmp_path / "court").iterdir())
+    assert names == [n for r in results for n in (r.clip.name, r.manifest.name)]
+    for result in results:
+        assert verify_clip(result.clip, result.manifest, evidence.root).exit_code == 0
+
+
+def test_recordings_that_continue_one_another_are_one_clip_in_a_folder(tmp_path: Path) -> None:
+    camera = Camera(tmp_path)
+    first = camera.record(footage(2), reason=CloseReason.AUTO_ROLL)
+    camera.record(later(footage(2), 2), OTHER, continues=RECORDING, previous=first.last_box)
+    camera.stop()
+    order = Order([camera.store.root], camera.identity.recipient_key("custody"), None,
+                  allow_untrusted=True)  # fmt: skip
+    (result,) = export_each(order, tmp_path / "court")
+    assert result.pictures == 120
+
+
+def test_a_part_is_named_after_its_own_beginning(evidence: Evidence, tmp_path: Path) -> None:
+    order = Order([evidence.store], evidence.custody_key, evidence.root,
+                  Window(UTC_NS + 17 * NS // 10, UTC_NS + 26 * NS // 10))  # fmt: skip
+    (result,) = export_each(order, tmp_path)
+    assert result.clip.name == f"cam-0001_20260528T202641Z_{RECORDING}_00001.mp4"
+
+
+def test_a_camera_that_did_not_know_the_time_gives_no_time_in_the_name(tmp_path: Path) -> None:
+    camera = Camera(tmp_path, clock=SteppedClock(source=ClockSource.NONE))
+    camera.record(footage(2))
+    camera.stop()
+    order = Order([camera.store.root], camera.identity.recipient_key("custody"),
+                  load_root(camera.identity.root))  # fmt: skip
+    (result,) = export_each(order, tmp_path / "court")
+    assert result.clip.name == f"cam-0001_time-unknown_{RECORDING}_00000.mp4"
+
+
+def test_a_window_leaves_out_the_recordings_outside_of_it(tmp_path: Path) -> None:
+    camera = Camera(tmp_path)
+    camera.record(footage(2))
+    camera.record(later(footage(2), 30), OTHER)
+    camera.stop()
+    key, root = camera.identity.recipient_key("custody"), load_root(camera.identity.root)
+    order = Order([camera.store.root], key, root, Window(UTC_NS + 20 * NS))
+    assert [r.recording for r in export_each(order, tmp_path / "court")] == [OTHER]
+    with pytest.raises(ConfigError, match="nothing was recorded between these times"):
+        export_each(Order([camera.store.root], key, root, Window(UTC_NS + 90 * NS)), tmp_path)

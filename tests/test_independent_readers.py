@@ -15,9 +15,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bodycam.clock import NS
-from bodycam.custody.export import export
+from bodycam.custody.export import Order, export
 from bodycam.custody.inspect import inspect
 from bodycam.custody.opened import OpenedSegment
+from bodycam.custody.openingkey import load_opening_key
 from bodycam.custody.verify import verify_paths
 from bodycam.errors import CannotOpen
 from bodycam.formats import cenc, mp4, mp4read, records
@@ -135,7 +136,7 @@ def test_ffmpeg_decrypts_and_decodes_every_segment_without_loss(kind: Any, tmp_p
         assert kid.hex() in next(e["says"] for e in inspect(segment) if e["box"] == "moov")
         ffmpeg(segment, key, "-f", "null", "-")
         got[Track.VIDEO] += ffmpeg(segment, key, "-map", "0:v", "-c", "copy", "-f", "data", "-")
-        with OpenedSegment(segment, load_private_key(evidence.custody_key)) as opened:
+        with OpenedSegment(segment, load_opening_key(evidence.custody_key)) as opened:
             has_sound = opened.init.audio is not None
         if has_sound:
             got[Track.AUDIO] += ffmpeg(
@@ -272,7 +273,7 @@ def test_with_all_that_is_on_the_camera_nothing_opens(tmp_path: Path) -> None:
     assert any(p.name == "device.key" for p in files)
     for path in files:
         with pytest.raises(CannotOpen) as caught:
-            export([evidence.store], path, evidence.root, tmp_path / "clip.mp4")
+            export(Order([evidence.store], path, evidence.root), tmp_path / "clip.mp4")
         assert caught.value.exit_code == 6
     assert not (tmp_path / "clip.mp4").exists()
 
@@ -370,7 +371,7 @@ def test_a_segment_goes_on_beyond_4_gib(tmp_path: Path) -> None:
     (facts,) = report.segments
     assert (facts.fragments, facts.ended) == (3, True)
     assert facts.size > 1 << 32
-    private = load_private_key(camera.identity.recipient_key("custody"))
-    with OpenedSegment(file.path, private) as segment:
+    key = load_opening_key(camera.identity.recipient_key("custody"))
+    with OpenedSegment(file.path, key) as segment:
         offsets = [unit.start for unit, _ in segment.records()]
     assert offsets[1] > 1 << 32

@@ -1,23 +1,29 @@
-"""The page of a shift: says the verdict, draws the log, needs nothing from outside."""
+"""The report of a shift or a clip, as HTML and as PDF: plain words first, nothing from outside."""
 
 from __future__ import annotations
 
 import os
+import re
+import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from bodycam.clock import MS, NS
-from bodycam.custody.export import export
+from bodycam.clock import MS, NS, ClockSource
+from bodycam.custody.answers import answers, interval_of
+from bodycam.custody.clipcheck import verify_clip
+from bodycam.custody.export import Order, export
 from bodycam.custody.hashing import file_sha256
 from bodycam.custody.report import write_report
 from bodycam.custody.shift import read_shift
 from bodycam.custody.summary import text
 from bodycam.custody.timeline import timeline
-from bodycam.custody.verify import verify_paths
+from bodycam.custody.verify import Report, verify_paths
 from bodycam.formats.logline import GENESIS, LOG_VERSION, encode_line
+from bodycam.signing import load_root
 
 from .evidence import (
     BOOT_ID,
@@ -28,11 +34,52 @@ from .evidence import (
     UTC_NS,
     Camera,
     Evidence,
+    SteppedClock,
     build_store,
     footage,
 )
 
 EVIL = "<script>alert('x')</script>&\"'"
+
+
+@pytest.fixture(scope="module")
+def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
+    return build_store(tmp_path_factory.mktemp("made"), units=footage(4), segment_s=1)
+
+
+@pytest.fixture
+def copy(evidence: Evidence, tmp_path: Path) -> Evidence:
+    """A store that a test may damage."""
+    return evidence.copy(tmp_path / "copy")
+
+
+@pytest.fixture
+def spoiled(evidence: Evidence, tmp_path: Path) -> Evidence:
+    """As much wrong at once as can be: changed, missing and torn."""
+    copy = evidence.copy(tmp_path / "spoiled")
+    first, second, third, last = copy.segments
+    with first.open("r+b") as file:
+        for at in range(20_000, first.stat().st_size, 20_000):
+            file.seek(at)
+            file.write(b"\xff\x00\xff")
+    second.unlink()
+    third.rename(third.with_name(third.name.replace("cam-0001", "cam-0002")))
+    with last.open("r+b") as file:
+        file.truncate(last.stat().st_size - 1000)
+    lines = copy.log.read_bytes().splitlines(keepends=True)
+    copy.log.write_bytes(b"".join([*lines[:3], lines[3].replace(b"cam", b"car"), *lines[4:-2]]))
+    return copy
+
+
+def pages(path: Path) -> list[str]:
+    """The words of each page, as Debian's pdftotext reads them."""
+    done = subprocess.run(["pdftotext", "-layout", str(path), "-"], check=True, capture_output=True)
+    return done.stdout.decode().split("\f")[:-1]
+
+
+def written(report: Report, store: Path, path: Path) -> Path:
+    write_report(store, report, path)
+    return path
 
 
 class _Page(HTMLParser):
@@ -51,18 +98,169 @@ class _Page(HTMLParser):
         self.words += data
 
 
-@pytest.fixture
-def evidence(tmp_path: Path) -> Evidence:
-    return build_store(tmp_path, segment_s=1)
-
-
-def page(evidence: Evidence, out: Path, clips: list[Path] | None = None) -> _Page:
+def browsed(evidence: Evidence, out: Path, clips: list[Path] | None = None) -> _Page:
     write_report(evidence.store, evidence.verify(), out, clips or [])
     return _Page(out.read_text(encoding="utf-8"))
 
 
+# -- words -------------------------------------------------------------------------------------
+
+
+def test_what_is_proven_is_said_in_plain_words(evidence: Evidence) -> None:
+    report = evidence.verify()
+    pictures = sum(s.pictures for s in report.segments)
+    told = answers(report)
+    assert told.wrong == ()
+    assert told.proven == (
+        (
+            f"All 4 files of video hold, byte for byte, what camera cam-0001 signed: {pictures} "
+            f"pictures and {sum(s.sounds for s in report.segments)} pieces of sound."
+        ),
+        "The force's certificate authority vouched for that camera when it signed.",
+        "Inside the recordings no picture is missing, and no file.",
+        (
+            f"The first {report.logs[0].lines} of {report.logs[0].lines} lines of the camera's log are "
+            "those that it signed."
+        ),
+        "Every file that the log names is here, and no other.",
+    )
+
+
+def test_without_a_root_nobody_is_vouched_for(evidence: Evidence) -> None:
+    told = answers(verify_paths([evidence.store], None))
+    assert told.proven[0].endswith("By whom is not proven.")
+    assert not any("vouched" in line for line in told.proven)
+    assert any("no root was given" in line for line in told.not_known)
+
+
+def test_what_was_spoiled_is_not_called_proven(spoiled: Evidence) -> None:
+    told = answers(spoiled.verify())
+    assert not any("no picture is missing" in line or "no other" in line for line in told.proven)
+    assert not any(line.startswith("All") for line in told.proven)
+    assert told.wrong[0].startswith(("Pictures or sound were changed", "A signature"))
+    assert len(told.wrong) == 4
+    assert re.fullmatch(r"And \d+ more; all are listed below\.", told.wrong[-1])
+
+
+def test_utc_is_an_interval_with_its_reason(evidence: Evidence) -> None:
+    (recording,) = evidence.verify().recordings
+    interval = interval_of(recording)
+    assert interval.begin == ("2026-05-28 20:26:39.995Z", "20:26:40.005Z")
+    assert (
+        interval.reason
+        == "\u00b15 ms: the camera's clock followed a time server (NTP, not authenticated)"
+    )
+
+
+def test_a_clock_that_was_not_set_gives_no_interval(tmp_path: Path) -> None:
+    camera = Camera(tmp_path, clock=SteppedClock(source=ClockSource.NONE))
+    camera.record(footage(2))
+    camera.stop()
+    (recording,) = verify_paths([camera.store.root], load_root(camera.identity.root)).recordings
+    interval = interval_of(recording)
+    assert (interval.begin, interval.end) == (None, None)
+    assert "not set" in interval.reason
+
+
+def test_the_text_answer_says_who_when_and_what_is_missing(
+    evidence: Evidence, copy: Evidence
+) -> None:
+    whole = text(evidence.verify())
+    assert whole.startswith("INTACT: ")
+    assert f"Recording {RECORDING} of camera {DEVICE}: intact" in whole
+    assert "2026-05-28T20:26:40.000Z to 2026-05-28T20:26:43" in whole
+    assert "\u00b15 ms, clock: ntp" in whole
+    assert f"signed by {DEVICE}: trusted" in whole
+    os.truncate(copy.segments[-1], 100_000)
+    cut = text(copy.verify())
+    assert cut.startswith("INCOMPLETE: ")
+    assert "What is wrong or missing:" in cut
+    assert "[9] incomplete: " in cut
+
+
+# -- pages -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["html", "pdf"])
+def test_a_report_says_the_same_as_html_and_as_pdf(
+    evidence: Evidence, tmp_path: Path, kind: str
+) -> None:
+    report = evidence.verify()
+    path = written(report, evidence.store, tmp_path / f"report.{kind}")
+    text = path.read_text() if kind == "html" else "\n".join(pages(path))
+    for words in (
+        "INTACT", "What is proven", "What is wrong or missing", "What is not known", "The shift",
+        "When it was", "2026-05-28 20:26:39.995Z", "time server", "cam-0001",
+        evidence.recording, "Camera on", "Switch on",
+    ):  # fmt: skip
+        assert words in text, words
+
+
+def test_the_first_page_is_a_report_by_itself(evidence: Evidence, tmp_path: Path) -> None:
+    first, second, *_ = pages(written(evidence.verify(), evidence.store, tmp_path / "r.pdf"))
+    assert "INTACT" in first
+    assert "When it was" in first
+    assert "Recordings" in second
+
+
+def test_it_stays_one_page_whatever_was_found(spoiled: Evidence, tmp_path: Path) -> None:
+    first, second, *_ = pages(written(spoiled.verify(), spoiled.store, tmp_path / "r.pdf"))
+    assert "ALTERED" in first
+    assert "When it was" in first
+    assert "Recordings" in second
+
+
+def test_many_recordings_stay_one_page_too(tmp_path: Path) -> None:
+    camera = Camera(tmp_path)
+    camera.clock.unc_ms = 12_345
+    for number in range(6):
+        later = [replace(u, at_ns=u.at_ns + number * 10 * NS) for u in footage(2)]
+        camera.record(later, f"{RECORDING[:-1]}{number}")
+        camera.log.append("mute.start", rec=None)
+        camera.log.append("mute.stop", rec=None)
+    camera.stop()
+    for folder in sorted((camera.store.root / "evidence").iterdir())[:3]:
+        with (folder / f"cam-0001_{folder.name}_00000.mp4").open("r+b") as file:
+            file.seek(60_000)
+            file.write(b"\xff\x00\xff")
+    report = verify_paths([camera.store.root], load_root(camera.identity.root))
+    first, second, *_ = pages(written(report, camera.store.root, tmp_path / "r.pdf"))
+    assert "And 3 more." in first
+    assert "Muted" in first
+    assert "Recordings" in second
+
+
+def test_a_clip_has_a_report_of_its_own(evidence: Evidence, tmp_path: Path) -> None:
+    order = Order([evidence.store], evidence.custody_key, evidence.root)
+    clip = export(order, tmp_path / "clip.mp4")
+    report = verify_clip(clip.clip, clip.manifest, evidence.root)
+    (first, *_) = pages(written(report, clip.clip, tmp_path / "r.pdf"))
+    assert "cam-0001" in first
+    assert "8 of 8 parts of the clip are, picture by picture" in " ".join(first.split())
+    assert "2026-05-28 20:26:39.995Z" in first
+
+
+def test_nothing_is_fetched_and_nothing_is_script(spoiled: Evidence, tmp_path: Path) -> None:
+    page = written(spoiled.verify(), spoiled.store, tmp_path / "r.html").read_text()
+    assert "default-src 'none'" in page
+    assert re.findall(r'(?:src|href)="(?!#)[^"]*"', page) == []
+    assert "<script" not in page
+
+
+def test_what_a_file_says_of_itself_is_no_markup(tmp_path: Path) -> None:
+    camera = Camera(tmp_path)
+    camera.record(footage(2))
+    camera.log.append("marker", rec="<script>alert(1)</script>")
+    camera.log.append("gap", from_ns=0, to_ns=1, frames=0, cause="<b>", rec="<img src=x>")
+    camera.stop()
+    report = verify_paths([camera.store.root], load_root(camera.identity.root))
+    page = written(report, camera.store.root, tmp_path / "r.html").read_text()
+    assert "<script>alert" not in page
+    assert "<img" not in page
+
+
 def test_the_page_says_verdict_device_time_and_files(evidence: Evidence, tmp_path: Path) -> None:
-    shown = page(evidence, tmp_path / "shift.html").words
+    shown = browsed(evidence, tmp_path / "shift.html").words
     assert "INTACT" in shown
     assert DEVICE in shown
     assert RECORDING in shown
@@ -72,8 +270,10 @@ def test_the_page_says_verdict_device_time_and_files(evidence: Evidence, tmp_pat
         assert file_sha256(path) in shown
 
 
-def test_nothing_is_fetched_and_nothing_is_run(evidence: Evidence, tmp_path: Path) -> None:
-    made = page(evidence, tmp_path / "shift.html")
+def test_nothing_is_fetched_and_nothing_is_run_of_an_intact_shift(
+    evidence: Evidence, tmp_path: Path
+) -> None:
+    made = browsed(evidence, tmp_path / "shift.html")
     assert {tag for tag, _ in made.tags}.isdisjoint({"script", "link", "img", "iframe", "object"})
     for _, attributes in made.tags:
         assert not {"src", "onclick", "onload"} & attributes.keys()
@@ -83,9 +283,9 @@ def test_nothing_is_fetched_and_nothing_is_run(evidence: Evidence, tmp_path: Pat
     assert "url(http" not in raw
 
 
-def test_missing_evidence_is_said_in_words_and_shape(evidence: Evidence, tmp_path: Path) -> None:
-    os.truncate(evidence.segments[-1], 100_000)
-    made = page(evidence, tmp_path / "shift.html")
+def test_missing_evidence_is_said_in_words_and_shape(copy: Evidence, tmp_path: Path) -> None:
+    os.truncate(copy.segments[-1], 100_000)
+    made = browsed(copy, tmp_path / "shift.html")
     assert "INCOMPLETE" in made.words
     assert "no evidence in it" in made.words
     # Not by colour alone: each badge has its word and its shape.
@@ -95,12 +295,20 @@ def test_missing_evidence_is_said_in_words_and_shape(evidence: Evidence, tmp_pat
 
 def test_clips_are_linked_with_their_manifests(evidence: Evidence, tmp_path: Path) -> None:
     clip = tmp_path / "clip 1 & more.mp4"
-    export([evidence.store], evidence.custody_key, evidence.root, clip)
-    made = page(evidence, tmp_path / "shift.html", [clip])
+    export(Order([evidence.store], evidence.custody_key, evidence.root), clip)
+    made = browsed(evidence, tmp_path / "shift.html", [clip])
     links = [attributes["href"] for tag, attributes in made.tags if tag == "a"]
     assert links == [
         "clip%201%20%26%20more.mp4", "clip%201%20%26%20more.mp4.evidence.json",
     ]  # fmt: skip
+
+
+def test_a_store_without_a_log_still_has_a_page(copy: Evidence, tmp_path: Path) -> None:
+    copy.log.unlink()
+    assert "There is no event log." in browsed(copy, tmp_path / "shift.html").words
+
+
+# -- the shift as its log tells it ------------------------------------------------------------
 
 
 def test_the_timeline_is_one_well_formed_drawing(evidence: Evidence) -> None:
@@ -178,7 +386,7 @@ def test_an_interrupted_recording_ends_where_its_last_picture_does(tmp_path: Pat
     again = Camera(tmp_path, clock=camera.clock)
     again.stop()
     evidence = Evidence(camera.store.root, camera.identity, RECORDING, ())
-    shown = page(evidence, tmp_path / "shift.html")
+    shown = browsed(evidence, tmp_path / "shift.html")
     assert "cut off" in shown.words
     bars = [w for w in (tmp_path / "shift.html").read_text().split("<title>") if "recording," in w]
     assert bars[0].startswith("1: recording, 2026-05-28T20:26:40.000Z to 2026-05-28T20:26:4")
@@ -211,22 +419,3 @@ def test_everything_that_is_shown_is_escaped(tmp_path: Path) -> None:
     made = _Page((tmp_path / "page.html").read_text())
     assert "script" not in {tag for tag, _ in made.tags}
     assert "alert('x')" in made.words
-
-
-def test_a_store_without_a_log_still_has_a_page(evidence: Evidence, tmp_path: Path) -> None:
-    evidence.log.unlink()
-    assert "There is no event log." in page(evidence, tmp_path / "shift.html").words
-
-
-def test_the_text_answer_says_who_when_and_what_is_missing(evidence: Evidence) -> None:
-    whole = text(evidence.verify())
-    assert whole.startswith("INTACT: ")
-    assert f"Recording {RECORDING} of camera {DEVICE}: intact" in whole
-    assert "2026-05-28T20:26:40.000Z to 2026-05-28T20:26:43" in whole
-    assert "\u00b15 ms, clock: ntp" in whole
-    assert f"signed by {DEVICE}: trusted" in whole
-    os.truncate(evidence.segments[-1], 100_000)
-    cut = text(evidence.verify())
-    assert cut.startswith("INCOMPLETE: ")
-    assert "What is wrong or missing:" in cut
-    assert "[9] incomplete: " in cut

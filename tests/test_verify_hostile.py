@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bodycam.custody.export import export
+from bodycam.custody.export import Order, export
 from bodycam.custody.findings import Verdict
 from bodycam.custody.inspect import inspect
 from bodycam.custody.segmentwalk import Sealed, SegmentBytes, walk
@@ -362,9 +362,8 @@ def test_hostile_records_and_boxes_are_never_a_crash(
     inspect(path)
     code = 0
     try:
-        export(
-            [path], evidence.custody_key, evidence.root, tmp_path / "clip.mp4", allow_untrusted=True
-        )
+        order = Order([path], evidence.custody_key, evidence.root, allow_untrusted=True)
+        export(order, tmp_path / "clip.mp4")
     except BodycamError as fault:
         code = int(fault.exit_code)
     assert code in (0, 2, 4, 5, 6)

@@ -7,7 +7,7 @@ import shutil
 from importlib import resources
 from pathlib import Path
 
-from ..custody.export import export
+from ..custody.export import Order, export
 from ..custody.report import write_report
 from ..custody.verify import verify_paths
 from ..errors import ConfigError, ExitCode
@@ -50,7 +50,8 @@ def _finish(out: Path, played: Played) -> ExitCode:
     clips = []
     for i, folder in enumerate(sorted(_recordings(unit.card), key=_first_written), start=1):
         clip = out / f"recording-{i}.mp4"
-        export([folder], unit.out / "authority" / "custody.key", load_root(unit.root_path), clip)
+        key = unit.out / "authority" / "custody.key"
+        export(Order([folder], key, load_root(unit.root_path)), clip)
         clips.append(clip)
     page = out / "shift.html"
     write_report(unit.card, report, page, clips)

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ..certificates import ChainVerdict, SigningTime, Trust, TrustPolicy, judge_chain
 from ..clock import MS
 from ..errors import BodycamError, CannotOpen, EvidenceError
 from ..formats.records import payload_hash, signature_payload
-from ..signing import ChainVerdict, Trust, check, fingerprint, judge_chain, public_key_of
+from ..signing import check, fingerprint, public_key_of
 from .clipfacts import ClipFacts
-from .fields import EndFields, FragFields, HeadFields, read_fields
+from .clipsei import SeiEdits
+from .fields import EndFields, FragFields, HeadFields, Utc, read_fields
 from .findings import Check, Findings, Verdict
 from .hashing import file_sha256
-from .manifest import Manifest, RecordEntry, SegmentEntry, from_base64, read_manifest
+from .manifest import (
+    ClipEntry,
+    Manifest,
+    RecordEntry,
+    SegmentEntry,
+    from_base64,
+    read_manifest,
+)
+from .onvifcheck import OnvifValidator
 from .segmentfacts import utc_at
-from .verify import Report
+from .verify import Report, trust_policy
 
 _TIME_SLACK_NS = 30 * MS
 
@@ -51,27 +61,37 @@ class _Proof:
     sounds: list[_Wanted] = field(default_factory=list)
 
 
-def verify_clip(clip: Path, manifest: Path, root: x509.Certificate | None) -> Report:
+def verify_clip(
+    clip: Path,
+    manifest: Path,
+    root: x509.Certificate | None,
+    *,
+    crls: Sequence[Path] = (),
+    now_utc_ns: int | None = None,
+) -> Report:
     """Whether the clip's samples, fragment by fragment, are those that the camera signed.
 
     The file need not be byte for byte the one exported: a remuxed copy proves as well.
     """
     found = Findings(clip.name)
+    policy, notes = trust_policy(root, crls, (), now_utc_ns)
     proof, same, counted = _Proof(), False, (0, 0)
+    video_signing = OnvifValidator(policy)
     try:
         read = read_manifest(manifest)
-        proof = _check_records(read, root, found)
+        proof = _check_records(read, policy, found)
         same = file_sha256(clip) == read.clip.sha256
-        counted = _check_samples(clip, read.clip.origin_ns, proof, found)
+        counted = _check_samples(clip, read.clip, proof, found, video_signing)
     except EvidenceError as fault:
         found.altered(Check.CLIP, "manifest", fault.message)
     except BodycamError as fault:
         found.add(Check.CLIP, Verdict.UNREADABLE, "", str(fault))
-    notes = []
+    notes += proof.signer.not_known
     if not same:
         notes.append("who wrote this file: it is not byte for byte the one that was exported")
     facts = _facts(clip, proof, counted, same=same, damaged=len({f.place for f in found.items}))
-    return Report((), (), found.done(), tuple(notes), facts)
+    onvif = video_signing.finish()
+    return Report((), (), found.done(), tuple(notes), facts, onvif)
 
 
 def _facts(
@@ -89,18 +109,18 @@ def _facts(
 # -- the records ----------------------------------------------------------------------------
 
 
-def _check_records(manifest: Manifest, root: x509.Certificate | None, found: Findings) -> _Proof:
+def _check_records(manifest: Manifest, policy: TrustPolicy, found: Findings) -> _Proof:
     proof = _Proof()
     for number, segment in enumerate(manifest.segments):
         try:
-            _check_segment(segment, root, proof, found)
+            _check_segment(segment, policy, proof, found)
         except EvidenceError as fault:
             found.altered(Check.CLIP, f"segment {number} of the clip", fault.message)
     return proof
 
 
 def _check_segment(
-    segment: SegmentEntry, root: x509.Certificate | None, proof: _Proof, found: Findings
+    segment: SegmentEntry, policy: TrustPolicy, proof: _Proof, found: Findings
 ) -> None:
     record, signature = segment.head.record.encode(), from_base64(segment.head.signature)
     certificates = [from_base64(text) for text in segment.head.certificates]
@@ -111,7 +131,7 @@ def _check_segment(
         raise EvidenceError("does not begin with a HEAD record")
     if certificates and head.x5t != fingerprint(certificates[0]):
         raise EvidenceError("HEAD names another certificate than the one here")
-    signer = judge_chain(certificates, root, head.utc_ns)
+    signer = _judge_signer(head, certificates, policy)
     if signer.trust is not Trust.TRUSTED:
         found.add(
             Check.CERTIFICATE, Verdict.UNTRUSTED, f"segment {head.seg}",
@@ -135,6 +155,11 @@ def _check_segment(
             continue
         if entry.pictures or entry.sounds:
             _want(fields, entry, salt, place, proof)
+
+
+def _judge_signer(signed: Utc, certificates: Sequence[bytes], policy: TrustPolicy) -> ChainVerdict:
+    when = SigningTime.of(signed.utc_ns, signed.clk, signed.unc_ms)
+    return judge_chain(certificates, policy, when)
 
 
 def _check_signature(
@@ -228,20 +253,38 @@ class _Track:
             )  # fmt: skip
 
 
-def _check_samples(clip: Path, origin_ns: int, proof: _Proof, found: Findings) -> tuple[int, int]:
+def _check_samples(
+    clip: Path, entry: ClipEntry, proof: _Proof, found: Findings, video_signing: OnvifValidator
+) -> tuple[int, int]:
     try:
         from .clipreader import ClipError, read_samples
     except ImportError as fault:
         raise CannotOpen(
             f"reading a clip needs PyAV: {fault}", "pip install 'bodycam[media]'"
         ) from fault
-    video = _Track("pictures", proof.pictures, origin_ns, found)
-    audio = _Track("sounds", proof.sounds, origin_ns, found)
+    video = _Track("pictures", proof.pictures, entry.origin_ns, found)
+    audio = _Track("sounds", proof.sounds, entry.origin_ns, found)
+    edits = _sei_edits(entry)
+    last = sum(wanted.count for wanted in proof.pictures) - 1
     try:
         for is_video, data, at_ns in read_samples(clip):
-            (video if is_video else audio).feed(data, at_ns)
+            if is_video:
+                video_signing.feed_sample(data, 4)
+                signed = edits.undo(data, first=video.count == 0, last=video.count == last)
+                video.feed(signed, at_ns)
+            else:
+                audio.feed(data, at_ns)
     except ClipError as fault:
         found.altered(Check.CLIP, "", f"cannot be read to its end: {fault}")
     video.finish()
     audio.finish()
     return video.count, audio.count
+
+
+def _sei_edits(entry: ClipEntry) -> SeiEdits:
+    edits = SeiEdits(
+        tuple(from_base64(text) for text in entry.sei_dropped),
+        tuple(from_base64(text) for text in entry.sei_appended),
+    )
+    edits.check()
+    return edits

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..certificates import ChainVerdict
 from ..clock import utc_text
-from ..signing import ChainVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,7 @@ class ClipFacts:
         begin, end = self.utc_from_ns, self.utc_to_ns
         return {
             "file": self.file, "device": self.device, "recording": self.recording,
-            "signer": {"trust": self.signer.trust.value, "device": self.signer.device,
-                       "detail": self.signer.detail},
+            "signer": self.signer.as_json(),
             "fragments": self.fragments, "proven_fragments": self.proven_fragments,
             "pictures": self.pictures, "sounds": self.sounds,
             "utc_from": utc_text(begin) if begin is not None else None,

@@ -35,3 +35,27 @@ def read_samples(clip: Path) -> Iterator[tuple[bool, bytes, int | None]]:
                     yield packet.stream.type == "video", bytes(packet), at_ns
         except av.error.FFmpegError as fault:
             raise ClipError(str(fault)) from fault
+
+
+def read_pictures(clip: Path) -> Iterator[tuple[int, bytes]]:
+    """The pictures of the first H.264 track of any container, each with the size of the lengths
+    before its NAL units; 0 for start codes.
+
+    Raises CannotOpen if there is none.
+    """
+    try:
+        container = av.open(str(clip))
+    except (av.error.FFmpegError, OSError) as fault:
+        raise CannotOpen(f"{clip}: cannot be opened as a video: {fault}") from fault
+    with container:
+        stream = next((s for s in container.streams.video if s.codec_context.name == "h264"), None)
+        if stream is None:
+            raise CannotOpen(f"{clip}: has no H.264 video")
+        config = stream.codec_context.extradata or b""
+        prefix = (config[4] & 3) + 1 if len(config) > 6 and config[0] == 1 else 0
+        try:
+            for packet in container.demux(stream):
+                if packet.size:
+                    yield prefix, bytes(packet)
+        except av.error.FFmpegError as fault:
+            raise ClipError(str(fault)) from fault

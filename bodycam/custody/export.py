@@ -3,35 +3,48 @@
 | step                 | a power cut or an error leaves                        |
 |----------------------|-------------------------------------------------------|
 | clip being written   | `OUT.part` and `OUT.evidence.json.part`, removed again |
+| released             | the same, and a line in the custodian's log           |
 | renamed              | a clip without manifest: export again                 |
 | manifest renamed     | both                                                  |
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from ..clock import NS, utc_text
 from ..errors import BodycamError, CannotOpen, ConfigError, EvidenceError, ExitCode
 from ..formats.mp4 import VIDEO_TIMESCALE
 from ..media import AudioFormat, VideoFormat
-from ..signing import load_private_key
 from ..store import storage_error
-from .choice import Choice, choose, in_order
+from .choice import (
+    WHOLE,
+    Choice,
+    Window,
+    chains,
+    choose,
+    clip_name,
+    nothing_between,
+    only_chain,
+    segments_of,
+)
+from .clipsei import following_seis, with_following, without_orphan
 from .fields import EndFields, FragFields, read_fields
 from .findings import Verdict
 from .hashing import file_sha256
-from .manifest import ManifestWriter, manifest_path
+from .manifest import ManifestWriter, manifest_path, to_base64
 from .opened import OpenedSegment, PlainFragment, without_after
+from .openingkey import OpeningKey, load_opening_key
 from .progress import Progress, no_progress
-from .segmentfacts import utc_at
+from .result import ExportResult
+from .segmentfacts import SegmentFacts, utc_at
 from .verify import Report, verify_paths
 
+Stamp = Callable[[Path, Sequence[SegmentFacts]], None]
 MEDIA_EXTRA = "pip install 'bodycam[media]'"
 
 
@@ -42,58 +55,77 @@ class NotTrusted(BodycamError):
 
 
 @dataclass(frozen=True, slots=True)
-class ExportResult:
-    """What was exported, and what verification said of it before."""
+class Order:
+    """What is to be exported, for whom it is opened, and what happens before it gets its name."""
 
-    clip: Path
-    manifest: Path
-    sha256: str
-    segments: int
-    fragments: int
-    pictures: int
-    sounds: int
-    utc_from_ns: int
-    utc_to_ns: int
-    report: Report
-
-    @property
-    def duration_ns(self) -> int:
-        return self.utc_to_ns - self.utc_from_ns
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """0, or 3 if what was exported is incomplete, or 5 if it is not trusted."""
-        return self.report.exit_code
+    paths: Sequence[Path]
+    key: Path
+    root: x509.Certificate | None
+    window: Window = WHOLE
+    allow_untrusted: bool = False
+    progress: Progress = no_progress
+    # Changes the finished clip in place: a C2PA manifest.
+    stamp: Stamp | None = None
+    # Called when all is written and nothing has its name yet: the custodian's log.
+    release: Callable[[ExportResult], None] | None = None
 
 
-def export(
-    paths: Sequence[Path],
-    private_key: Path,
-    root: x509.Certificate | None,
-    out: Path,
-    from_utc_ns: int | None = None,
-    to_utc_ns: int | None = None,
-    *,
-    allow_untrusted: bool = False,
-    progress: Progress = no_progress,
-) -> ExportResult:
-    """Export one recording, or recordings that continue one another.
+def export(order: Order, out: Path) -> ExportResult:
+    """Export one recording, or recordings that continue one another, to a file.
 
-    A part begins with the last fragment at or before `from_utc_ns` that begins with a keyframe,
-    and ends with the fragment that holds `to_utc_ns`. Raises EvidenceError for altered evidence,
-    NotTrusted, CannotOpen for a wrong key, ConfigError for paths that are not one recording.
+    A part begins with the last fragment at or before the window's beginning that begins with a
+    keyframe, and ends with the fragment that holds its end. Raises EvidenceError for altered
+    evidence, NotTrusted, CannotOpen for a wrong key, ConfigError for paths that are not one
+    recording.
     """
-    private = load_private_key(private_key)
-    report = verify_paths(paths, root, progress)
-    _refuse(report, allow_untrusted=allow_untrusted)
-    segments = in_order(report.recordings)
-    choices = choose(segments, private, from_utc_ns, to_utc_ns)
+    key, report = _opened(order)
+    segments = only_chain(report.recordings)
+    choices = choose(segments, key, order.window)
+    if not choices:
+        raise nothing_between(segments)
+    return _write_out(order, key, report, choices, out)
+
+
+def export_each(order: Order, folder: Path) -> list[ExportResult]:
+    """Export each recording into a folder, under a name that sorts; recordings that continue one
+    another become one clip.
+
+    Raises what `export` raises. Clips that were finished before stay.
+    """
+    key, report = _opened(order)
+    found = [segments_of(chain) for chain in chains(report.recordings)]
+    if not found:
+        raise CannotOpen("there is no fragment to export", "See bodycam verify")
+    chosen = [choices for segments in found if (choices := choose(segments, key, order.window))]
+    if not chosen:
+        raise nothing_between([segment for segments in found for segment in segments])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise storage_error(fault, folder) from fault
+    return [
+        _write_out(order, key, report, choices, folder / clip_name(choices)) for choices in chosen
+    ]
+
+
+def _opened(order: Order) -> tuple[OpeningKey, Report]:
+    key = load_opening_key(order.key)
+    report = verify_paths(order.paths, order.root, order.progress)
+    _refuse(report, allow_untrusted=order.allow_untrusted)
+    return key, report
+
+
+def _write_out(
+    order: Order, key: OpeningKey, report: Report, choices: Sequence[Choice], out: Path
+) -> ExportResult:
     parts = (
         out.with_name(out.name + ".part"),
         manifest_path(out).with_name(manifest_path(out).name + ".part"),
     )
     try:
-        result = _Export(choices, private, out, report, progress).run(*parts)
+        result = _Export(choices, key, out, report, order).run(*parts)
+        if order.release is not None:
+            order.release(result)
         parts[0].replace(out)
         parts[1].replace(manifest_path(out))
     except OSError as fault:
@@ -125,17 +157,19 @@ class _Export:
     def __init__(
         self,
         choices: Sequence[Choice],
-        private: ec.EllipticCurvePrivateKey,
+        private: OpeningKey,
         out: Path,
         report: Report,
-        progress: Progress,
+        order: Order,
     ) -> None:
         self._choices = choices
         self._private = private
         self._out = out
         self._report = report
-        self._progress = progress
+        self._order = order
         self._fragments = self._pictures = self._sounds = 0
+        self._sei_dropped: list[bytes] = []
+        self._sei_appended: list[bytes] = []
         self._first: FragFields | None = None
         self._last: FragFields | None = None
         self._video, self._audio = self._formats()
@@ -166,16 +200,22 @@ class _Export:
     def run(self, clip_part: Path, manifest_part: Path) -> ExportResult:
         with ManifestWriter(manifest_part) as manifest:
             origin_ns = self._write(clip_part, manifest)
+            if self._order.stamp is not None:
+                self._order.stamp(clip_part, [choice.facts for choice in self._choices])
             digest = file_sha256(clip_part)
             manifest.finish({
                 "file": self._out.name, "sha256": digest, "bytes": clip_part.stat().st_size,
                 "origin_ns": origin_ns,
+                "sei_dropped": [to_base64(sei) for sei in self._sei_dropped],
+                "sei_appended": [to_base64(sei) for sei in self._sei_appended],
             })  # fmt: skip
         if self._first is None or self._last is None:
             raise AssertionError("a fragment was written")
+        head = self._choices[0].facts.head
         return ExportResult(
-            self._out, manifest_path(self._out), digest, len(self._choices), self._fragments,
-            self._pictures, self._sounds, self._first.utc_ns,
+            self._out, manifest_path(self._out), digest, file_sha256(manifest_part),
+            head.dev if head else "", head.rec if head else "", len(self._choices),
+            self._fragments, self._pictures, self._sounds, self._first.utc_ns,
             utc_at(self._last, self._last.end_ns), self._report,
         )  # fmt: skip
 
@@ -185,6 +225,7 @@ class _Export:
         except ImportError as fault:
             raise CannotOpen(f"joining video needs PyAV: {fault}", MEDIA_EXTRA) from fault
         writer: ClipWriter | None = None
+        held: tuple[PlainFragment, int] | None = None
         origin_ns = 0
         done = 0
         try:
@@ -192,20 +233,37 @@ class _Export:
                 with OpenedSegment(choice.facts.path, self._private) as segment:
                     manifest.begin_segment(segment)
                     for fragment in self._read(choice, segment, manifest, done):
+                        plain = fragment
                         if writer is None:
+                            plain, self._sei_dropped = without_orphan(fragment)
                             origin_ns = fragment.fields.boot_ns
                             writer = ClipWriter(
-                                clip_part, self._video, self._audio, fragment, _tags(segment)
+                                clip_part, self._video, self._audio, plain, _tags(segment)
                             )
-                        writer.add(fragment, segment.head.boot_ns - origin_ns)
+                        if held is not None:
+                            writer.add(*held)
+                        held = (plain, segment.head.boot_ns - origin_ns)
                     manifest.end_segment()
                 done += choice.facts.size
+            if writer is not None and held is not None:
+                last, offset_ns = held
+                self._sei_appended = self._following() if last.pictures else []
+                writer.add(with_following(last, self._sei_appended), offset_ns)
         finally:
             if writer is not None:
                 writer.close()
         if writer is None:
             raise CannotOpen("there is no fragment to export", "See bodycam verify")
         return origin_ns
+
+    def _following(self) -> list[bytes]:
+        last = self._choices[-1]
+        if last.until_ns is not None:
+            return []
+        for chain in chains(self._report.recordings):
+            if any(segment is last.facts for recording in chain for segment in recording.held):
+                return following_seis(segments_of(chain), last.facts, last.last, self._private)
+        return []
 
     def _read(
         self, choice: Choice, segment: OpenedSegment, manifest: ManifestWriter, done: int
@@ -235,7 +293,7 @@ class _Export:
             )  # fmt: skip
             self._count(fragment)
             yield fragment
-            self._progress(done + unit.end, total)
+            self._order.progress(done + unit.end, total)
 
     def _count(self, fragment: PlainFragment) -> None:
         self._first = self._first or fragment.fields

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from ..clock import utc_from_text
+from ..clock import NS, utc_from_text
 from ..errors import EvidenceError
 from ..formats.records import parse_record
 
@@ -20,6 +20,8 @@ Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 MaybeHash = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 LogHead = tuple[Count, Hash]
+# 1900 to 2500: no sum with a boot time can leave the calendar.
+_UTC_RANGE_NS = (-2_208_988_800 * NS, 16_725_225_600 * NS)
 
 
 class Utc(msgspec.Struct, frozen=True):
@@ -33,9 +35,13 @@ class Utc(msgspec.Struct, frozen=True):
     @property
     def utc_ns(self) -> int:
         try:
-            return utc_from_text(self.utc)
+            utc_ns = utc_from_text(self.utc)
         except (ValueError, OverflowError) as fault:
             raise EvidenceError(f"'utc' is not a time: {self.utc!r}") from fault
+        low_ns, high_ns = _UTC_RANGE_NS
+        if not low_ns <= utc_ns < high_ns:
+            raise EvidenceError(f"'utc' is {self.utc}, want a time from 1900 to 2500")
+        return utc_ns
 
 
 class HeadFields(Utc, frozen=True):

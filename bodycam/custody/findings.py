@@ -59,6 +59,7 @@ class Check(IntEnum):
     LOG_ROOT = 13
     LOG_STORE = 14
     CLIP = 15
+    ONVIF = 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,13 @@ from typing import Any
 
 from ..errors import CannotOpen, EvidenceError
 from ..eventlog import CHECKPOINT_FILE, LOG_FILE
-from ..formats import mp4, mp4read, tlog
+from ..formats import checkpoint, mp4, mp4read
 from ..formats.boxes import Box, children
+from ..formats.hpkewrap import hpke_recipients_of
 from ..formats.keywrap import recipients_of
 from ..formats.logline import decode_line
 from ..formats.records import SIGNATURE_UUID, parse_record, read_payload
-from .logcheck import raw_lines
+from .logfacts import raw_lines
 from .segmentwalk import MAX_INDEX_BYTES, SegmentBytes
 
 _CONTAINERS = frozenset((
@@ -180,10 +181,12 @@ def _describe(raw: bytes, found: Box, body: bytes) -> str:
             return f"media time {int.from_bytes(body[16:24], 'big')}"
         case "pssh":
             system = body[4:20].hex()
-            if system != mp4.KEYWRAP_SYSTEM_ID.hex:
-                return f"system {system}"
-            at = 24 + 16 * int.from_bytes(body[20:24], "big")
-            return "wrapped key for " + ", ".join(recipients_of(body[at + 4 :]))
+            at = 28 + 16 * int.from_bytes(body[20:24], "big")
+            if system == mp4.KEYWRAP_SYSTEM_ID.hex:
+                return "wrapped key for " + ", ".join(recipients_of(body[at:]))
+            if system == mp4.HPKE_SYSTEM_ID.hex:
+                return "post-quantum wrapped key for " + ", ".join(hpke_recipients_of(body[at:]))
+            return f"system {system}"
         case "frma" | "hdlr":
             at = 0 if found.kind == "frma" else 8
             return body[at : at + 4].decode("latin-1")
@@ -217,14 +220,16 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 
 def _checkpoint(path: Path) -> dict[str, Any]:
     try:
-        note = tlog.read_checkpoint_unverified(path.read_bytes()[: tlog.MAX_CHECKPOINT_BYTES + 1])
+        note = checkpoint.parse_checkpoint_unverified(
+            path.read_bytes()[: checkpoint.MAX_CHECKPOINT_BYTES + 1]
+        )
     except OSError as fault:
         raise CannotOpen(f"{path}: {fault.strerror}", "Check path and permissions") from fault
     except EvidenceError as fault:
         return {"says": fault.message}
+    signers = [f"{s.name} (key {s.key_id.hex()})" for s in note.signatures]
     return {
-        "origin": note.origin, "lines": note.size, "root": note.root.hex(),
-        "key_id": note.key_id.hex(),
+        "origin": note.origin, "lines": note.size, "root": note.root.hex(), "signers": signers,
         "says": f"checkpoint of {note.origin}: {note.size} lines, root {note.root.hex()}, "
-        f"key {note.key_id.hex()}",
+        f"says to be signed by {', '.join(signers)}",
     }  # fmt: skip

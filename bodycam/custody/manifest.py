@@ -10,7 +10,8 @@ One JSON object beside the clip. It proves nothing by itself; the camera's signa
                     many pictures and sounds of it the clip holds (0 and 0: not in the clip);
                     `rest_v` and `rest_a` are its last samples (base64) where a later segment holds
                     the same moments once more and the clip shows those
-    clip        file name, sha256, bytes, and the boot time of its first moment
+    clip        file name, sha256, bytes, and the boot time of its first moment; the ONVIF SEIs
+                that were taken out of its first picture, and those put behind its last (base64)
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from .opened import OpenedSegment
 
 MANIFEST_VERSION = 1
 MAX_MANIFEST_BYTES = 512 * 1024 * 1024
+MAX_SEIS = 4
 
 
 def manifest_path(clip: Path) -> Path:
@@ -36,7 +38,8 @@ def manifest_path(clip: Path) -> Path:
     return clip.with_name(f"{clip.name}.evidence.json")
 
 
-def _text(raw: bytes) -> str:
+def to_base64(raw: bytes) -> str:
+    """As the manifest writes bytes."""
     return base64.b64encode(raw).decode("ascii")
 
 
@@ -58,8 +61,8 @@ class ManifestWriter:
     def begin_segment(self, segment: OpenedSegment) -> None:
         box = segment.head_box
         head = {
-            "record": box.record.decode(), "signature": _text(box.signature),
-            "certificates": [_text(der) for der in box.certificates],
+            "record": box.record.decode(), "signature": to_base64(box.signature),
+            "certificates": [to_base64(der) for der in box.certificates],
         }  # fmt: skip
         start = {
             "head": head, "kid": segment.init.kid.hex(), "salt": segment.salt.hex(),
@@ -80,12 +83,12 @@ class ManifestWriter:
     ) -> None:
         """One FRAG or END record, and how much of it the clip holds."""
         entry: dict[str, Any] = {
-            "record": box.record.decode(), "signature": _text(box.signature),
+            "record": box.record.decode(), "signature": to_base64(box.signature),
             "pictures": pictures, "sounds": sounds,
         }  # fmt: skip
         if rest_v or rest_a:
-            entry["rest_v"] = [_text(data) for data in rest_v]
-            entry["rest_a"] = [_text(data) for data in rest_a]
+            entry["rest_v"] = [to_base64(data) for data in rest_v]
+            entry["rest_a"] = [to_base64(data) for data in rest_a]
         comma = "," if self._records else ""
         self._file.write(f"{comma}\n{json.dumps(entry)}")
         self._records += 1
@@ -138,6 +141,8 @@ class ClipEntry(msgspec.Struct, frozen=True):
     sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
     bytes: int
     origin_ns: int
+    sei_dropped: Annotated[list[Base64], msgspec.Meta(max_length=MAX_SEIS)] = []
+    sei_appended: Annotated[list[Base64], msgspec.Meta(max_length=MAX_SEIS)] = []
 
 
 class Manifest(msgspec.Struct, frozen=True):

@@ -12,13 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from ..errors import CannotOpen, EvidenceError
 from ..formats import cenc, mp4, mp4read
-from ..formats.keywrap import unwrap
 from ..formats.records import SignatureBox, read_payload
 from .fields import FragFields, HeadFields, read_fields
+from .openingkey import OpeningKey
 from .segmentwalk import Sealed, SegmentBytes, walk
 
 MAX_FRAGMENT_BYTES = 256 * 1024 * 1024
@@ -47,16 +45,16 @@ class PlainFragment:
 class OpenedSegment:
     """One segment file and its content key. Raises CannotOpen if the key does not fit."""
 
-    def __init__(self, path: Path, private: ec.EllipticCurvePrivateKey) -> None:
+    def __init__(self, path: Path, key: OpeningKey) -> None:
         self.path = path
         self._data = SegmentBytes(path)
         try:
-            self._open(private)
+            self._open(key)
         except BaseException:
             self._data.close()
             raise
 
-    def _open(self, private: ec.EllipticCurvePrivateKey) -> None:
+    def _open(self, key: OpeningKey) -> None:
         first = next(iter(walk(self._data)), None)
         moov = first.box("moov") if isinstance(first, Sealed) else None
         if not isinstance(first, Sealed) or moov is None:
@@ -69,7 +67,7 @@ class OpenedSegment:
         self.init = mp4read.read_init(self._data.read(moov.start, moov.end - moov.start))
         name = f"{head.rec}/{head.seg}"
         try:
-            self._key = unwrap(self.init.wrapped, private, self.init.kid, name)
+            self._key = key.open(self.init, name)
         except CannotOpen as fault:
             raise CannotOpen(f"{self.path}: {fault.message}", fault.next_step) from fault
         self.salt = cenc.plain_salt(self._key, self.init.kid)

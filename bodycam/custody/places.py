@@ -9,6 +9,8 @@ from pathlib import Path
 from ..eventlog import CHECKPOINT_FILE, LOG_FILE
 from .findings import Check, Finding, Verdict
 
+CRL_FILE = Path("trust") / "crl.pem"
+
 
 @dataclass(slots=True)
 class Given:
@@ -20,6 +22,7 @@ class Given:
     log_evidence: list[Path | None] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     roots: list[Path] = field(default_factory=list)
+    crls: list[Path] = field(default_factory=list)
 
     def label(self, path: Path) -> str:
         """The path as a person reads it: relative to what was given."""
@@ -38,6 +41,11 @@ def find_places(paths: Sequence[Path]) -> Given:
         except OSError as fault:
             _unreadable(given, path, f"{fault.strerror}: check path and permissions")
     given.segments = list(dict.fromkeys(given.segments))
+    # The revocation list lies beside the evidence, so that it is there in ten years, too.
+    stores = {
+        path.resolve().parents[2] for path in given.segments if len(path.resolve().parents) > 2
+    }
+    given.crls = [found for s in sorted(stores) if (found := s / CRL_FILE).is_file()]
     return given
 
 

@@ -1,6 +1,7 @@
-"""One self-contained HTML page of a shift: verdict, timeline, recordings, findings, files.
+"""The report of a shift or a clip, as HTML or PDF: one page for everybody, then the particulars.
 
-Nothing is fetched from anywhere, everything is escaped, and it prints on paper.
+The first page says in plain language what is proven, what is wrong or missing, what is not known
+and when it was. Nothing is fetched from anywhere, everything is escaped.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from urllib.parse import quote
 
 from ..clock import NS, utc_text
 from ..eventlog import LOG_FILE
+from ..store import storage_error
+from .answers import answers, interval_of, interval_of_clip
 from .findings import Verdict
 from .hashing import file_sha256
 from .manifest import manifest_path
+from .pdf import write_pdf
 from .recordingcheck import RecordingReport
 from .shift import Recorded, Shift, place_cuts, read_shift
 from .summary import SENTENCES, interval, signer
@@ -23,6 +27,7 @@ from .timeline import legend, timeline
 from .verify import Report, numbered_checks
 
 _MAX_ROWS = 500
+_MAX_FRONT = 3
 # A shape for each verdict, so that no colour is needed to tell them apart.
 _BADGES = {
     Verdict.INTACT: '<circle cx="12" cy="12" r="10"/><path d="M7 12.5l3.5 3.5L17 9"/>',
@@ -32,21 +37,32 @@ _BADGES = {
     Verdict.UNREADABLE: '<rect x="3" y="3" width="18" height="18"/><path d="M7 12h10"/>',
     Verdict.ALTERED: '<path d="M12 1.5L23 21.5H1z"/><path d="M9 12l6 6M15 12l-6 6"/>',
 }
+_COLOURS = {
+    Verdict.INTACT: "#0b3d6e", Verdict.INCOMPLETE: "#5c4500", Verdict.UNTRUSTED: "#26303b",
+    Verdict.UNREADABLE: "#26303b", Verdict.ALTERED: "#7c2410",
+}  # fmt: skip
 
 
 def write_report(
     store_root: Path, report: Report, out_path: Path, clips: Sequence[Path] = ()
 ) -> None:
-    """Write the page for a store and what `verify_paths` said of it.
+    """Write the page for a store or a clip and what verification said of it.
 
-    Clips are linked relative to the page, with their manifests where there are some.
+    A name that ends in `.pdf` gives PDF, any other HTML. Clips are linked relative to the page,
+    with their manifests where there are some. Raises CannotOpen where PDF needs WeasyPrint.
     """
     log = store_root / "log" / LOG_FILE
     shift = read_shift(log if log.is_file() else store_root / LOG_FILE)
     ends = {r.recording: end for r in report.recordings if (end := _last_ns(r)) is not None}
     place_cuts(shift, ends)
     page = _page(store_root, report, shift, out_path, clips)
-    out_path.write_text(page, encoding="utf-8")
+    if out_path.suffix.lower() == ".pdf":
+        write_pdf(page, out_path)
+        return
+    try:
+        out_path.write_text(page, encoding="utf-8")
+    except OSError as fault:
+        raise storage_error(fault, out_path) from fault
 
 
 def _last_ns(recording: RecordingReport) -> int | None:
@@ -57,14 +73,13 @@ def _last_ns(recording: RecordingReport) -> int | None:
 def _page(
     store_root: Path, report: Report, shift: Shift, out_path: Path, clips: Sequence[Path]
 ) -> str:
-    device = shift.device or next((r.device for r in report.recordings), "") or "unknown camera"
+    devices = [shift.device, *(r.device for r in report.recordings)]
+    devices += [report.clip.device] if report.clip else []
+    device = next((name for name in devices if name), "unknown camera")
     style = resources.files(__package__).joinpath("report.css").read_text(encoding="utf-8")
     body = [
-        _header(device, report, shift),
-        (
-            f"<section><h2>The shift</h2>{timeline(shift)}{legend() if shift.lines else ''}"
-            f"{'' if shift.lines else '<p>There is no event log.</p>'}</section>"
-        ),
+        f'<div class="front">{_header(device, report, shift)}{_answers(report)}',
+        f"{_timeline(report, shift)}{_times(report)}</div>",
         _recordings(report, shift),
         _clips(clips, out_path),
         _findings(report),
@@ -77,26 +92,75 @@ def _page(
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
         "style-src 'unsafe-inline'; img-src data:\">"
-        f"<title>{escape(device)}: shift report</title>\n<style>\n{style}</style></head>\n"
+        f"<title>{escape(device)}: verification report</title>\n<style>\n{style}</style></head>\n"
         f"<body><main>\n{''.join(body)}\n</main></body></html>\n"
     )
 
 
 def _header(device: str, report: Report, shift: Shift) -> str:
     verdict = report.verdict
-    when = f"{utc_text(shift.from_ns)} to {utc_text(shift.to_ns)}" if shift.lines else "unknown"
     clock = (
         f"clock: {escape(shift.clock)}, \u00b1{shift.unc_ms} ms"
         if shift.clock not in ("", "none")
         else "the clock was not set: times of day are not known"
     )
+    when = (
+        f'<p class="when">{utc_text(shift.from_ns)} to {utc_text(shift.to_ns)} '
+        f'<span class="soft">({clock})</span></p>'
+        if shift.lines
+        else ""
+    )
     return (
-        f'<header><p class="over">Body-worn camera, shift report</p><h1>{escape(device)}</h1>'
-        f'<p class="when">{when} <span class="soft">({clock})</span></p></header>'
-        f'<section class="verdict {verdict.value}"><svg viewBox="0 0 24 24" aria-hidden="true">'
-        f'{_BADGES[verdict]}</svg><div><p class="word">{verdict.value.upper()}</p>'
+        f'<header><p class="over">Body-worn camera, verification report</p><h1>{escape(device)}</h1>'
+        f"{when}</header>"
+        f'<section class="verdict {verdict.value}">{_shape(verdict)}<div><p class="word">{verdict.value.upper()}</p>'
         f"<p>{SENTENCES[verdict]}</p></div></section>"
     )
+
+
+def _answers(report: Report) -> str:
+    told = answers(report)
+    return "".join((
+        '<div class="answers">',
+        _list("What is proven", told.proven, "Nothing."),
+        _list("What is wrong or missing", told.wrong, "Nothing that these checks can find."),
+        _list(
+            "What is not known", told.not_known,
+            "Nothing more than what no verification can tell: whether the camera was honest.",
+        ),
+        "</div>",
+    ))  # fmt: skip
+
+
+def _list(title: str, lines: Sequence[str], otherwise: str) -> str:
+    items = "".join(f"<li>{escape(line[:1].upper() + line[1:])}</li>" for line in lines)
+    held = f"<ul>{items}</ul>" if lines else f"<p>{otherwise}</p>"
+    return f"<section><h2>{title}</h2>{held}</section>"
+
+
+def _timeline(report: Report, shift: Shift) -> str:
+    if not shift.lines:
+        return "" if report.clip else "<section><p>There is no event log.</p></section>"
+    return f"<section><h2>The shift</h2>{timeline(shift)}{legend()}</section>"
+
+
+def _times(report: Report) -> str:
+    found = [interval_of(recording) for recording in report.recordings]
+    found += [interval_of_clip(report.clip)] if report.clip else []
+    if not found:
+        return ""
+    rows = [
+        (f"<code>{escape(one.what)}</code>", _between(one.begin), _between(one.end),
+         escape(one.reason))
+        for one in found[:_MAX_FRONT]
+    ]  # fmt: skip
+    more = f"<p>And {len(found) - _MAX_FRONT} more.</p>" if len(found) > _MAX_FRONT else ""
+    head = ("Recording", "It began between (UTC)", "It ended between (UTC)", "Why no closer")
+    return f"<section><h2>When it was</h2>{_table(head, rows)}{more}</section>"
+
+
+def _between(moments: tuple[str, str] | None) -> str:
+    return "not known" if moments is None else f"{moments[0]} and {moments[1]}"
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]], kind: str = "") -> str:
@@ -186,9 +250,15 @@ def _ended(found: RecordingReport | None) -> str:
 
 
 def _badge(verdict: Verdict) -> str:
+    return f'<span class="badge {verdict.value}">{_shape(verdict)}{verdict.value}</span>'
+
+
+def _shape(verdict: Verdict) -> str:
+    # Attributes, not style: what makes PDF applies no style of the page to a drawing.
     return (
-        f'<span class="badge {verdict.value}"><svg viewBox="0 0 24 24" aria-hidden="true">'
-        f"{_BADGES[verdict]}</svg>{verdict.value}</span>"
+        f'<svg viewBox="0 0 24 24" width="17" height="17" aria-hidden="true" fill="none" '
+        f'stroke="{_COLOURS[verdict]}" stroke-width="2.2" stroke-linecap="round" '
+        f'stroke-linejoin="round">{_BADGES[verdict]}</svg>'
     )
 
 

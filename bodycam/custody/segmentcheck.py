@@ -6,9 +6,9 @@ from collections import deque
 from concurrent.futures import Future
 from pathlib import Path
 
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ..certificates import Trust, TrustPolicy
 from ..errors import CannotOpen, EvidenceError
 from ..formats.boxes import Box
 from ..formats.records import NO_PREVIOUS, SignatureBox, payload_hash, read_payload
@@ -17,7 +17,7 @@ from .fields import EndFields, FragFields, HeadFields, read_fields
 from .findings import Check, Findings, Verdict
 from .fragmentcheck import FragmentCheck
 from .hashing import RangeHasher
-from .headcheck import check_head, check_moov
+from .headcheck import check_head, check_moov, judge_signer
 from .progress import Progress, no_progress
 from .segmentend import SegmentEnd
 from .segmentfacts import Closing, SegmentFacts
@@ -28,7 +28,7 @@ _AHEAD = 6
 
 def check_segment(
     path: Path,
-    root: x509.Certificate | None,
+    policy: TrustPolicy,
     hasher: RangeHasher,
     closing: Closing | None = None,
     progress: Progress = no_progress,
@@ -43,7 +43,7 @@ def check_segment(
     try:
         with SegmentBytes(path) as data:
             facts.size = data.size
-            _SegmentCheck(data, root, closing, findings, facts).run(hasher, progress)
+            _SegmentCheck(data, policy, closing, findings, facts).run(hasher, progress)
     except CannotOpen as fault:
         findings.add(Check.CONTAINER, Verdict.UNREADABLE, "", str(fault))
     facts.findings, facts.more_findings = findings.done(), findings.more
@@ -56,13 +56,13 @@ class _SegmentCheck:
     def __init__(
         self,
         data: SegmentBytes,
-        root: x509.Certificate | None,
+        policy: TrustPolicy,
         closing: Closing | None,
         findings: Findings,
         facts: SegmentFacts,
     ) -> None:
         self._data = data
-        self._root = root
+        self._policy = policy
         self._found = findings
         self._facts = facts
         self._key: ec.EllipticCurvePublicKey | None = None
@@ -98,6 +98,10 @@ class _SegmentCheck:
         self._end.judge(tail, self._n)
         if self._prev is None:
             self._facts.last_box = NO_PREVIOUS
+        last = self._facts.last
+        if last is not None and self._facts.signer.trust is Trust.TRUSTED:
+            # A certificate may expire, or be revoked, between the first fragment and the last.
+            judge_signer(last, self._facts, self._policy, self._found, _place_of(last))
 
     # -- one signature box ------------------------------------------------------------------
 
@@ -230,7 +234,7 @@ class _SegmentCheck:
             if facts.head is None:
                 facts.head = fields
                 moov = unit.box("moov")
-                check_head(fields, facts, self._root, self._found)
+                check_head(fields, facts, self._policy, self._found)
                 if moov is not None and good:
                     check_moov(self._bytes_of(moov), self._found)
             return

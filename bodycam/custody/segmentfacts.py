@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..certificates import ChainVerdict, Trust
 from ..clock import utc_text
-from ..signing import ChainVerdict, Trust
 from .fields import FragFields, HeadFields, Utc
 from .findings import Finding, Verdict, worst
 
@@ -107,8 +107,7 @@ class SegmentFacts:
             "device": head.dev if head else None, "recording": head.rec if head else None,
             "segment": head.seg if head else None, "boot": head.boot if head else None,
             "firmware": head.fw if head else None,
-            "signer": {"trust": self.signer.trust.value, "device": self.signer.device,
-                       "detail": self.signer.detail},
+            "signer": self.signer.as_json(),
             "fragments": self.fragments, "pictures": self.pictures, "sounds": self.sounds,
             "dropped": self.dropped, "muted": self.muted, "ended": self.ended,
             "reason": self.reason or None, "last_box": self.last_box or None,

@@ -29,6 +29,8 @@ from ..formats.records import (
 
 MAX_INDEX_BYTES = 1024 * 1024
 SCAN_BYTES = 1024 * 1024
+# A file of nothing but signature boxes, or of their marks, must not keep a verifier for hours.
+MAX_BREAKS = 1000
 _HEADER_BYTES = 32
 _WINDOW_BYTES = 8192
 _MARK = SIGNATURE_UUID.bytes
@@ -155,13 +157,17 @@ class SegmentBytes:
 def walk(data: SegmentBytes) -> Iterator[Sealed | Tail]:
     """Every signature box in order, then the tail if bytes are left."""
     at = index = 0
+    search = _Search(data)
     while at < data.size or index == 0:
         try:
             unit = _next(data, at, index)
+            search.count(unit)
         except _Broken as broken:
-            found = _resume(data, at, index, str(broken))
+            found = search.resume(at, index, str(broken))
             if found is None:
-                yield Tail(at, data.size - at, str(broken), broken.out_of_place)
+                given_up = search.given_up
+                text = f"more than {MAX_BREAKS} breaks" if given_up else str(broken)
+                yield Tail(at, data.size - at, text, broken.out_of_place or given_up)
                 return
             unit = found
         yield unit
@@ -219,17 +225,34 @@ def _is_ours(found: Box) -> bool:
     return found.kind in _KNOWN
 
 
-def _resume(data: SegmentBytes, start: int, index: int, why: str) -> Sealed | None:
-    """The next signature box that is all there, wherever it stands behind `start`."""
-    at = start + 8
-    while (mark := data.find(_MARK, at)) >= 0:
-        body = mark + len(_MARK)
-        end = body + _payload_length(data.read(body, MAX_PAYLOAD_BYTES))
-        if end > body:
-            payload = data.read(body, end - body)
-            return Sealed(index, start, mark - 8, end, payload, (), why)
-        at = mark + 1
-    return None
+class _Search:
+    """Goes on behind a break, at the next signature box that is all there, wherever it stands."""
+
+    def __init__(self, data: SegmentBytes) -> None:
+        self._data = data
+        self._breaks = 0
+
+    @property
+    def given_up(self) -> bool:
+        return self._breaks > MAX_BREAKS
+
+    def count(self, unit: Sealed) -> None:
+        """A signature box that covers nothing: END once, else a waste of time."""
+        self._breaks += not unit.boxes
+        if self.given_up:
+            raise _Broken(f"more than {MAX_BREAKS} breaks", out_of_place=True)
+
+    def resume(self, start: int, index: int, why: str) -> Sealed | None:
+        data, at = self._data, start + 8
+        while not self.given_up and (mark := data.find(_MARK, at)) >= 0:
+            self._breaks += 1
+            body = mark + len(_MARK)
+            end = body + _payload_length(data.read(body, MAX_PAYLOAD_BYTES))
+            if end > body:
+                payload = data.read(body, end - body)
+                return Sealed(index, start, mark - 8, end, payload, (), why)
+            at = mark + 1
+        return None
 
 
 def _payload_length(raw: bytes) -> int:

@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 from ..clock import NS, utc_from_text
 from ..errors import EvidenceError
 from ..formats.logline import decode_line
-from .logcheck import raw_lines
+from .logfacts import raw_lines
 
 MAX_EVENTS = 500_000
 

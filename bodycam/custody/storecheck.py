@@ -7,7 +7,7 @@ from typing import Any
 
 from ..clock import MS
 from .findings import Check, Finding, Findings
-from .logcheck import LogFacts, SegmentEntry
+from .logfacts import LogAnswer, LogFacts, SegmentEntry
 from .segmentfacts import SegmentFacts
 
 
@@ -28,8 +28,17 @@ def check_store(
     for file, facts in files.items():
         if file not in log.segments:
             _unknown(found, log, file, facts)
+        _same_camera(found, log, file, facts)
     _list_gaps(found, log)
     return found.done()
+
+
+def _same_camera(found: Findings, log: LogFacts, file: str, facts: SegmentFacts) -> None:
+    camera = log.device or log.origin.rpartition("/")[2]
+    if facts.head is None or camera in ("", facts.head.dev):
+        return
+    log.answer(LogAnswer.SPLICED)
+    found.altered(Check.LOG_STORE, file, f"is of camera {facts.head.dev}, the log is of {camera}")
 
 
 def _missing(found: Findings, entry: SegmentEntry) -> None:
@@ -52,7 +61,12 @@ def _compare(found: Findings, entry: SegmentEntry, facts: SegmentFacts) -> None:
         return
     did = "closed" if entry.closing else "found"
     line = f"the log (line {known.line})"
-    if facts.size < known.size:
+    if facts.ended and known.last and facts.last_box != known.last:
+        # Its own END, but another one: written anew, not cut, whatever its size.
+        found.altered(
+            Check.LOG_STORE, entry.file, f"does not end with the record that {line} names"
+        )
+    elif facts.size < known.size:
         found.incomplete(
             Check.LOG_STORE, entry.file,
             f"has {facts.size} bytes, {line} {did} it at {known.size} with {known.frags} "

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..certificates import Trust
 from ..clock import NS, utc_text
-from ..signing import Trust
 from .clipfacts import ClipFacts
 from .findings import Finding, Verdict
 from .recordingcheck import RecordingReport
@@ -18,10 +18,15 @@ SENTENCES = {
     Verdict.ALTERED: "Something was changed, removed or put in after it was recorded.",
 }
 
+_ONVIF_INTACT = "Each picture that is judged is one that a trusted camera signed."
+
 
 def text(report: Report) -> str:
     """The report for people, a few lines a recording."""
-    lines = [f"{report.verdict.value.upper()}: {SENTENCES[report.verdict]}", ""]
+    sentence = SENTENCES[report.verdict]
+    if report.verdict is Verdict.INTACT and report.onvif is not None and report.clip is None:
+        sentence = _ONVIF_INTACT
+    lines = [f"{report.verdict.value.upper()}: {sentence}", ""]
     for recording in report.recordings:
         lines += _recording(recording)
     for log in report.logs:
@@ -33,9 +38,14 @@ def text(report: Report) -> str:
         lines += [
             f"Event log {log.path.name}: {log.verdict.value}",
             f"  {log.lines} lines from {log.first_utc} to {log.last_utc}, {signed}",
+            *(f"  {v.by} saw {v.lines} lines at {v.at}" for v in log.vouched_by),
         ]
+        if log.answers:
+            lines.append(f"  what was done to it: {', '.join(a.value for a in log.answers)}")
     if report.clip is not None:
         lines += _clip(report.clip)
+    if report.onvif is not None:
+        lines.append(f"ONVIF Media Signing: {report.onvif}")
     lines += _section("What is wrong or missing:", report.findings)
     if report.not_known:
         lines += [

@@ -14,17 +14,25 @@ _LANE, _BAR = 34, 20
 _TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200)
 _MAX_DRAWN = 2000
 
-DEFS = """<defs>
-<pattern id="pre" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
-<rect width="7" height="7" fill="#cfe3f5"/><rect width="2.4" height="7" fill="#0b5394"/></pattern>
-<pattern id="tail" width="6" height="6" patternUnits="userSpaceOnUse">
-<rect width="6" height="6" fill="#cfe3f5"/><circle cx="3" cy="3" r="1.4" fill="#0b5394"/></pattern>
-<pattern id="gap" width="6" height="6" patternUnits="userSpaceOnUse">
+# Inside each drawing: what makes PDF applies no style of the page to it, and no other drawing's.
+_STYLE = """<style>
+.lane { font: 13px "DejaVu Sans", sans-serif; fill: #16202b; }
+.tick { font: 11.5px "DejaVu Sans", sans-serif; fill: #16202b; } .tick.soft { fill: #566270; }
+.inbar { font: 12px "DejaVu Sans", sans-serif; font-weight: bold; }
+.axis { stroke: #374151; } .grid, .rule { stroke: #e3e7eb; }
+</style>"""
+_PATTERNS = {
+    "pre": """<pattern id="{id}" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+<rect width="7" height="7" fill="#cfe3f5"/><rect width="2.4" height="7" fill="#0b5394"/></pattern>""",
+    "tail": """<pattern id="{id}" width="6" height="6" patternUnits="userSpaceOnUse">
+<rect width="6" height="6" fill="#cfe3f5"/><circle cx="3" cy="3" r="1.4" fill="#0b5394"/></pattern>""",
+    "gap": """<pattern id="{id}" width="6" height="6" patternUnits="userSpaceOnUse">
 <rect width="6" height="6" fill="#fff"/><path d="M0 0L6 6M6 0L0 6" stroke="#9a3412" stroke-width="1.1"/>
-</pattern>
-<pattern id="quiet" width="5" height="5" patternUnits="userSpaceOnUse">
+</pattern>""",
+    "quiet": """<pattern id="{id}" width="5" height="5" patternUnits="userSpaceOnUse">
 <rect width="5" height="5" fill="#f3ecd8"/><path d="M0 2.5H5" stroke="#7a5c00" stroke-width="1.2"/>
-</pattern></defs>"""
+</pattern>""",
+}
 
 _FILLS = {
     "on": ("#e7e9ec", "#6b7280"), "ready": ("#d3dbe3", "#4b5563"), "switch": ("#1f2937", "#111827"),
@@ -69,7 +77,8 @@ def timeline(shift: Shift) -> str:
             f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="Timeline of the shift" '
             f'xmlns="http://www.w3.org/2000/svg">'
         ),
-        DEFS,
+        _STYLE,
+        "<defs>" + "\n".join(p.format(id=name) for name, p in _PATTERNS.items()) + "</defs>",
         *_axis(scale, shift.from_ns, height - 34),
     ]
     for i, (name, shapes) in enumerate(lanes):
@@ -112,7 +121,7 @@ def _recordings(scale: _Scale, shift: Shift) -> list[str]:
             if kind == "rec":
                 middle = (scale.x(from_ns) + scale.x(to_ns)) / 2
                 shapes.append(
-                    f'<text class="inbar" x="{middle:.1f}" y="14" text-anchor="middle">{number}</text>'
+                    f'<text class="inbar" fill="#fff" x="{middle:.1f}" y="14" text-anchor="middle">{number}</text>'
                 )
     return shapes
 
@@ -180,14 +189,22 @@ def legend() -> str:
         ("marker", "marker"), ("fault", "fault"), ("notice", "notice"), ("clock", "clock stepped"),
         ("end", "orderly end"),
     )  # fmt: skip
-    items = [
-        f'<span class="key"><svg width="26" height="16" aria-hidden="true"><rect x="1" y="2" width="24" '
-        f'height="12" fill="{_FILLS[kind][0]}" stroke="{_FILLS[kind][1]}"/></svg>{words}</span>'
-        for kind, words in bars
-    ]
+    items = [f'<span class="key">{_swatch(*_FILLS[kind])}{words}</span>' for kind, words in bars]
     items += [
         f'<span class="key"><svg width="22" height="20" aria-hidden="true">'
         f'<g transform="translate(11 0)">{_SHAPES[kind]}</g></svg>{words}</span>'
         for kind, words in marks
     ]
     return f'<div class="legend">{"".join(items)}</div>'
+
+
+def _swatch(fill: str, stroke: str) -> str:
+    name = fill.removeprefix("url(#").removesuffix(")")
+    defs = ""
+    if name in _PATTERNS:
+        defs = f"<defs>{_PATTERNS[name].format(id=f'key-{name}')}</defs>"
+        fill = f"url(#key-{name})"
+    return (
+        f'<svg width="26" height="16" aria-hidden="true">{defs}<rect x="1" y="2" width="24" '
+        f'height="12" fill="{fill}" stroke="{stroke}"/></svg>'
+    )

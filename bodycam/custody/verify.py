@@ -5,8 +5,9 @@ A segment, by itself:
  1. Container: exactly `ftyp moov uuid(HEAD) { prft moof mdat uuid(FRAG) }* uuid(END)`, no other
     box, nothing behind END. Bytes after the last whole signature box are a torn tail.
  2. Signature box: version and flags 0, and it ends exactly where its fields say.
- 3. Certificate: the chain in HEAD leads to the root that was given, was valid at signing, and its
-    leaf is for digital signatures. An answer of its own: altered and not trusted differ.
+ 3. Certificate: the chain in HEAD leads to the root that was given, was valid and not revoked at
+    signing, and its leaf is for signing evidence. An answer of its own: altered and not trusted
+    differ. What became of the certificates since changes no verdict; it is said.
  4. Signature: of every record, by the leaf's key, before its JSON is parsed.
  5. Chain: records are numbered from 0 without holes and each names the hash of the box before it.
  6. Bytes: each record covers exactly the bytes since the box before it, and their SHA-256 is its.
@@ -26,14 +27,20 @@ Across the segments of a recording:
 The log:
 
 12. Lines: each in its own checksum, numbered without holes, each naming the hash of the one before.
-13. Root: the checkpoint's signature holds, and its root and every root that a signed record names
-    are the Merkle roots of that many lines. Lines that nothing signed stands for are named.
+13. Root: the checkpoint's signature holds; its root, every root that a signed record names, and
+    every checkpoint that a witness holds are the Merkle roots of that many lines. A shorter log
+    was cut or rolled back, another root is a second history. Lines nobody signed for are named.
 14. Store: a segment that the log opened is there and ends as the log says; none is there that the
     log does not know; gaps that the log tells of are listed.
 
 An exported clip, with its manifest (`manifest`):
 
 15. Clip: its samples, fragment by fragment, are those whose hash the camera signed.
+
+A video without its manifest:
+
+16. ONVIF: the slices of each GOP are those that the signed SEI behind it lists, and it links to the
+    GOP before. A manifest proves more: with one, the ONVIF verdict is only shown.
 
 Verdicts, worst first: altered (exit 4), unreadable (6), untrusted (5), incomplete (3), intact (0).
 """
@@ -46,20 +53,28 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from ..errors import EvidenceError, ExitCode
-from ..signing import Trust, public_key_of
+from ..certificates import Trust, TrustPolicy
+from ..errors import CannotOpen, ExitCode
+from ..revocation import load_crls
 from .clipfacts import ClipFacts
 from .findings import Finding, Verdict, worst
 from .hashing import RangeHasher
-from .logcheck import LogCheck, LogFacts, key_id
+from .logcheck import LogCheck
+from .logfacts import LogFacts
+from .logroots import LogRootCheck, OutsideWord, SignedHead
+from .onvifcheck import OnvifReport
 from .places import Given, find_places
 from .progress import Progress, no_progress
 from .recordingcheck import RecordingCheck, RecordingReport, check_continuations
 from .segmentcheck import check_segment
 from .segmentfacts import Closing, SegmentFacts
 from .storecheck import check_store
+
+_NOBODY = OutsideWord()
+
+
+REPORT_VERSION = 1
 
 
 def numbered_checks() -> list[tuple[int, str]]:
@@ -84,6 +99,7 @@ class Report:
     findings: tuple[Finding, ...]
     not_known: tuple[str, ...]
     clip: ClipFacts | None = None
+    onvif: OnvifReport | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -100,30 +116,42 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """One JSON object, as `bodycam verify --json` prints it."""
         return {
-            "verdict": self.verdict.value, "exit_code": int(self.exit_code),
+            "version": REPORT_VERSION, "verdict": self.verdict.value,
+            "exit_code": int(self.exit_code),
             "checks": [{"n": n, "text": text} for n, text in numbered_checks()],
             "recordings": [recording.as_json() for recording in self.recordings],
             "logs": [log.as_json() for log in self.logs],
             "findings": [finding.as_json() for finding in self.findings],
             "clip": self.clip.as_json() if self.clip else None,
+            "onvif": self.onvif.as_json() if self.onvif else None,
             "not_known": list(self.not_known),
         }  # fmt: skip
 
 
 def verify_paths(
-    paths: Sequence[Path], root: x509.Certificate | None, progress: Progress = no_progress
+    paths: Sequence[Path],
+    root: x509.Certificate | None,
+    progress: Progress = no_progress,
+    *,
+    crls: Sequence[Path] = (),
+    now_utc_ns: int | None = None,
+    outside: OutsideWord = _NOBODY,
 ) -> Report:
     """Verify segment files, recording folders, logs and stores, in any mixture.
 
-    Never raises for what is in the files: after a finding the rest is still judged.
+    `now_utc_ns` is the time at which certificates are judged besides that of signing; `outside` is
+    what others hold of the logs. Never raises
+    for what is in the files: after a finding the rest is still judged. Raises CannotOpen if one of
+    `crls` is no revocation list.
     """
     given = find_places(paths)
+    policy, notes = trust_policy(root, crls, given.crls, now_utc_ns)
     logs = [LogCheck(path, label) for path, label in given.logs]
     for log in logs:
         log.read_lines()
-    segments = _check_segments(given, logs, root, progress)
+    segments = _check_segments(given, logs, policy, progress)
     recordings = _check_recordings(given, segments, logs)
-    _check_log_statements(logs, segments)
+    _check_log_statements(logs, segments, policy, outside)
     findings = [
         *given.findings,
         *(f for recording in recordings for f in recording.all_findings),
@@ -140,14 +168,33 @@ def verify_paths(
             findings += check_store(log.facts, files, given.label(evidence))
     return Report(
         tuple(recordings), tuple(log.facts for log in logs), tuple(findings),
-        tuple(_not_known(recordings, [log.facts for log in logs], root)),
+        (*notes, *_not_known(recordings, [log.facts for log in logs], root)),
     )  # fmt: skip
+
+
+def trust_policy(
+    root: x509.Certificate | None,
+    crls: Sequence[Path],
+    found: Sequence[Path],
+    now_utc_ns: int | None,
+) -> tuple[TrustPolicy, list[str]]:
+    """The policy with the lists that were named and those found beside evidence, and what of the
+    latter cannot be read: anybody could have put them there.
+    """
+    lists = [crl for path in crls for crl in load_crls(path)]
+    notes = []
+    for path in found:
+        try:
+            lists += load_crls(path)
+        except CannotOpen as fault:
+            notes.append(f"what the revocation list beside the evidence says: {fault}")
+    return TrustPolicy(root, lists, now_utc_ns), notes
 
 
 def _check_segments(
     given: Given,
     logs: Sequence[LogCheck],
-    root: x509.Certificate | None,
+    policy: TrustPolicy,
     progress: Progress,
 ) -> list[SegmentFacts]:
     closings = _closings(logs)
@@ -156,7 +203,7 @@ def _check_segments(
     with RangeHasher() as hasher:
         for path, size in zip(given.segments, sizes, strict=True):
             facts = check_segment(
-                path, root, hasher, closings.get(path.name), _shifted(progress, done, total),
+                path, policy, hasher, closings.get(path.name), _shifted(progress, done, total),
                 given.label(path),
             )  # fmt: skip
             checked.append(facts)
@@ -213,35 +260,31 @@ def _when(report: RecordingReport) -> tuple[int, str]:
     return (held[0].utc_from_ns or 0 if held else 0, report.recording)
 
 
-def _check_log_statements(logs: Sequence[LogCheck], segments: Sequence[SegmentFacts]) -> None:
-    keys: dict[bytes, tuple[ec.EllipticCurvePublicKey, bool]] = {}
-    heads: dict[int, tuple[str, str, bool]] = {}
-    for segment in segments:
-        trusted = segment.signer.trust is Trust.TRUSTED
-        if segment.certificates:
-            _note_key(keys, segment.certificates[0], trusted=trusted)
-        for size, (root, place) in segment.heads.items():
-            # One statement a size suffices, a trusted one first; two that differ are both asked.
-            known = heads.get(size)
-            where = f"{segment.name}, {place}"
-            if known is None or known[0] == root:
-                heads[size] = (root, where, trusted or (known[2] if known else False))
-            else:
-                heads[size] = (root, f"{where} (against {known[1]})", False)
-    for log in logs:
-        log.check_statements(keys, heads)
-
-
-def _note_key(
-    keys: dict[bytes, tuple[ec.EllipticCurvePublicKey, bool]], der: bytes, *, trusted: bool
+def _check_log_statements(
+    logs: Sequence[LogCheck],
+    segments: Sequence[SegmentFacts],
+    policy: TrustPolicy,
+    outside: OutsideWord,
 ) -> None:
-    try:
-        key = public_key_of(der)
-    except EvidenceError:
-        return  # the segment's own finding says so
-    known = keys.get(key_id(key))
-    if known is None or trusted:
-        keys[key_id(key)] = (key, trusted)
+    for log in logs:
+        heads, chains = [], []
+        for segment in segments:
+            # Several cameras may be given at once: each segment speaks of its own camera's log.
+            if len(logs) > 1 and segment.head and segment.head.dev != _camera_of(log):
+                continue
+            if segment.certificates:
+                chains.append(segment.certificates)
+            trusted = segment.signer.trust is Trust.TRUSTED
+            heads += [
+                SignedHead(size, root, f"{segment.name}, {place}", trusted)
+                for size, (root, place) in segment.heads.items()
+            ]
+        LogRootCheck(log, chains, heads, policy, outside).run()
+
+
+def _camera_of(log: LogCheck) -> str:
+    names = [entry.file for entry in log.facts.segments.values()]
+    return log.facts.device or (Path(names[0]).name.partition("_")[0] if names else "")
 
 
 def _not_known(
@@ -257,10 +300,17 @@ def _not_known(
         )
     if any(s.clock_source == "none" for r in recordings for s in r.held):
         notes.append("the time of day: the camera's clock was not set; only durations hold")
+    signers = [s.signer for r in recordings for s in r.segments]
+    notes += dict.fromkeys(note for signer in signers for note in signer.not_known)
     notes += [
         f"what the camera did after {log.last_utc}: the log ends without a shutdown"
         for log in logs
-        if log.lines and log.last_ev != "shutdown"
+        if log.lines and not log.last_ev.startswith(("shutdown", "custody."))
+    ]
+    notes += [
+        f"what {log.stamps_not_read} time stamps over the log say: no TSA was given (--tsa-root)"
+        for log in logs
+        if log.stamps_not_read
     ]
     for recording in recordings:
         head = recording.segments[0].head if recording.segments else None

@@ -52,6 +52,22 @@ def thumbprint(key: ec.EllipticCurvePublicKey) -> str:
     return b64u(hashlib.sha256(text.encode()).digest())
 
 
+def licence(key: bytes, kid: bytes) -> bytes:
+    """What is wrapped: a W3C ClearKey licence for one content key."""
+    return json.dumps(
+        {"keys": [{"kty": "oct", "kid": b64u(kid), "k": b64u(key)}], "type": "temporary"},
+        separators=(",", ":"),
+    ).encode()
+
+
+def key_in_licence(text: bytes, kid: bytes) -> bytes:
+    """The content key with this id. Raises CannotOpen if the licence is for another one."""
+    keys = {b64u_bytes(k["kid"]): b64u_bytes(k["k"]) for k in json.loads(text)["keys"]}
+    if kid not in keys:
+        raise CannotOpen("the wrapped content key is for another segment")
+    return keys[kid]
+
+
 def _derive(shared: bytes) -> bytes:
     # RFC 7518, 4.6.2: AlgorithmID, empty PartyU and PartyV, key length in bits.
     info = struct.pack(">I", len(ALGORITHM)) + ALGORITHM.encode() + bytes(8)
@@ -64,15 +80,11 @@ def wrap(
     """A JWE that opens to the content key for any one of the recipients.
 
     `segment` ("<recording>/<number>") stands in its protected header and binds it to the segment;
-    the `aad` member would do so too, but Debian's `jose` 11 does not follow RFC 7516 there. Raises ValueError without recipients: a segment that
-    nobody can open must not be written.
+    the `aad` member would do so too, but Debian's `jose` 11 does not follow RFC 7516 there. Raises
+    ValueError without recipients: a segment that nobody can open must not be written.
     """
     if not recipients:
         raise ValueError("no recipients to wrap the content key to")
-    licence = json.dumps(
-        {"keys": [{"kty": "oct", "kid": b64u(kid), "k": b64u(key)}], "type": "temporary"},
-        separators=(",", ":"),
-    )
     cek = os.urandom(32)
     entries = []
     for recipient in recipients:
@@ -88,7 +100,7 @@ def wrap(
     header = json.dumps({"enc": "A256GCM", "segment": segment}, separators=(",", ":"))
     protected = b64u(header.encode())
     iv = os.urandom(12)
-    sealed = AESGCM(cek).encrypt(iv, licence.encode(), protected.encode())
+    sealed = AESGCM(cek).encrypt(iv, licence(key, kid), protected.encode())
     document = {
         "protected": protected, "recipients": entries, "iv": b64u(iv),
         "ciphertext": b64u(sealed[:-16]), "tag": b64u(sealed[-16:]),
@@ -125,19 +137,14 @@ def unwrap(jwe: bytes, private: ec.EllipticCurvePrivateKey, kid: bytes, segment:
         cek = aes_key_unwrap(
             _derive(private.exchange(ec.ECDH(), point)), b64u_bytes(entry["encrypted_key"])
         )
-        licence = json.loads(
-            AESGCM(cek).decrypt(
-                b64u_bytes(document["iv"]),
-                b64u_bytes(document["ciphertext"]) + b64u_bytes(document["tag"]),
-                str(document["protected"]).encode(),
-            )
+        opened = AESGCM(cek).decrypt(
+            b64u_bytes(document["iv"]),
+            b64u_bytes(document["ciphertext"]) + b64u_bytes(document["tag"]),
+            str(document["protected"]).encode(),
         )
-        keys = {b64u_bytes(k["kid"]): b64u_bytes(k["k"]) for k in licence["keys"]}
+        return key_in_licence(opened, kid)
     except (InvalidUnwrap, InvalidTag, KeyError, ValueError, TypeError, RecursionError) as fault:
         raise CannotOpen(f"the wrapped content key is damaged: {fault!r}") from fault
-    if kid not in keys:
-        raise CannotOpen("the wrapped content key is for another segment")
-    return keys[kid]
 
 
 def _parse(jwe: bytes) -> dict[str, Any]:

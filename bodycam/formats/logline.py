@@ -15,6 +15,9 @@ from ..errors import EvidenceError
 LOG_VERSION = 1
 MAX_LINE_BYTES = 16 * 1024
 GENESIS = "0" * 64
+_FIELDS = {
+    "seq": int, "boot": str, "boot_ns": int, "utc": str, "ev": str, "data": dict, "prev": str,
+}  # fmt: skip
 
 
 def encode_line(fields: dict[str, Any]) -> bytes:
@@ -41,7 +44,7 @@ def decode_line(line: bytes) -> dict[str, Any]:
         raise EvidenceError(f"line is not JSON: {fault}") from fault
     if not isinstance(fields, dict) or fields.get("v") != LOG_VERSION:
         raise EvidenceError("line has an unknown version")
-    for name, kind in (("seq", int), ("boot", str), ("boot_ns", int), ("ev", str), ("prev", str)):
+    for name, kind in _FIELDS.items():
         if not isinstance(fields.get(name), kind):
             raise EvidenceError(f"line lacks a proper '{name}'")
     return fields

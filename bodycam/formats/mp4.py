@@ -19,6 +19,7 @@ VIDEO_TIMESCALE = 90_000
 VIDEO_TRACK_ID = 1
 AUDIO_TRACK_ID = 2
 KEYWRAP_SYSTEM_ID = UUID("8f3f7d0c-52c1-4ef1-9a3b-6a0d3f5b1c77")
+HPKE_SYSTEM_ID = UUID("c1f0b9a4-6e57-4d33-8b0e-9d5a2e417f60")
 CLEARKEY_SYSTEM_ID = UUID("1077efec-c0b2-4d02-ace3-3c1e52e2fb4b")
 EPOCH_1904_S = 2_082_844_800
 _NTP_1900_S = 2_208_988_800
@@ -50,10 +51,14 @@ class TrackRun:
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """The key id of a segment and the system-specific boxes that carry the wrapped key."""
+    """The key id of a segment and the system-specific boxes that carry the wrapped key.
+
+    Empty where the camera does not wrap in that way.
+    """
 
     kid: bytes
     wrapped: bytes
+    hpke: bytes = b""
 
 
 def init_segment(
@@ -84,13 +89,15 @@ def init_segment(
 
 
 def _pssh(protection: Protection) -> list[bytes]:
-    # The second box has no data: it makes browsers fire `encrypted` (W3C "cenc" init data).
+    # The last box has no data: it makes browsers fire `encrypted` (W3C "cenc" init data).
     return [
         full_box("pssh", 1, 0, system.bytes, struct.pack(">I", 1), protection.kid,
                  struct.pack(">I", len(data)), data)
         for system, data in (
-            (KEYWRAP_SYSTEM_ID, protection.wrapped), (CLEARKEY_SYSTEM_ID, b""),
+            (KEYWRAP_SYSTEM_ID, protection.wrapped), (HPKE_SYSTEM_ID, protection.hpke),
+            (CLEARKEY_SYSTEM_ID, b""),
         )
+        if data or system == CLEARKEY_SYSTEM_ID
     ]  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from .boxes import Box, child, children, descend
 from .cenc import IV_BYTES, SampleAux
 from .mp4 import (
     AUDIO_TRACK_ID,
+    HPKE_SYSTEM_ID,
     KEYWRAP_SYSTEM_ID,
     SYNC_SAMPLE,
     VIDEO_TRACK_ID,
@@ -23,12 +24,13 @@ MAX_SAMPLES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class InitSegment:
-    """What `moov` says: the formats, the key id, and the wrapped content key."""
+    """What `moov` says: the formats, the key id, and the content key as it was wrapped."""
 
     video: VideoFormat
     audio: AudioFormat | None
     kid: bytes
     wrapped: bytes
+    hpke: bytes
 
 
 def _take(view: Buffer, fmt: str, at: int, end: int) -> tuple[int, ...]:
@@ -41,7 +43,7 @@ def read_init(moov: Buffer) -> InitSegment:
     """Parse a whole `moov` box. Raises EvidenceError where it is not one of ours."""
     top = child(moov, 0, len(moov), "moov")
     video, audio, kid = None, None, b""
-    wrapped = b""
+    wrapped: dict[bytes, bytes] = {}
     for found in children(moov, top.body, top.end):
         if found.kind == "trak":
             entry = _sample_entry(moov, found)
@@ -51,10 +53,14 @@ def read_init(moov: Buffer) -> InitSegment:
             elif entry.kind == "enca":
                 audio = _audio(moov, entry)
         elif found.kind == "pssh":
-            wrapped = wrapped or _wrapped(moov, found)
+            system, data = _wrapped(moov, found)
+            wrapped.setdefault(system, data)
     if video is None:
         raise EvidenceError("moov has no protected video track")
-    return InitSegment(video, audio, kid, wrapped)
+    return InitSegment(
+        video, audio, kid,
+        wrapped.get(KEYWRAP_SYSTEM_ID.bytes, b""), wrapped.get(HPKE_SYSTEM_ID.bytes, b""),
+    )  # fmt: skip
 
 
 def _sample_entry(moov: Buffer, trak: Box) -> Box:
@@ -95,16 +101,15 @@ def _kid(moov: Buffer, entry: Box, fixed: int) -> bytes:
     return bytes(moov[tenc.body + 8 : tenc.end])
 
 
-def _wrapped(moov: Buffer, pssh: Box) -> bytes:
-    if bytes(moov[pssh.body + 4 : pssh.body + 20]) != KEYWRAP_SYSTEM_ID.bytes:
-        return b""
+def _wrapped(moov: Buffer, pssh: Box) -> tuple[bytes, bytes]:
+    system = bytes(moov[pssh.body + 4 : pssh.body + 20])
     at = pssh.body + 20
     (count,) = _take(moov, ">I", at, pssh.end)
     at += 4 + 16 * min(count, 16)
     (size,) = _take(moov, ">I", at, pssh.end)
     if at + 4 + size != pssh.end:
         raise EvidenceError("pssh has a wrong data size")
-    return bytes(moov[at + 4 : pssh.end])
+    return system, bytes(moov[at + 4 : pssh.end])
 
 
 def read_fragment(moof: Buffer) -> list[TrackRun]:

@@ -1,19 +1,25 @@
-"""The event log as a Merkle tree (RFC 6962, 2.1) and its checkpoints (C2SP tlog-checkpoint)."""
+"""The event log as a Merkle tree (RFC 6962, 2.1), and the proofs about it.
+
+An inclusion proof shows that one line is in a tree of some size; a consistency proof shows that a
+smaller tree is the beginning of a larger one. Whoever holds only the roots can check both.
+"""
 
 from __future__ import annotations
 
-import base64
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from ..errors import EvidenceError
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
-MAX_CHECKPOINT_BYTES = 16 * 1024
-ECDSA_TYPE = 0x02
+HASH_BYTES = 32
+# A tree of 2^62 lines; C2SP tlog-witness sends at most 63 hashes.
+MAX_SIZE = 2**62
+MAX_PROOF_HASHES = 63
 
 
 def leaf_hash(line: bytes) -> bytes:
+    """The leaf that stands for a line, which comes without its newline."""
     return hashlib.sha256(b"\0" + line).digest()
 
 
@@ -24,9 +30,16 @@ def _node(left: bytes, right: bytes) -> bytes:
 class Tree:
     """An append-only tree that keeps only the roots of its full subtrees."""
 
-    def __init__(self) -> None:
-        self.size = 0
-        self._peaks: list[bytes] = []  # largest subtree first
+    def __init__(self, size: int = 0, peaks: Sequence[bytes] = ()) -> None:
+        """An empty tree, or one that goes on from its size and peaks."""
+        if len(peaks) != size.bit_count() or any(len(peak) != HASH_BYTES for peak in peaks):
+            raise EvidenceError(f"{len(peaks)} peaks are not those of a tree of {size} lines")
+        self.size = size
+        self._peaks = list(peaks)  # largest subtree first
+
+    @property
+    def peaks(self) -> tuple[bytes, ...]:
+        return tuple(self._peaks)
 
     def append(self, line: bytes) -> None:
         node = leaf_hash(line)
@@ -46,43 +59,126 @@ class Tree:
         return root
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """A signed statement: the log of `origin` had `size` lines with this root."""
-
-    origin: str
-    size: int
-    root: bytes
-    body: bytes
-    key_id: bytes
-    signature: bytes
+def root_of(leaves: Sequence[bytes]) -> bytes:
+    """The root over these leaf hashes."""
+    return _root(leaves, 0, len(leaves)) if leaves else EMPTY_ROOT
 
 
-def checkpoint_body(origin: str, size: int, root: bytes) -> bytes:
-    """The three lines that a checkpoint's signature covers."""
-    return f"{origin}\n{size}\n{base64.b64encode(root).decode('ascii')}\n".encode()
+def _root(leaves: Sequence[bytes], low: int, high: int) -> bytes:
+    level = list(leaves[low:high])
+    while len(level) > 1:
+        pairs = [_node(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        # A node without a partner goes up as it is: that is RFC 6962's split at a power of two.
+        level = pairs + level[len(pairs) * 2 :]
+    return level[0]
 
 
-def checkpoint_note(body: bytes, name: str, key_id: bytes, signature: bytes) -> bytes:
-    """A signed note (C2SP signed-note): the body, a blank line, one signature line."""
-    encoded = base64.b64encode(key_id + signature).decode("ascii")
-    return body + f"\n\u2014 {name} {encoded}\n".encode()
+def _split(size: int) -> int:
+    """The largest power of two below the size."""
+    return 1 << (size - 1).bit_length() - 1
 
 
-def read_checkpoint_unverified(note: bytes) -> Checkpoint:
-    """Parse a checkpoint. Its signature is not checked here."""
-    if len(note) > MAX_CHECKPOINT_BYTES:
-        raise EvidenceError(f"checkpoint of {len(note)} bytes, at most {MAX_CHECKPOINT_BYTES}")
-    try:
-        text, signatures = note.decode("utf-8").split("\n\n", 1)
-        origin, size, root = text.split("\n")
-        dash, _, encoded = signatures.splitlines()[0].split(" ")
-        raw = base64.b64decode(encoded, validate=True)
-        if dash != "\u2014" or len(raw) < 5 or not size.isdigit() or len(size) > 18:
-            raise ValueError("signature line")
-        return Checkpoint(
-            origin, int(size), base64.b64decode(root, validate=True), (text + "\n").encode(),
-            raw[:4], raw[4:],
-        )  # fmt: skip
-    except (ValueError, IndexError) as fault:
-        raise EvidenceError(f"checkpoint is not a signed note: {fault}") from fault
+def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
+    """RFC 6962, 2.1.1: the path of leaf `index` in the tree of all these leaf hashes."""
+    if not 0 <= index < len(leaves):
+        raise EvidenceError(f"line {index} is not among {len(leaves)}")
+    path: list[bytes] = []
+    low, high = 0, len(leaves)
+    while high - low > 1:
+        middle = low + _split(high - low)
+        if index < middle:
+            path.append(_root(leaves, middle, high))
+            high = middle
+        else:
+            path.append(_root(leaves, low, middle))
+            low = middle
+    return path[::-1]
+
+
+def consistency_proof(leaves: Sequence[bytes], old_size: int) -> list[bytes]:
+    """RFC 6962, 2.1.2: that the tree of the first `old_size` leaf hashes is the beginning of all.
+
+    Empty if the old tree is empty or the same.
+    """
+    if not 0 <= old_size <= len(leaves):
+        raise EvidenceError(f"a tree of {old_size} lines is no beginning of one of {len(leaves)}")
+    if old_size in (0, len(leaves)):
+        return []
+    path: list[bytes] = []
+    low, high, whole = 0, len(leaves), True
+    while old_size != high:
+        middle = low + _split(high - low)
+        if old_size <= middle:
+            path.append(_root(leaves, middle, high))
+            high = middle
+        else:
+            path.append(_root(leaves, low, middle))
+            low, whole = middle, False
+    if not whole:
+        path.append(_root(leaves, low, high))
+    return path[::-1]
+
+
+def check_inclusion(
+    leaf: bytes, index: int, size: int, root: bytes, proof: Sequence[bytes]
+) -> None:
+    """Raises EvidenceError unless the proof leads from leaf `index` to the root of `size` lines."""
+    _check_shape(proof, size)
+    if not 0 <= index < size:
+        raise EvidenceError(f"line {index} is outside of a tree of {size} lines")
+    node, last, left = leaf, size - 1, list(proof)
+    while last:
+        if index & 1 or index < last:
+            if not left:
+                raise EvidenceError("inclusion proof is too short")
+            beside = left.pop(0)
+            node = _node(beside, node) if index & 1 else _node(node, beside)
+        index, last = index >> 1, last >> 1
+    if left:
+        raise EvidenceError("inclusion proof is too long")
+    if node != root:
+        raise EvidenceError("inclusion proof does not lead to the root: the line is not in the log")
+
+
+def check_consistency(
+    old_size: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]
+) -> None:
+    """Raises EvidenceError unless the proof shows that the old tree is the new one's beginning."""
+    _check_shape(proof, size)
+    if not 0 <= old_size <= size:
+        raise EvidenceError(f"a tree of {old_size} lines is no beginning of one of {size}")
+    if old_size in (0, size):
+        if proof:
+            raise EvidenceError("consistency proof is too long")
+        if old_root != (root if old_size else EMPTY_ROOT):
+            raise EvidenceError("two roots for the same number of lines: two histories")
+        return
+    left = list(proof)
+    index, last = old_size - 1, size - 1
+    while index & 1:
+        index, last = index >> 1, last >> 1
+    # A full old tree is a node of the new one, and needs no hash of its own.
+    old = new = left.pop(0) if index and left else old_root
+    while last:
+        if index & 1 or index < last:
+            if not left:
+                raise EvidenceError("consistency proof is too short")
+            beside = left.pop(0)
+            if index & 1:
+                old, new = _node(beside, old), _node(beside, new)
+            else:
+                new = _node(new, beside)
+        index, last = index >> 1, last >> 1
+    if left:
+        raise EvidenceError("consistency proof is too long")
+    if old != old_root or new != root:
+        raise EvidenceError("consistency proof does not lead to both roots: two histories")
+
+
+def _check_shape(proof: Sequence[bytes], size: int) -> None:
+    if not 0 <= size <= MAX_SIZE:
+        raise EvidenceError(f"a tree of {size} lines; accepted: 0 to 2^62")
+    if len(proof) > MAX_PROOF_HASHES or any(len(node) != HASH_BYTES for node in proof):
+        raise EvidenceError(
+            f"proof of {len(proof)} hashes; accepted: at most {MAX_PROOF_HASHES} of 32 bytes"
+        )

@@ -5,7 +5,7 @@
     FOLDER/identity/root.pem                the force root, for information
     FOLDER/identity/recipients/<name>.pem   public keys that every content key is wrapped to
     FOLDER/authority/root.pem, root.key     the force root: what a verifier trusts
-    FOLDER/authority/intermediate.key       signs device certificates
+    FOLDER/authority/intermediate.key       signs device certificates; see authority.py
     FOLDER/authority/<name>.key             a recipient's private key: opens segments
 
 Only `identity/` belongs on a camera; `authority/` stays with the force and its custodians.
@@ -13,22 +13,21 @@ Only `identity/` belongs on a camera; `authority/` stays with the force and its 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from ..clock import NS
+from ..errors import StorageError
 from ..signing import DEVICE_CHAIN, DEVICE_KEY, RECIPIENTS
+from . import profile
+from .authority import ROOT, init_authority, open_authority
+from .keyfiles import read_key, write_key, write_public
+from .recipients import new_recipient
 
-_DAY = timedelta(days=1)
-_ROOT_YEARS, _INTERMEDIATE_YEARS, _DEVICE_YEARS = 20, 10, 3
+DEVICE_REQUEST = "device.csr"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +40,11 @@ class Identity:
     @property
     def root(self) -> Path:
         """The force root's certificate: `bodycam verify --trust`."""
-        return self.authority / "root.pem"
+        return self.authority / ROOT
 
     def recipient_key(self, name: str) -> Path:
         """A recipient's private key: `bodycam export --key`."""
         return self.authority / f"{name}.key"
-
-
-@dataclass(frozen=True, slots=True)
-class _Authority:
-    key: ec.EllipticCurvePrivateKey
-    certificate: x509.Certificate
 
 
 def make_identity(
@@ -64,106 +57,38 @@ def make_identity(
     """Make a force of one camera: authorities, the device's key, the recipients' keys.
 
     For demonstrations and tests: a real force keeps each private key of `authority/` apart.
-    Raises FileExistsError rather than replace a key.
+    Raises ConfigError or FileExistsError rather than replace a key.
     """
     made = Identity(folder / "identity", folder / "authority")
-    now = datetime.fromtimestamp(now_utc_ns // NS, UTC)
-    (made.identity / RECIPIENTS).mkdir(parents=True, mode=0o700)
-    made.authority.mkdir(parents=True, mode=0o700)
-    root = _authority(f"{force} body-worn video root", None, now, _ROOT_YEARS, path_length=1)
-    middle = _authority(f"{force} device authority", root, now, _INTERMEDIATE_YEARS, path_length=0)
-    device_key = ec.generate_private_key(ec.SECP256R1())
-    leaf = _device_certificate(device, device_key, middle, now)
-
-    _write_key(made.authority / "root.key", root.key)
-    _write_key(made.authority / "intermediate.key", middle.key)
-    _write_public(made.root, _pem(root.certificate))
-    _write_key(made.identity / DEVICE_KEY, device_key)
-    _write_public(made.identity / DEVICE_CHAIN, _pem(leaf) + _pem(middle.certificate))
-    _write_public(made.identity / "root.pem", _pem(root.certificate))
+    made.identity.mkdir(parents=True, mode=0o700)
+    init_authority(made.authority, force, now_utc_ns)
+    csr = make_request(made.identity, device)
+    leaf, middle = open_authority(made.authority).sign(csr, device, now_utc_ns, profile.DEVICE_DAYS)
+    write_public(made.identity / DEVICE_CHAIN, leaf, middle)
+    write_public(made.identity / ROOT, x509.load_pem_x509_certificate(made.root.read_bytes()))
     for name in recipients:
-        key = ec.generate_private_key(ec.SECP256R1())
-        _write_key(made.recipient_key(name), key)
-        public = key.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        _write_public(made.identity / RECIPIENTS / f"{name}.pem", public)
+        new_recipient(name, made.recipient_key(name), made.identity / RECIPIENTS / f"{name}.pem")
     return made
 
 
-def _builder(
-    name: str, key: ec.EllipticCurvePrivateKey, issuer: _Authority | None, now: datetime, years: int
-) -> x509.CertificateBuilder:
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    issued_by = issuer.certificate.subject if issuer else subject
-    issuer_key = issuer.key if issuer else key
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issued_by)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        # A day back, so that a camera whose clock is a little behind is not turned away.
-        .not_valid_before(now - _DAY)
-        .not_valid_after(now + years * 365 * _DAY)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
-            critical=False,
-        )
-    )
+def make_request(
+    identity: Path, device: str, key: ec.EllipticCurvePrivateKey | None = None
+) -> Path:
+    """On the camera: make its key, unless it is in a token, and its request for a certificate.
 
-
-def _usage(*, signs_evidence: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=signs_evidence, content_commitment=False, key_encipherment=False,
-        data_encipherment=False, key_agreement=False, key_cert_sign=not signs_evidence,
-        crl_sign=not signs_evidence, encipher_only=False, decipher_only=False,
-    )  # fmt: skip
-
-
-def _authority(
-    name: str, issuer: _Authority | None, now: datetime, years: int, *, path_length: int
-) -> _Authority:
-    key = ec.generate_private_key(ec.SECP256R1())
-    certificate = (
-        _builder(name, key, issuer, now, years)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
-        .add_extension(_usage(signs_evidence=False), critical=True)
-        .sign(issuer.key if issuer else key, hashes.SHA256())
-    )
-    return _Authority(key, certificate)
-
-
-def _device_certificate(
-    device: str, key: ec.EllipticCurvePrivateKey, issuer: _Authority, now: datetime
-) -> x509.Certificate:
-    return (
-        _builder(device, key, issuer, now, _DEVICE_YEARS)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs_evidence=True), critical=True)
-        .sign(issuer.key, hashes.SHA256())
-    )
-
-
-def _pem(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    _create(path, pem, 0o600)
-
-
-def _write_public(path: Path, pem: bytes) -> None:
-    _create(path, pem, 0o644)
-
-
-def _create(path: Path, data: bytes, mode: int) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    with os.fdopen(fd, "wb") as file:
-        file.write(data)
+    A key that is there already is used again; it is never replaced.
+    """
+    profile.check_device_name(device)
+    try:
+        identity.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if key is None:
+            path = identity / DEVICE_KEY
+            if not path.exists():
+                write_key(path, profile.new_key())
+            key = read_key(path)
+        csr = identity / DEVICE_REQUEST
+        csr.unlink(missing_ok=True)
+        write_public(csr, profile.request(device, key))
+    except OSError as fault:
+        raise StorageError(f"{fault.filename}: {fault.strerror}", "Check the folder") from fault
+    return csr

@@ -1,0 +1,142 @@
+"""What one event log is known to hold, and what was done to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from ..formats.logline import MAX_LINE_BYTES
+from .findings import Finding, Verdict, worst
+from .segmentfacts import Closing
+
+
+class LogAnswer(Enum):
+    """What was done to a log, as far as signed statements and its own chain show."""
+
+    EDITED = "lines altered"
+    CUT = "cut"
+    ROLLED_BACK = "rolled back"
+    TWO_HISTORIES = "two histories"
+    SPLICED = "spliced"
+    CHECKPOINT_REPLAYED = "checkpoint replayed"
+    CERTIFICATE_SWAPPED = "certificate swapped"
+
+
+@dataclass(slots=True)
+class SegmentEntry:
+    """What the log says of one evidence file."""
+
+    file: str
+    recording: str
+    segment: int
+    opened_line: int
+    closing: Closing | None = None
+    recovered: Closing | None = None
+    explanation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """An event that whoever reads the report should know of."""
+
+    line: int
+    ev: str
+    utc: str
+    boot: str
+    boot_ns: int
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """Somebody outside of the camera had this much of the log before them, and when."""
+
+    by: str
+    at: str
+    lines: int
+
+    def as_json(self) -> dict[str, Any]:
+        return {"by": self.by, "at": self.at, "lines": self.lines}
+
+
+@dataclass(frozen=True, slots=True)
+class LineTime:
+    """When a line was written."""
+
+    boot: str
+    logged_ns: int
+
+
+@dataclass(slots=True)
+class LogFacts:
+    """One log: what its lines say, and what was found wrong. Collected once, then not changed."""
+
+    path: Path
+    lines: int = 0
+    torn_bytes: int = 0
+    device: str = ""
+    first_utc: str = ""
+    last_utc: str = ""
+    last_clock: tuple[str, int] = ("none", 0)
+    last_ev: str = ""
+    last_line: LineTime | None = None
+    boot_began: LineTime | None = None
+    boots: list[str] = field(default_factory=list)
+    segments: dict[str, SegmentEntry] = field(default_factory=dict)
+    events: list[LogEvent] = field(default_factory=list)
+    origin: str = ""
+    checkpoint_size: int = 0
+    vouched_lines: int = 0
+    vouched_by: list[Vouched] = field(default_factory=list)
+    stamps_not_read: int = 0
+    answers: list[LogAnswer] = field(default_factory=list)
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        return worst(self.findings)
+
+    def answer(self, answer: LogAnswer) -> None:
+        if answer not in self.answers:
+            self.answers.append(answer)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "file": str(self.path), "verdict": self.verdict.value,
+            "answers": [answer.value for answer in self.answers], "lines": self.lines,
+            "torn_bytes": self.torn_bytes, "utc_from": self.first_utc, "utc_to": self.last_utc,
+            "last_event": self.last_ev, "boots": self.boots, "origin": self.origin,
+            "checkpoint_lines": self.checkpoint_size, "vouched_lines": self.vouched_lines,
+            "vouched_by": [vouched.as_json() for vouched in self.vouched_by],
+            "events": [
+                {"line": e.line, "ev": e.ev, "utc": e.utc, "data": e.data} for e in self.events
+            ],
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class RawLine:
+    """One line of a file that may hold anything; `data` without its newline."""
+
+    number: int
+    data: bytes
+    whole: bool
+    too_long: bool
+
+
+def raw_lines(path: Path) -> Iterator[RawLine]:
+    """The lines of a log, each at most `MAX_LINE_BYTES` in memory."""
+    limit = MAX_LINE_BYTES + 2
+    with path.open("rb") as file:
+        number = 0
+        while raw := file.readline(limit):
+            number += 1
+            whole = raw.endswith(b"\n")
+            too_long = not whole and len(raw) == limit
+            ended = whole
+            while too_long and not ended and (rest := file.readline(limit)):
+                ended = rest.endswith(b"\n")
+            yield RawLine(number, raw[:-1] if whole else raw, ended, too_long)

@@ -1,0 +1,1 @@
+"""What runs at the dock: the witness of the cameras' logs."""

@@ -1,0 +1,159 @@
+"""What the recorder must know from an existing log, and a note of it for the next start.
+
+Reading a long log anew takes seconds on a small board. `log/resume` says what was known after so
+many lines; it is believed only if its own checksum holds and the log's line at that place is the
+one it names, and what follows is read as always. Without it everything is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from typing import Any, BinaryIO
+
+from .errors import EvidenceError
+from .formats.logline import GENESIS, MAX_LINE_BYTES, decode_line
+from .formats.tlog import Tree
+
+RESUME_FILE = "resume"
+RESUME_VERSION = 1
+MAX_RESUME_BYTES = 256 * 1024
+_MARKS = (b'"ev":"boot"', b'"ev":"shutdown"', b'"ev":"seg.', b'"ev":"recovery"')
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSegment:
+    """A segment that the log says was opened and never closed."""
+
+    recording: str
+    segment: int
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What the log knew when it was opened again."""
+
+    lines: int
+    torn_bytes: int
+    unclean: bool
+    last_boot: str
+    last_boot_ns: int
+    open_segments: tuple[OpenSegment, ...]
+    damaged_lines: int
+
+
+class LogKnowledge:
+    """Tree, chain and open segments of a log, kept up line by line."""
+
+    def __init__(self) -> None:
+        self.tree = Tree()
+        self.prev = GENESIS
+        self.good_bytes = 0
+        self.torn_bytes = 0
+        self._open: dict[str, OpenSegment] = {}
+        self._clean = True
+        self._last = b""
+        self._damaged = 0
+
+    def line(self, line: bytes) -> None:
+        """Take the next line, without its newline."""
+        self.tree.append(line)
+        self.prev = hashlib.sha256(line).hexdigest()
+        self.good_bytes += len(line) + 1
+        self._last = line
+        # Parsing every heartbeat of a long log would delay READY: only what is asked for.
+        if not any(mark in line for mark in _MARKS):
+            return
+        try:
+            fields = decode_line(line)
+            self._take(fields["ev"], fields["data"])
+        except (EvidenceError, KeyError, TypeError):
+            # The verifier names it; the camera goes on and records.
+            self._damaged += 1
+
+    def _take(self, ev: str, data: dict[str, Any]) -> None:
+        match ev:
+            case "boot":
+                self._clean = False
+            case "shutdown":
+                self._clean = True
+            case "seg.open":
+                self._open[data["file"]] = OpenSegment(data["rec"], data["seg"], data["file"])
+            case "seg.close" | "recovery":
+                self._open.pop(data["file"], None)
+
+    def read(self, file: BinaryIO) -> None:
+        """Take what the file holds from its position on; a line without a newline is torn."""
+        for raw in file:
+            if not raw.endswith(b"\n"):
+                self.torn_bytes = len(raw)
+                return
+            self.line(raw[:-1])
+
+    def recovered(self) -> Recovered:
+        boot, boot_ns, damaged = "", 0, self._damaged
+        if self._last:
+            try:
+                fields = decode_line(self._last)
+                boot, boot_ns = fields["boot"], fields["boot_ns"]
+            except EvidenceError:
+                damaged += 1
+        lines = self.tree.size
+        return Recovered(
+            lines, self.torn_bytes, lines > 0 and not self._clean, boot, boot_ns,
+            tuple(self._open.values()), damaged,
+        )  # fmt: skip
+
+    # -- the note for the next start ----------------------------------------------------------
+
+    def resume_note(self) -> bytes:
+        """What is known now; write it only once all these lines are durable."""
+        body = json.dumps({
+            "v": RESUME_VERSION, "lines": self.tree.size, "bytes": self.good_bytes,
+            "prev": self.prev, "peaks": [peak.hex() for peak in self.tree.peaks],
+            "clean": self._clean, "damaged": self._damaged,
+            "open": [asdict(segment) for segment in self._open.values()],
+        }).encode()  # fmt: skip
+        return body + b"\n" + hashlib.sha256(body).hexdigest().encode() + b"\n"
+
+
+def read_log(fd: int, note: bytes | None) -> LogKnowledge:
+    """What the log in `fd` says, going on from the note if that fits the log."""
+    known = _resumed(fd, note) if note is not None else None
+    with os.fdopen(os.dup(fd), "rb") as file:
+        file.seek(known.good_bytes if known else 0)
+        known = known or LogKnowledge()
+        known.read(file)
+    return known
+
+
+def _resumed(fd: int, note: bytes) -> LogKnowledge | None:
+    """The knowledge that the note describes; None unless the log's line there is its line."""
+    body, _, checksum = note.partition(b"\n")
+    if checksum != hashlib.sha256(body).hexdigest().encode() + b"\n":
+        return None
+    known = LogKnowledge()
+    try:
+        fields = json.loads(body)
+        lines, good_bytes = int(fields["lines"]), int(fields["bytes"])
+        if fields["v"] != RESUME_VERSION or lines < 1 or not 0 < good_bytes < 2**62:
+            return None
+        known.tree = Tree(lines, [bytes.fromhex(peak) for peak in fields["peaks"]])
+        known.prev, known.good_bytes = fields["prev"], good_bytes
+        known._clean, known._damaged = fields["clean"], fields["damaged"]
+        known._open = {s["file"]: OpenSegment(**s) for s in fields["open"]}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, EvidenceError):
+        return None
+    known._last = _line_before(fd, known.good_bytes)
+    return known if hashlib.sha256(known._last).hexdigest() == known.prev else None
+
+
+def _line_before(fd: int, end: int) -> bytes:
+    start = max(0, end - MAX_LINE_BYTES - 2)
+    tail = os.pread(fd, end - start, start)
+    if len(tail) != end - start or not tail.endswith(b"\n"):
+        return b""
+    return tail[:-1].rpartition(b"\n")[2]
