@@ -1,0 +1,1 @@
+"""Other people's programs open what our recorder wrote."""

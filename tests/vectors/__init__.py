@@ -1,0 +1,1 @@
+"""Small good and hostile evidence, checked in, with the script that makes it."""
