@@ -29,6 +29,7 @@ from .camera.source import Source
 from .clock import Clock, ScaledClock, SystemClock
 from .config import Config
 from .errors import BodycamError, ConfigError, ExitCode
+from .stopping import on_signals
 
 _PR_SET_PDEATHSIG = 1
 _TICK_S = 1.0
@@ -41,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the worker; the answer is its exit code."""
     options = _options(argv)
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    on_signals((signal.SIGTERM,), lambda _: stop.set())
     # Ctrl-C reaches the whole terminal; the recorder decides when its worker ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent()

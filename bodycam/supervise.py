@@ -41,6 +41,7 @@ from .signalplayer import SignalPlayer, TraceEvent
 from .signals import Cue, Facts
 from .signing import RECIPIENTS, NoKey, Signer, load_file_key, load_recipients
 from .simulate.pins import SimulatedPins
+from .stopping import on_signals
 from .store import RESERVE_BYTES, Store
 from .switches import SwitchReader
 from .watchdog import Watchdog
@@ -85,15 +86,14 @@ class Supervisor:
         self._ended = False
         self._booted = False
 
-    def stop(self, number: int, _frame: object) -> None:
-        """Signal handler: end in order."""
-        self._stop_reason = signal.Signals(number).name
+    def stop(self, number: signal.Signals) -> None:
+        """End in order."""
+        self._stop_reason = number.name
         self._stop.set()
 
     def run(self) -> ExitCode:
         """Run until told to stop; the exit code. Raises what makes a start impossible."""
-        signal.signal(signal.SIGTERM, self.stop)
-        signal.signal(signal.SIGINT, self.stop)
+        on_signals((signal.SIGTERM, signal.SIGINT), self.stop)
         with self._closing:
             self._wire()
             failed: str | None = "supervisor"

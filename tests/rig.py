@@ -93,6 +93,28 @@ def running(
         unit.stop(orderly=False)
         raise
     unit.stop(orderly=orderly)
+    wait_for_no_worker(unit.config_path)
+
+
+def wait_for_no_worker(config_path: Path) -> None:
+    """No capture worker outlives its recorder: an orphan would keep the camera."""
+    deadline = time.monotonic() + 10
+    while left := _workers(config_path):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"capture workers outlived their recorder: {left}")
+        time.sleep(0.05)
+
+
+def _workers(config_path: Path) -> list[str]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if b"bodycam.capture" in words and str(config_path).encode() in words:
+            found.append(folder.name)
+    return found
 
 
 def records_of(path: Path) -> list[dict[str, Any]]:

@@ -415,3 +415,20 @@ def test_video_goes_on_while_the_microphone_is_lost(
     worker.read_until(lambda: "AUDIO" in worker.order)
     back = [step for step in worker.order if step != "VIDEO"]
     assert back[:4] == ["capture.ready", "audio.lost", "audio.format", "audio.back"]
+
+
+def test_being_told_to_stop_never_meets_the_lock_that_the_main_thread_waits_with() -> None:
+    """A signal at any moment of a tight wait: a handler that set the Event itself would hang."""
+    program = (
+        "import os, signal, threading\n"
+        "from bodycam.stopping import on_signals\n"
+        "stop = threading.Event()\n"
+        "on_signals((signal.SIGTERM,), lambda _: stop.set())\n"
+        "def flood():\n"
+        "    for _ in range(2000): os.kill(os.getpid(), signal.SIGTERM)\n"
+        "for _ in range(20):\n"
+        "    stop.clear()\n"
+        "    thread = threading.Thread(target=flood); thread.start()\n"
+        "    while thread.is_alive(): stop.wait(0.00001)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
