@@ -21,7 +21,7 @@ DEV_STAMP := $(VENV)/.dev-$(PYTHON_ID)-$(PROJECT_ID)
 
 # What the tests run beside Python: the command or folder that must be there, and Debian's package of it.
 SYSTEM_TOOLS := pdftotext=poppler-utils pango-view=pango1.0-tools ffmpeg=ffmpeg openssl=openssl jose=jose chromium=chromium node=nodejs npm=npm softhsm2-util=softhsm2 systemd-analyze=systemd \
-	mkfs.ext4=e2fsprogs unshare=util-linux mount=mount strace=strace sha256sum=coreutils \
+	mkfs.ext4=e2fsprogs unshare=util-linux mount=mount strace=strace sha256sum=coreutils mmdebstrap=mmdebstrap \
 	go=golang-go /usr/share/gocode/src/golang.org/x/mod/sumdb=golang-golang-x-mod-dev
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check

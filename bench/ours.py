@@ -23,13 +23,7 @@ from pathlib import Path
 from bench.plan import PROGRAM, Answer, Pace, Plan, PushTimer, say
 from bench.probe import boot_ns, cpu_ns, memory_bytes, written_bytes
 from bench.stream import STEP_NS, Stream, is_keyframe
-from bodycam.buffer import (
-    DESCRIPTOR_BYTES,
-    Descriptor,
-    PreRecordBuffer,
-    RingLimits,
-    RingWriter,
-)
+from bodycam.buffer import PreRecordBuffer, RingLimits
 from bodycam.clock import MS, NS, SystemClock
 from bodycam.config import parse
 from bodycam.contentkeys import ContentKeys
@@ -38,8 +32,10 @@ from bodycam.media import Track
 from bodycam.prerecord import RingFacts, pre_record
 from bodycam.provision.identity import make_identity
 from bodycam.recording import MuteWindows, RecordingFacts
+from bodycam.ringwriter import RingWriter
 from bodycam.sealer import Finished, Job, Report, Sealer, Started
 from bodycam.segment import SealingKit
+from bodycam.sharedring import DESCRIPTOR_BYTES, Descriptor
 from bodycam.signing import load_file_key, load_recipients
 from bodycam.store import Store
 

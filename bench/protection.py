@@ -18,14 +18,16 @@ from bench.ours import RECORDING, facts_of, make_ring, store_and_log
 from bench.plan import Plan, say
 from bench.probe import boot_ns, cpu_ns
 from bench.stream import FPS, STEP_NS, Stream, first_in_window, is_keyframe
-from bodycam.buffer import DESCRIPTOR_BYTES, Cursor, Descriptor, PreRecordBuffer, RingWriter
+from bodycam.buffer import Cursor, PreRecordBuffer
 from bodycam.clock import NS, SystemClock
 from bodycam.eventlog import EventLog
 from bodycam.formats import cenc, mp4
 from bodycam.media import AccessUnit, Buffer, Track, video_format
 from bodycam.recording import MuteWindows, parse_picture
+from bodycam.ringwriter import RingWriter
 from bodycam.sealer import Finished, Job, Report, Sealer
 from bodycam.segment import SealingKit
+from bodycam.sharedring import DESCRIPTOR_BYTES, Descriptor
 from bodycam.store import Store
 
 _FRAGMENT_UNITS = 15

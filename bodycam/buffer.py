@@ -10,158 +10,16 @@ them; capture itself never waits.
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 import os
-import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
 
-from .clock import ClockSource, Instant
+from .clock import Instant
 from .errors import DeviceError
-from .media import AccessUnit, Buffer, Track
-
-HEADER_BYTES = mmap.PAGESIZE
-_MAGIC = 0x626F6479_72696E67  # "bodyring"
-_MAGIC_AT, _TAIL_AT, _OFFSET_AT, _SOURCE_AT, _UNC_AT, _SAMPLED_AT = range(6)
-_SOURCES = list(ClockSource)
-
-# track, keyframe, 2 pad, size, seq, at_ns, position, dropped, epoch; far below PIPE_BUF, so atomic
-_DESCRIPTOR = struct.Struct("<BBxxIQQQII")
-DESCRIPTOR_BYTES = _DESCRIPTOR.size
-
-
-@dataclass(frozen=True, slots=True)
-class Descriptor:
-    """Where one access unit lies in the ring; `pos` counts bytes since the ring was made."""
-
-    track: Track
-    keyframe: bool
-    size: int
-    seq: int
-    at_ns: int
-    pos: int
-    dropped: int
-    epoch: int
-
-    def pack(self) -> bytes:
-        return _DESCRIPTOR.pack(
-            self.track, self.keyframe, self.size, self.seq, self.at_ns, self.pos, self.dropped,
-            self.epoch,
-        )  # fmt: skip
-
-    @classmethod
-    def unpack(cls, raw: bytes) -> Self:
-        track, keyframe, size, seq, at_ns, pos, dropped, epoch = _DESCRIPTOR.unpack(raw)
-        return cls(Track(track), bool(keyframe), size, seq, at_ns, pos, dropped, epoch)
-
-
-class _Shared:
-    """The mapping both sides have: a header page of 64-bit words, then the ring's bytes."""
-
-    def __init__(self, fd: int) -> None:
-        self._map = mmap.mmap(fd, os.fstat(fd).st_size)
-        self._map.madvise(mmap.MADV_DONTDUMP)
-        self.view = memoryview(self._map)
-        self.words = self.view[:HEADER_BYTES].cast("q")
-        self.data = self.view[HEADER_BYTES:]
-        self.capacity = len(self.data)
-
-    def lock(self) -> bool:
-        """Keep the ring out of swap; False where the limit on locked memory forbids it."""
-        address = ctypes.addressof(ctypes.c_char.from_buffer(self._map))
-        libc = ctypes.CDLL(None, use_errno=True)
-        return bool(libc.mlock(ctypes.c_void_p(address), ctypes.c_size_t(len(self._map))) == 0)
-
-    def close(self) -> None:
-        self.words.release()
-        self.data.release()
-        self.view.release()
-        try:
-            self._map.close()
-        except BufferError:
-            # A unit in somebody's hands still points here; the mapping ends with the process.
-            return
-
-
-class RingWriter:
-    """The worker's end of the ring: copy, then announce.
-
-    After a drop nothing of the video is taken until the next keyframe, so that what follows a
-    hole can be decoded.
-    """
-
-    def __init__(self, ring_fd: int, pipe_fd: int, *, head: int, epoch: int) -> None:
-        self._shared = _Shared(ring_fd)
-        if self._shared.words[_MAGIC_AT] != _MAGIC:
-            raise DeviceError("the ring handed to the worker is not a ring")
-        self._pipe_fd = pipe_fd
-        # A recorder that hangs must not hold the camera up: a full pipe is a drop like any other.
-        os.set_blocking(pipe_fd, False)
-        self._head = head
-        self._epoch = epoch
-        self._seq = dict.fromkeys(Track, 0)
-        self._dropped = dict.fromkeys(Track, 0)
-        self._need_keyframe = True
-        self._lock = threading.Lock()
-
-    def write(self, track: Track, at_ns: int, keyframe: bool, data: Buffer) -> bool:
-        """Put one unit into the ring; False if there was no room and it was dropped.
-
-        Raises BrokenPipeError when the recorder is gone: the worker ends.
-        """
-        with self._lock:
-            return self._write(track, at_ns, keyframe, data)
-
-    def _write(self, track: Track, at_ns: int, keyframe: bool, data: Buffer) -> bool:
-        seq = self._seq[track]
-        self._seq[track] += 1
-        pos = self._place(len(data))
-        if track is Track.VIDEO and self._need_keyframe and not keyframe:
-            pos = None
-        if pos is None or not self._put(pos, seq, track, at_ns, keyframe, data):
-            self._dropped[track] += 1
-            self._need_keyframe = self._need_keyframe or track is Track.VIDEO
-            return False
-        self._head = pos + len(data)
-        self._dropped[track] = 0
-        if track is Track.VIDEO:
-            self._need_keyframe = False
-        return True
-
-    def _put(
-        self, pos: int, seq: int, track: Track, at_ns: int, keyframe: bool, data: Buffer
-    ) -> bool:
-        at = pos % self._shared.capacity
-        self._shared.data[at : at + len(data)] = data
-        descriptor = Descriptor(
-            track, keyframe, len(data), seq, at_ns, pos, self._dropped[track], self._epoch
-        )
-        try:
-            os.write(self._pipe_fd, descriptor.pack())
-        except BlockingIOError:
-            return False
-        return True
-
-    def _place(self, size: int) -> int | None:
-        # A unit never wraps: what is left at the end is skipped.
-        capacity = self._shared.capacity
-        pos = self._head
-        if pos % capacity + size > capacity:
-            pos += capacity - pos % capacity
-        tail = self._shared.words[_TAIL_AT]
-        return pos if size <= capacity and pos + size - tail <= capacity else None
-
-    def clock(self) -> Instant:
-        """The recorder's latest clock sample, for the overlay."""
-        words = self._shared.words
-        sampled, offset = words[_SAMPLED_AT], words[_OFFSET_AT]
-        return Instant(sampled, sampled + offset, _SOURCES[words[_SOURCE_AT]], words[_UNC_AT])
-
-    def close(self) -> None:
-        self._shared.close()
+from .media import AccessUnit, Track
+from .sharedring import CLOCK_SOURCES, HEADER_BYTES, MAGIC, Descriptor, Load, SharedRing, Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +54,8 @@ class PreRecordBuffer:
         pages = -(-limits.max_bytes // mmap.PAGESIZE)
         self.fd = os.memfd_create("bodycam-ring", os.MFD_CLOEXEC)
         os.ftruncate(self.fd, HEADER_BYTES + pages * mmap.PAGESIZE)
-        self._shared = _Shared(self.fd)
-        self._shared.words[_MAGIC_AT] = _MAGIC
+        self._shared = SharedRing(self.fd)
+        self._shared.words[Word.MAGIC] = MAGIC
         self.locked = self._shared.lock()
         self._limits = limits
         self._entries: list[Descriptor] = []
@@ -224,10 +82,22 @@ class PreRecordBuffer:
     def publish_clock(self, sample: Instant) -> None:
         """Let the worker's overlay know what time it is."""
         words = self._shared.words
-        words[_OFFSET_AT] = sample.offset_ns
-        words[_SOURCE_AT] = _SOURCES.index(sample.source)
-        words[_UNC_AT] = sample.unc_ms
-        words[_SAMPLED_AT] = sample.boot_ns
+        words[Word.OFFSET] = sample.offset_ns
+        words[Word.SOURCE] = CLOCK_SOURCES.index(sample.source)
+        words[Word.UNC] = sample.unc_ms
+        words[Word.SAMPLED] = sample.boot_ns
+
+    def request_keyframe(self) -> None:
+        """Ask the worker for a keyframe now, if its encoder can."""
+        self._shared.words[Word.KEYFRAMES] += 1
+
+    def set_load(self, load: Load) -> None:
+        """Tell the worker how much the camera may do from now on."""
+        self._shared.words[Word.LOAD] = load
+
+    def microphone_seen(self) -> None:
+        """Tell the worker that a microphone was plugged in."""
+        self._shared.words[Word.MICROPHONES] += 1
 
     def accept(self, unit: Descriptor) -> bytes | None:
         """Index one announced unit; an EVENT's bytes are returned at once instead.
@@ -245,7 +115,7 @@ class PreRecordBuffer:
             self._head = unit.pos + unit.size
             if not self._entries and not (unit.track is Track.VIDEO and unit.keyframe):
                 self._orphans += unit.track is Track.VIDEO
-                self._shared.words[_TAIL_AT] = self._head
+                self._shared.words[Word.TAIL] = self._head
                 return None
             if unit.track is Track.VIDEO:
                 if unit.keyframe:
@@ -286,7 +156,7 @@ class PreRecordBuffer:
         self._base = end
         self._keyframes = [k for k in self._keyframes if k >= end]
         tail = self._entries[0].pos if self._entries else self._head
-        self._shared.words[_TAIL_AT] = tail
+        self._shared.words[Word.TAIL] = tail
 
     def open_cursor(self, from_ns: int) -> Cursor | None:
         """Place a cursor at the oldest keyframe not older than `from_ns`.

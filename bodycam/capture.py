@@ -21,7 +21,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from . import config as configuration
-from .buffer import RingWriter
 from .camera.choice import make_sound, make_source
 from .camera.sink import UnitSink
 from .camera.sound import Sound
@@ -29,6 +28,7 @@ from .camera.source import Source
 from .clock import Clock, ScaledClock, SystemClock
 from .config import Config
 from .errors import BodycamError, ConfigError, ExitCode
+from .ringwriter import RingWriter
 from .stopping import on_signals
 
 _PR_SET_PDEATHSIG = 1

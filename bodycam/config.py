@@ -5,7 +5,6 @@ Unknown keys are errors. `bodycam.example.toml` documents each key; a test holds
 
 from __future__ import annotations
 
-import re
 import tomllib
 from enum import Enum
 from importlib import resources
@@ -14,6 +13,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from .configwords import explain
 from .errors import ConfigError
 
 MAX_CONFIG_BYTES = 256 * 1024
@@ -272,7 +272,7 @@ def parse(tree: dict[str, Any], where: str) -> Config:
     try:
         config = msgspec.convert(tree, Config)
     except msgspec.ValidationError as fault:
-        raise ConfigError(f"{where}: {_explain(str(fault), tree)}") from fault
+        raise ConfigError(f"{where}: {explain(Config, str(fault), tree)}") from fault
     _check(config, where)
     return config
 
@@ -280,82 +280,6 @@ def parse(tree: dict[str, Any], where: str) -> Config:
 def pin_map(config: Config) -> dict[str, Pin]:
     """The pins in force: the default map with the file's `[gpio.pins]` laid over it."""
     return {**default_pins(), **config.gpio.pins}
-
-
-def _explain(message: str, tree: dict[str, Any]) -> str:
-    """Turn msgspec's message into "key: what is wrong; accepted: …"."""
-    text, _, trail = message.partition(" - at `")
-    path = trail.rstrip("`").removeprefix("$").removeprefix(".")
-    key = re.sub(r"\[(\.\.\.|\d+)\]", "[]", path)
-    shown = path.replace("[...]", f".{_bad_pin(tree)}") if "[...]" in path else path
-    unknown = re.search(r"unknown field `([^`]*)`", text)
-    if unknown:
-        names = ", ".join(_fields_at(key))
-        name = f"{shown}.{unknown[1]}" if shown else unknown[1]
-        return f"{name}: unknown key; accepted: {names}"
-    # A regular expression says less to a person than the words that follow.
-    text = "not accepted" if "matching regex" in text else text[0].lower() + text[1:]
-    accepted = _accepted_at(key)
-    return f"{shown}: {text}" + (f"; accepted: {accepted}" if accepted else "")
-
-
-def _bad_pin(tree: dict[str, Any]) -> str:
-    """The pin that msgspec stumbled over: it does not say which."""
-    for name, pin in tree["gpio"]["pins"].items():
-        try:
-            msgspec.convert(pin, Pin)
-        except msgspec.ValidationError:
-            return str(name)
-    raise AssertionError("one of the pins was refused")
-
-
-def _type_at(key: str) -> Any:
-    """The msgspec description of the type at a dotted key."""
-    node: Any = msgspec.inspect.type_info(Config)
-    for part in [p for p in key.replace("[]", ".[]").split(".") if p]:
-        node = _strip(node)
-        if isinstance(node, msgspec.inspect.StructType):
-            node = next((f.type for f in node.fields if f.name == part), None)
-        elif isinstance(node, msgspec.inspect.ListType):
-            node = node.item_type
-        elif isinstance(node, msgspec.inspect.DictType):
-            node = node.value_type
-        else:
-            return None
-    return node
-
-
-def _strip(node: Any) -> Any:
-    while True:
-        if isinstance(node, msgspec.inspect.Metadata):
-            node = node.type
-        elif isinstance(node, msgspec.inspect.UnionType):
-            node = next(t for t in node.types if not isinstance(t, msgspec.inspect.NoneType))
-        else:
-            return node
-
-
-def _fields_at(key: str) -> list[str]:
-    node = _strip(_type_at(key))
-    return [f.name for f in node.fields] if isinstance(node, msgspec.inspect.StructType) else []
-
-
-def _accepted_at(key: str) -> str:
-    node = _type_at(key)
-    if isinstance(node, msgspec.inspect.Metadata) and node.extra_json_schema:
-        return str(node.extra_json_schema.get("description", ""))
-    node = _strip(node)
-    if isinstance(node, msgspec.inspect.EnumType):
-        return ", ".join(repr(member.value) for member in node.cls)
-    if isinstance(node, msgspec.inspect.BoolType):
-        return "true or false"
-    if isinstance(node, msgspec.inspect.StrType):
-        return "a text in quotes"
-    if isinstance(node, msgspec.inspect.ListType):
-        return f"[[{key}]] tables"
-    if isinstance(node, msgspec.inspect.StructType):
-        return "a table with " + ", ".join(f.name for f in node.fields)
-    return ""
 
 
 def _check(config: Config, where: str) -> None:

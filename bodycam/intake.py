@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from . import activation as act
-from .buffer import Descriptor, PreRecordBuffer
+from .buffer import PreRecordBuffer
 from .clock import MS, NS, Clock
 from .errors import DeviceError, EvidenceError
 from .eventlog import EventLog
 from .media import AudioFormat, Track, aac_format
 from .ringcheck import GapFinder
+from .sharedring import Descriptor
 from .worker import Worker
 
 _UNKILLABLE_NS = 5 * NS

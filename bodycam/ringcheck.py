@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .buffer import Descriptor
 from .clock import MS
+from .sharedring import Descriptor
 
 _MIN_GAP_NS = 150 * MS
 

@@ -8,9 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .buffer import DESCRIPTOR_BYTES, Descriptor, PreRecordBuffer
+from .buffer import PreRecordBuffer
 from .clock import NS, Clock
 from .errors import DeviceError
+from .sharedring import DESCRIPTOR_BYTES, Descriptor
 
 _PIPE_BYTES = 1 << 16  # what a pipe holds; a larger buffer is mapped anew for each read
 _BACK_OFF_S = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)

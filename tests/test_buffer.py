@@ -14,16 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bodycam.buffer import (
-    DESCRIPTOR_BYTES,
-    Cursor,
-    Descriptor,
-    PreRecordBuffer,
-    RingLimits,
-    RingWriter,
-)
+from bodycam.buffer import Cursor, PreRecordBuffer, RingLimits
 from bodycam.errors import DeviceError
 from bodycam.media import Track
+from bodycam.ringwriter import RingWriter
+from bodycam.sharedring import DESCRIPTOR_BYTES, Descriptor, Load
 
 FRAME_NS = 1_000
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -289,3 +284,17 @@ def test_what_is_kept_is_a_suffix_that_starts_with_a_keyframe(
             assert frames[-1] - frames[0] >= keep
     finally:
         r.close()
+
+
+def test_what_the_recorder_asks_for_reaches_the_worker_through_the_header(rig: MakeRig) -> None:
+    made = rig()
+    ring, writer = made.ring, made.writer
+
+    def heard() -> tuple[int, Load, int]:
+        return writer.keyframes_wanted(), writer.load(), writer.microphones_seen()
+
+    assert heard() == (0, Load.FULL, 0)
+    ring.request_keyframe()
+    ring.set_load(Load.FEWER_BITS)
+    ring.microphone_seen()
+    assert heard() == (1, Load.FEWER_BITS, 1)

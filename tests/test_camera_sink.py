@@ -6,10 +6,12 @@ import json
 import os
 import threading
 
-from bodycam.buffer import DESCRIPTOR_BYTES, Descriptor, PreRecordBuffer, RingLimits, RingWriter
+from bodycam.buffer import PreRecordBuffer, RingLimits
 from bodycam.camera.sink import UnitSink
 from bodycam.clock import NS, SystemClock
 from bodycam.media import Track
+from bodycam.ringwriter import RingWriter
+from bodycam.sharedring import DESCRIPTOR_BYTES, Descriptor
 
 
 class Desk:

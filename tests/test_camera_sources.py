@@ -18,7 +18,7 @@ from typing import Any, Self
 import numpy as np
 import pytest
 
-from bodycam.buffer import DESCRIPTOR_BYTES, Descriptor, PreRecordBuffer, RingLimits, RingWriter
+from bodycam.buffer import PreRecordBuffer, RingLimits
 from bodycam.camera.headers import ParameterSets
 from bodycam.camera.picam import Library, PicamSource, load_library
 from bodycam.camera.replay import ReplaySource
@@ -29,6 +29,8 @@ from bodycam.clock import NS, Clock, ScaledClock, SystemClock
 from bodycam.config import Config, parse
 from bodycam.errors import BodycamError, ConfigError, DeviceError
 from bodycam.media import AccessUnit, Track, nal_type, split_annexb
+from bodycam.ringwriter import RingWriter
+from bodycam.sharedring import DESCRIPTOR_BYTES, Descriptor
 from tests.scene_reader import read_frames
 
 DEADLINE_S = 20

@@ -19,7 +19,7 @@ from typing import Any
 import av
 import pytest
 
-from bodycam.buffer import DESCRIPTOR_BYTES, Descriptor, PreRecordBuffer, RingLimits
+from bodycam.buffer import PreRecordBuffer, RingLimits
 from bodycam.clock import NS, SystemClock
 from bodycam.media import (
     NAL_IDR,
@@ -32,6 +32,7 @@ from bodycam.media import (
     split_annexb,
     video_format,
 )
+from bodycam.sharedring import DESCRIPTOR_BYTES, Descriptor
 from tests.scene_reader import beep_onsets, flash_onsets, read_frames
 
 DEADLINE_S = 20
@@ -359,7 +360,7 @@ def test_a_camera_that_hangs_ends_the_worker(start: Start, tmp_path: Path) -> No
 
 HANGING = """
 import sys, threading
-from bodycam.buffer import RingWriter
+from bodycam.ringwriter import RingWriter
 from bodycam.camera.sink import UnitSink
 from bodycam.camera.source import SourceFacts
 from bodycam.capture import serve

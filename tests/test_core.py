@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bodycam.buffer import Descriptor
 from bodycam.clock import MS, NS, ScaledClock, SystemClock, utc_from_text, utc_text
 from bodycam.interleave import HOLD_NS, Interleaver, Pulled
 from bodycam.media import AccessUnit, Track
 from bodycam.power import PowerReading, PowerWatch
 from bodycam.prerecord import RingFacts, ShortReason, pre_record
 from bodycam.ringcheck import GapFinder
+from bodycam.sharedring import Descriptor
 
 NOTHING = RingFacts(None, None, None)
 GOP_NS = NS

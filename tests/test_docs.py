@@ -14,7 +14,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bodycam.buffer import DESCRIPTOR_BYTES
 from bodycam.cli import COMMANDS, EXIT_CODES, build_parser
 from bodycam.custody.fields import EndFields, FragFields, HeadFields
 from bodycam.custody.findings import Verdict
@@ -30,6 +29,7 @@ from bodycam.intake import _WORKER_EVENTS
 from bodycam.power import PowerReading, PowerWatch
 from bodycam.prerecord import ShortReason
 from bodycam.recording import CloseReason
+from bodycam.sharedring import DESCRIPTOR_BYTES
 from bodycam.signing import load_private_key
 
 from .evidence import Evidence, build_store, footage

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import threading
 
-from ..buffer import RingWriter
 from ..clock import Clock, Instant
 from ..media import Buffer, Track
+from ..ringwriter import RingWriter
 
 
 class UnitSink:
