@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import signal
 import threading
 from collections.abc import Callable
@@ -19,27 +18,30 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
-from . import __version__
 from .activation import State
-from .buffer import PreRecordBuffer, RingLimits
-from .clock import MS, NS, Clock, ClockSource, ScaledClock, SystemClock, wait
-from .config import Config, PinsBackend, pin_map
-from .contentkeys import PQ_RECIPIENTS, ContentKeys, load_pq_recipients
+from .buffer import PreRecordBuffer
+from .clock import MS, NS, ClockSource, ScaledClock, wait
+from .config import Config
 from .errors import DeviceError, ExitCode
 from .eventlog import EventLog
-from .gpio import Pins, RpiPins
+from .gpio import Pins
 from .lamps import Lamps
-from .logreplay import Recovered
 from .notify import Notifier
-from .pkcs11key import load_token_key, parse_uri
+from .parts import (
+    begin_log,
+    firmware,
+    load_content_keys,
+    load_key,
+    make_clock,
+    make_ring,
+    open_pins,
+)
 from .recorder import Interrupted, Recorder
 from .recording import MuteWindows
-from .recovery import examine
 from .sealer import Report, Sealer
 from .segment import SealingKit
 from .signalplayer import SignalPlayer, TraceEvent
 from .signals import Cue, Facts
-from .signing import RECIPIENTS, NoKey, Signer, load_file_key, load_recipients
 from .simulate.pins import SimulatedPins
 from .stopping import on_signals
 from .store import RESERVE_BYTES, Store
@@ -61,16 +63,6 @@ class Watched(Protocol):
 
     @property
     def alive(self) -> bool: ...
-
-
-def make_clock(config: Config) -> Clock:
-    """The machine's clock, or the simulated one that the configuration describes."""
-    simulated = config.simulate
-    if simulated is None:
-        return SystemClock()
-    return ScaledClock(
-        simulated.speed, simulated.origin_ns, simulated.utc_offset_ns, simulated.boot_id
-    )
 
 
 class Supervisor:
@@ -111,16 +103,25 @@ class Supervisor:
         store = Store(Path(config.store.path), clock)
         self._closing.callback(store.close)
         store.open()
-        signer, key_fault = self._load_key()
+        signer, key_fault = load_key(config.identity, self._closing)
         origin = f"{config.device.force}/bodycam/{config.device.id}"
-        self._log = EventLog(store.log, clock, origin, signer)
-        recovered = self._log.open()
-        self._closing.callback(self._log.close)
-        interrupted = self._begin_log(recovered, store, key_fault)
-        keys = self._load_recipients(Path(config.identity.path))
-        ring = self._make_ring()
+        log = self._log = EventLog(store.log, clock, origin, signer)
+        recovered = log.open()
+        self._closing.callback(log.close)
+        interrupted = begin_log(log, recovered, store, config, self._config_path, clock.boot_id)
+        if key_fault:
+            log.append("key.missing", reason=str(key_fault))
+        log.sync()
+        keys, missing = load_content_keys(config)
+        self._keys_ok = not missing
+        for folder in missing:
+            log.append("wrapkey.missing", sync=True, folder=str(folder))
+        ring = make_ring(config)
+        self._closing.callback(ring.close)
+        if not ring.locked:
+            log.append("ring.unlocked", bytes=config.ring_bytes, reason="limit on locked memory")
         kit = SealingKit(
-            config.device.id, clock.boot_id, _firmware(), signer, keys,
+            config.device.id, clock.boot_id, firmware(), signer, keys,
             config.recording.fragment_ms * MS, NS // config.camera.fps, self._log.head,
             clock.sample, config.signing.onvif,
         )  # fmt: skip
@@ -143,7 +144,7 @@ class Supervisor:
             can_encrypt=self._keys_ok, interrupted=interrupted,
             has_room=lambda: store.space().free_bytes >= 2 * min_free + RESERVE_BYTES,
         )  # fmt: skip
-        pins = self._open_pins()
+        pins = open_pins(config, clock, self._on_world)
         self._closing.callback(pins.close)
         self._lamps = Lamps(
             SignalPlayer(pins.write, config.signals), clock, self._facts, self._publisher(pins)
@@ -161,88 +162,6 @@ class Supervisor:
         self._switches.start()
         self._watchdog.start()
         self._booted = True
-
-    def _load_key(self) -> tuple[Signer, str | None]:
-        identity = self._config.identity
-        uri = None if identity.key == "file" else parse_uri(identity.key)
-        try:
-            if uri is None:
-                return load_file_key(Path(identity.path)), None
-            key = load_token_key(uri, Path(identity.path))
-        except DeviceError as fault:
-            # Unsigned evidence is still evidence; the officer must not be left without.
-            return NoKey(), str(fault)
-        self._closing.callback(key.close)
-        return key, None
-
-    def _load_recipients(self, identity: Path) -> ContentKeys:
-        wanted = self._config.recipients
-        classic = load_recipients(identity) if wanted.classic else []
-        post_quantum = load_pq_recipients(identity) if wanted.post_quantum else []
-        self._keys_ok = True
-        for is_wanted, found, folder in (
-            (wanted.classic, classic, RECIPIENTS),
-            (wanted.post_quantum, post_quantum, PQ_RECIPIENTS),
-        ):
-            if is_wanted and not found:
-                self._keys_ok = False
-                self._log.append("wrapkey.missing", sync=True, folder=str(identity / folder))
-        return ContentKeys(classic, post_quantum)
-
-    def _begin_log(self, recovered: Recovered, store: Store, key_fault: str | None) -> Interrupted:
-        log, config = self._log, self._config
-        digest = hashlib.sha256(self._config_path.read_bytes()).hexdigest()
-        log.append(
-            "boot", sync=True, fw=_firmware(), device=config.device.id, config_sha256=digest,
-            heartbeat_s=config.watchdog.heartbeat_s, pre_record_s=config.pre_record.seconds,
-            pre_record_audio=config.pre_record.audio,
-        )  # fmt: skip
-        if recovered.torn_bytes:
-            log.append(
-                "log.torn", bytes=recovered.torn_bytes, file=f"events.torn-{recovered.lines}"
-            )
-        if recovered.damaged_lines:
-            log.append("log.damaged", lines=recovered.damaged_lines)
-        if recovered.unclean:
-            log.append(
-                "boot.unclean", last_boot=recovered.last_boot, last_ns=recovered.last_boot_ns
-            )
-        if key_fault:
-            log.append("key.missing", sync=True, reason=key_fault)
-        interrupted = Interrupted()
-        for segment in recovered.open_segments:
-            remains = examine(store.evidence / segment.file)
-            log.append(
-                "recovery", rec=segment.recording, seg=segment.segment, file=segment.file,
-                frags=remains.fragments, bytes_intact=remains.intact_bytes,
-                bytes_total=remains.total_bytes, last=remains.last_box, end=remains.complete,
-            )  # fmt: skip
-            if remains.last_box:
-                same_boot = recovered.last_boot == self._clock.boot_id
-                interrupted = Interrupted(
-                    segment.recording, remains.last_box, remains.end_ns if same_boot else None
-                )
-        log.sync()
-        return interrupted
-
-    def _make_ring(self) -> PreRecordBuffer:
-        config = self._config
-        seconds = config.pre_record.seconds + config.ring.reserve_s
-        size = config.ring_bytes
-        ring = PreRecordBuffer(
-            RingLimits(size, seconds * NS, config.ring.max_units, min(size // 8, 1024 * 1024))
-        )
-        self._closing.callback(ring.close)
-        if not ring.locked:
-            self._log.append("ring.unlocked", bytes=size, reason="limit on locked memory")
-        return ring
-
-    def _open_pins(self) -> Pins:
-        config = self._config
-        if config.gpio.backend is PinsBackend.RPI:
-            return RpiPins(pin_map(config), self._clock)
-        socket_path = Path(config.store.runtime) / "pins.sock"
-        return SimulatedPins(pin_map(config), self._clock, socket_path, self._on_world)
 
     def _on_world(self, world: dict[str, Any]) -> dict[str, Any]:
         """The part of the simulated world that lives in this process: its clock."""
@@ -332,7 +251,3 @@ class Supervisor:
             self._log.append("shutdown", sync=True, reason=self._stop_reason)
         self._log.checkpoint()
         self._watchdog.write_status()
-
-
-def _firmware() -> str:
-    return f"bodycam {__version__}"

@@ -1,0 +1,120 @@
+"""The parts of a recorder as its configuration names them, and the first lines of its log."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from . import __version__
+from .buffer import PreRecordBuffer, RingLimits
+from .clock import NS, Clock, ScaledClock, SystemClock
+from .config import Config, Identity, PinsBackend, pin_map
+from .contentkeys import PQ_RECIPIENTS, ContentKeys, load_pq_recipients
+from .errors import DeviceError
+from .eventlog import EventLog
+from .gpio import Pins, RpiPins
+from .logreplay import Recovered
+from .pkcs11key import load_token_key, parse_uri
+from .recorder import Interrupted
+from .recovery import examine
+from .signing import RECIPIENTS, NoKey, Signer, load_file_key, load_recipients
+from .simulate.pins import SimulatedPins
+from .store import Store
+
+
+def firmware() -> str:
+    return f"bodycam {__version__}"
+
+
+def make_clock(config: Config) -> Clock:
+    """The machine's clock, or the simulated one that the configuration describes."""
+    simulated = config.simulate
+    if simulated is None:
+        return SystemClock()
+    return ScaledClock(
+        simulated.speed, simulated.origin_ns, simulated.utc_offset_ns, simulated.boot_id
+    )
+
+
+def load_key(identity: Identity, closing: ExitStack) -> tuple[Signer, DeviceError | None]:
+    """The device key, or none and why. Raises ConfigError for a URI that is none."""
+    uri = None if identity.key == "file" else parse_uri(identity.key)
+    try:
+        if uri is None:
+            return load_file_key(Path(identity.path)), None
+        key = load_token_key(uri, Path(identity.path))
+    except DeviceError as fault:
+        # Unsigned evidence is still evidence; the officer must not be left without.
+        return NoKey(), fault
+    closing.callback(key.close)
+    return key, None
+
+
+def load_content_keys(config: Config) -> tuple[ContentKeys, list[Path]]:
+    """What content keys are wrapped to, and the folders in which wanted recipients are missing."""
+    identity, wanted = Path(config.identity.path), config.recipients
+    classic = load_recipients(identity) if wanted.classic else []
+    post_quantum = load_pq_recipients(identity) if wanted.post_quantum else []
+    missing = [
+        identity / folder
+        for is_wanted, found, folder in (
+            (wanted.classic, classic, RECIPIENTS),
+            (wanted.post_quantum, post_quantum, PQ_RECIPIENTS),
+        )
+        if is_wanted and not found
+    ]
+    return ContentKeys(classic, post_quantum), missing
+
+
+def make_ring(config: Config) -> PreRecordBuffer:
+    seconds = config.pre_record.seconds + config.ring.reserve_s
+    size = config.ring_bytes
+    return PreRecordBuffer(
+        RingLimits(size, seconds * NS, config.ring.max_units, min(size // 8, 1024 * 1024))
+    )
+
+
+def open_pins(
+    config: Config, clock: Clock, on_world: Callable[[dict[str, Any]], dict[str, Any]]
+) -> Pins:
+    """The pins that the configuration names; `on_world` answers for a simulated world's rest."""
+    if config.gpio.backend is PinsBackend.RPI:
+        return RpiPins(pin_map(config), clock)
+    socket_path = Path(config.store.runtime) / "pins.sock"
+    return SimulatedPins(pin_map(config), clock, socket_path, on_world)
+
+
+def begin_log(
+    log: EventLog, recovered: Recovered, store: Store, config: Config, config_path: Path,
+    boot_id: str,
+) -> Interrupted:  # fmt: skip
+    """Say who writes from here on, and what was found; the recording that was interrupted."""
+    log.append(
+        "boot", sync=True, fw=firmware(), device=config.device.id,
+        config_sha256=hashlib.sha256(config_path.read_bytes()).hexdigest(),
+        heartbeat_s=config.watchdog.heartbeat_s, pre_record_s=config.pre_record.seconds,
+        pre_record_audio=config.pre_record.audio,
+    )  # fmt: skip
+    if recovered.torn_bytes:
+        log.append("log.torn", bytes=recovered.torn_bytes, file=f"events.torn-{recovered.lines}")
+    if recovered.damaged_lines:
+        log.append("log.damaged", lines=recovered.damaged_lines)
+    if recovered.unclean:
+        log.append("boot.unclean", last_boot=recovered.last_boot, last_ns=recovered.last_boot_ns)
+    interrupted = Interrupted()
+    for segment in recovered.open_segments:
+        remains = examine(store.evidence / segment.file)
+        log.append(
+            "recovery", rec=segment.recording, seg=segment.segment, file=segment.file,
+            frags=remains.fragments, bytes_intact=remains.intact_bytes,
+            bytes_total=remains.total_bytes, last=remains.last_box, end=remains.complete,
+        )  # fmt: skip
+        if remains.last_box:
+            same_boot = recovered.last_boot == boot_id
+            interrupted = Interrupted(
+                segment.recording, remains.last_box, remains.end_ns if same_boot else None
+            )
+    return interrupted
