@@ -4,11 +4,17 @@
 # make bench  measurements beside picamera2's output classes
 # make soak   long sweeps: 50 kills of each process, 5 minutes of fuzzing
 # make vectors  the good and hostile files of tests/vectors, made anew
+# make install    program, units, rules and configuration onto this camera, or with DESTDIR onto a card
+# make uninstall  take them away again; recordings, keys and configuration stay
 # make clean  remove what the above made
 
 PYTHON ?= python3
 OUT ?= out/demo
 WORKERS ?= 2
+DESTDIR ?=
+PREFIX ?= /usr/local
+# What the camera's environment gets beside the recorder itself (pyproject.toml).
+EXTRAS ?= [media]
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,17 +26,23 @@ CAPTURE_STAMP := $(VENV)/.capture-$(PYTHON_ID)-$(PROJECT_ID)
 DEV_STAMP := $(VENV)/.dev-$(PYTHON_ID)-$(PROJECT_ID)
 
 # What the tests run beside Python: the command or folder that must be there, and Debian's package of it.
-SYSTEM_TOOLS := pdftotext=poppler-utils pango-view=pango1.0-tools ffmpeg=ffmpeg openssl=openssl jose=jose chromium=chromium node=nodejs npm=npm softhsm2-util=softhsm2 systemd-analyze=systemd \
+SYSTEM_TOOLS := pdftotext=poppler-utils pango-view=pango1.0-tools ffmpeg=ffmpeg openssl=openssl jose=jose chromium=chromium node=nodejs npm=npm softhsm2-util=softhsm2 systemd-analyze=systemd systemd-nspawn=systemd-container \
 	mkfs.ext4=e2fsprogs unshare=util-linux mount=mount strace=strace sha256sum=coreutils mmdebstrap=mmdebstrap \
 	go=golang-go /usr/share/gocode/src/golang.org/x/mod/sumdb=golang-golang-x-mod-dev
+
+WHEEL_STAMP := dist/.made
+PACKAGE_FILES := pyproject.toml hardware/pins.toml $(shell find bodycam -type f -not -path '*/__pycache__/*')
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 
+# Not by export: no rule but these shall see a DESTDIR.
+INSTALL := DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" EXTRAS="$(EXTRAS)" systemd/install.sh
+
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .PHONY: demo test check format lint types imports tests docs bench soak vectors clean \
-	install-deps install-system
+	wheel install uninstall install-deps install-system
 
 demo: $(CAPTURE_STAMP)
 	$(BIN)/bodycam demo --out "$(OUT)"
@@ -69,6 +81,14 @@ bench: $(DEV_STAMP)
 	$(BIN)/python bench/run.py
 	$(BIN)/python -m bench.verify
 
+wheel: $(WHEEL_STAMP)
+
+install: $(WHEEL_STAMP)
+	$(INSTALL) install dist/bodycam-*.whl
+
+uninstall:
+	$(INSTALL) uninstall
+
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	if [ -e out/demo/made-by-bodycam-demo ]; then rm -rf out/demo; fi
@@ -105,6 +125,11 @@ $(VENV_STAMP):
 		fi; \
 	}
 	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(WHEEL_STAMP): $(PACKAGE_FILES) | $(VENV_STAMP)
+	rm -rf dist
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 	@touch $@
 
 $(CAPTURE_STAMP): | $(VENV_STAMP)
