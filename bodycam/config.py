@@ -189,6 +189,7 @@ class Pin(_Table, frozen=True):
     direction: Annotated[str, _text("'in' or 'out'", r"^(in|out)$")]
     active: Active = Active.LOW
     pull: Pull = Pull.OFF
+    rest_active: bool = False
     wire: str = ""
 
 
@@ -240,7 +241,9 @@ class Config(_Table, frozen=True):
 
 # The inputs and outputs the recorder knows; a pin map names each at most once.
 INPUT_PINS = ("record", "marker", "mute", "covert")
-OUTPUT_PINS = ("wearer-red", "wearer-green", "wearer-blue", "public-red", "haptic", "buzzer")
+OUTPUT_PINS = (
+    "wearer-red", "wearer-green", "wearer-blue", "public-red", "haptic", "buzzer", "charge-off",
+)  # fmt: skip
 
 
 def default_pins() -> dict[str, Pin]:
@@ -337,6 +340,11 @@ def _check_pins(config: Config, where: str) -> None:
             raise ConfigError(
                 f"{where}: gpio.pins.{name}.direction: '{pin.direction}'; accepted: '{wanted}'"
             )
+    if not pins["charge-off"].rest_active:
+        raise ConfigError(
+            f"{where}: gpio.pins.charge-off.rest_active: false; accepted: true, "
+            "for nothing may charge while nobody watches"
+        )
     names, taken = {"switch"}, set[str]()
     for trigger in config.triggers:
         if trigger.pin not in pins or trigger.pin in (*INPUT_PINS, *OUTPUT_PINS):

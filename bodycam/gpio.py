@@ -38,7 +38,7 @@ class Pins(Protocol):
         ...
 
     def close(self) -> None:
-        """Outputs off, lines given back; a waiting `edges` returns. Idempotent."""
+        """Outputs at rest, lines given back; a waiting `edges` returns. Idempotent."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -105,7 +105,7 @@ class RpiPins:
         pulls = {Pull.UP: gpio.PUD_UP, Pull.DOWN: gpio.PUD_DOWN, Pull.OFF: gpio.PUD_OFF}
         try:
             if pin.direction == "out":
-                gpio.setup(pin.bcm, gpio.OUT, initial=_volts(pin, active=False))
+                gpio.setup(pin.bcm, gpio.OUT, initial=_volts(pin, active=pin.rest_active))
                 self._claimed.append(pin.bcm)
                 return
             gpio.setup(pin.bcm, gpio.IN, pull_up_down=pulls[pin.pull])
@@ -178,7 +178,7 @@ class RpiPins:
         for bcm in self._claimed:
             pin = self._pins[self._names[bcm]]
             if pin.direction == "out":
-                self._gpio.output(bcm, _volts(pin, active=False))
+                self._gpio.output(bcm, _volts(pin, active=pin.rest_active))
             else:
                 self._gpio.remove_event_detect(bcm)
         if self._claimed:

@@ -30,7 +30,7 @@ RESERVED = {
 COLOURS = {
     "yellow": "#f2c500", "orange": "#f07f13", "violet": "#8e44ad", "grey": "#9aa0a6",
     "white": "#ffffff", "brown": "#7b4a21", "red": "#d7261e", "green": "#1e9e4a", "blue": "#1f66d1",
-    "pink": "#f48fb1", "turquoise": "#17b8b0", "black": "#222222",
+    "pink": "#f48fb1", "turquoise": "#17b8b0", "black": "#222222", "beige": "#e8d8b0",
 }  # fmt: skip
 SUPPLY = {"3V3": "#e67e22", "5V": "#c0392b", "GND": "#222222"}
 
@@ -58,6 +58,7 @@ PARTS: dict[str, Part] = {
     "public-red": Part("led", "red LED, 5 mm", "330"),
     "haptic": Part("driver", "vibration motor 3 V, at most 100 mA", "M", "+3V3 (pin 17)"),
     "buzzer": Part("driver", "active buzzer 5 V, at most 30 mA", "BZ", "+5V (pin 2)"),
+    "charge-off": Part("charger", "charger's CE, by a transistor: low or open cuts charging"),
 }
 
 # Sizes in px: the picture, the header, and the height of a cell with its wire's place in it.
@@ -72,6 +73,7 @@ CELL = {
     "led": (84, 54),
     "opto": (150, 56),
     "driver": (176, 116),
+    "charger": (150, 90),
 }
 
 
@@ -214,7 +216,7 @@ def draw_opto(pen: Pen, _: Part) -> None:
     pen.text(244, 33, "1N4148", 11, "near")
 
 
-def draw_driver(pen: Pen, part: Part) -> None:
+def _transistor(pen: Pen) -> None:
     pen.line((0, 0), (14, 0))
     pen.box(14, 74, "1 kΩ")
     pen.line((74, 0), (150, 0))
@@ -230,6 +232,10 @@ def draw_driver(pen: Pen, part: Part) -> None:
     pen.shape((171, 19), (160, 17), (165, 9))
     pen.text(190, 22, "BC337", 12, "near")
     pen.ground(170, 30)
+
+
+def draw_driver(pen: Pen, part: Part) -> None:
+    _transistor(pen)
     pen.line((170, -40), (226, -40))
     pen.box(226, 280, part.value, down=-40, half=16)
     pen.line((280, -40), (320, -40))
@@ -243,6 +249,19 @@ def draw_driver(pen: Pen, part: Part) -> None:
     pen.text(318, -76, "1N5819", 12, "near")
 
 
+def draw_charger(pen: Pen, _: Part) -> None:
+    _transistor(pen)
+    # Without the transistor CE is high, and charging is cut: a dead Pi never charges a cell.
+    pen.line((170, -40), (250, -40))
+    pen.dot(205, -40)
+    pen.line((205, -40), (205, -22))
+    pen.box(176, 234, "47 kΩ", down=-11)
+    pen.line((205, 0), (205, 8), (250, 8))
+    pen.box(250, 340, "charger", down=-16, half=36)
+    pen.text(256, -34, "CE", 11, "near")
+    pen.text(256, 14, "OUT", 11, "near")
+
+
 DRAW: dict[str, Callable[[Pen, Part], None]] = {
     "switch": draw_switch,
     "button": draw_button,
@@ -250,6 +269,7 @@ DRAW: dict[str, Callable[[Pen, Part], None]] = {
     "led": draw_led,
     "opto": draw_opto,
     "driver": draw_driver,
+    "charger": draw_charger,
 }
 
 

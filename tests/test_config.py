@@ -44,6 +44,11 @@ WRONG_CONFIGS = {
     "value for a table": ("camera = 5", "camera", "a table with source, width"),
     "table for a list": ('[triggers]\nname = "holster"', "triggers", "[[triggers]] tables"),
     "no such pin": ('[gpio.pins.lamp]\nbcm = 4\ndirection = "out"', "gpio.pins.lamp", "wearer-red"),
+    "charging unwatched": (
+        '[gpio.pins.charge-off]\nbcm = 11\ndirection = "out"',
+        "gpio.pins.charge-off.rest_active",
+        "accepted: true",
+    ),
     "channel taken": (
         '[gpio.pins.marker]\nbcm = 17\ndirection = "in"',
         "gpio.pins.marker",

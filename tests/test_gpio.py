@@ -98,6 +98,13 @@ def test_a_busy_pin_is_named_and_the_others_are_given_back(board: BoardModule) -
     assert board.cleaned == [17, 25]
 
 
+def test_closing_cuts_charging(board: BoardModule) -> None:
+    with RpiPins(default_pins(), SystemClock()) as pins:
+        pins.write("charge-off", False)
+        assert board.levels[9] == 1
+    assert board.levels[9] == 0
+
+
 def test_closing_switches_outputs_off_and_frees_every_line(board: BoardModule) -> None:
     pins = RpiPins(both_ways(), SystemClock())
     pins.write("wearer-red", True)

@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 from bodycam.clock import SystemClock
-from bodycam.config import default_pins
+from bodycam.config import Active, Pin, default_pins
 from bodycam.debounce import Edge
 from bodycam.errors import DeviceError
 from bodycam.gpio import Pins, RpiPins
@@ -37,6 +37,10 @@ class Rig:
             assert more, "no edge came"
             edges += more
         return edges
+
+
+def is_active(pin: Pin, level: int) -> bool:
+    return level == (pin.active is Active.HIGH)
 
 
 class PinsContract:
@@ -71,6 +75,13 @@ class PinsContract:
         assert rig.lit("public-red")
         rig.pins.write("public-red", False)
         assert not rig.lit("public-red")
+
+    def test_charging_is_cut_until_it_is_allowed(self, rig: Rig) -> None:
+        assert rig.lit("charge-off")
+        rig.pins.write("charge-off", False)
+        assert not rig.lit("charge-off")
+        rig.pins.write("charge-off", True)
+        assert rig.lit("charge-off")
 
     def test_a_wrong_name_is_said_with_the_right_ones(self, rig: Rig) -> None:
         with pytest.raises(DeviceError, match=r"'wearer-red' is no input pin.*marker"):
@@ -169,7 +180,7 @@ class TestRpiPinsOnAStandIn(PinsContract):
             yield Rig(
                 pins,
                 lambda active: board.drive(pin_map["record"].bcm, int(not active)),
-                lambda name: board.levels[pin_map[name].bcm] == 1,
+                lambda name: is_active(pin_map[name], board.levels[pin_map[name].bcm]),
             )
 
 
@@ -188,5 +199,5 @@ class TestRpiPins(PinsContract):
             yield Rig(
                 pins,
                 lambda active: pins.write("buzzer", not active),
-                lambda name: gpio.input(pin_map[name].bcm) == 1,
+                lambda name: is_active(pin_map[name], gpio.input(pin_map[name].bcm)),
             )

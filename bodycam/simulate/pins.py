@@ -120,7 +120,7 @@ class SimulatedPins:
         held = read_positions(socket_path)
         inputs = [name for name, pin in self._pins.items() if pin.direction == "in"]
         self._lines = {name: _Line(held.get(name, False)) for name in inputs}
-        self._outputs = dict.fromkeys((n for n in self._pins if n not in inputs), False)
+        self._outputs = {n: p.rest_active for n, p in pin_map.items() if p.direction == "out"}
         self._edges: deque[Edge] = deque()
         self._changed = threading.Condition()
         self._closed = False
@@ -159,7 +159,7 @@ class SimulatedPins:
 
     def close(self) -> None:
         for name in self._outputs:
-            self.write(name, False)
+            self.write(name, self._pins[name].rest_active)
         with self._changed:
             self._closed = True
             self._changed.notify_all()
