@@ -41,7 +41,7 @@ INSTALL := DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" EXTRAS="$(EXTRAS)" systemd/in
 
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: demo test check format lint types imports tests docs bench soak vectors clean \
+.PHONY: demo test check format lint types imports tests test-fast test-system docs bench soak vectors clean \
 	wheel install uninstall install-deps install-system
 
 demo: $(CAPTURE_STAMP)
@@ -64,8 +64,19 @@ types: $(DEV_STAMP)
 imports: $(DEV_STAMP)
 	$(BIN)/lint-imports --no-cache
 
-tests: $(DEV_STAMP)
-	$(PYTEST) -n $(WORKERS) --dist loadgroup --ignore tests/test_docs.py
+# The tiers, quick ones first: what is wrong is said early. Each says how long it took.
+tests: test-fast test-system
+
+tier = @began=$$(date +%s); $(2); code=$$?; \
+	echo "make: tier $(1): $$(($$(date +%s) - began)) s"; exit $$code
+
+# Seconds, no root: the parts.
+test-fast: $(DEV_STAMP)
+	$(call tier,fast,$(PYTEST) -n $(WORKERS) --dist loadgroup -m "not system" --ignore tests/test_docs.py)
+
+# Whole programs in real time. They wait more than they compute, so there are more workers than cores.
+test-system: $(DEV_STAMP)
+	$(call tier,system,$(PYTEST) -n $$((2 * $(WORKERS))) --dist loadgroup -m system)
 
 docs: $(DEV_STAMP)
 	$(PYTEST) tests/test_docs.py

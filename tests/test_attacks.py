@@ -35,6 +35,8 @@ from .evidence import UTC_NS, Evidence, build_store, footage
 from .vectors.make import FILES, INDEX, ROOT
 from .vectors.surgery import log_lines, rechain, reseal, units_of, write_log
 
+pytestmark = pytest.mark.system
+
 FLIPS = 2000
 VECTORS: dict[str, dict[str, Any]] = {v["name"]: v for v in json.loads((FILES / INDEX).read_text())}
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("bench")]
+
 PROGRAM = Path(__file__).parent.parent / "bench" / "run.py"
 FIGURES = {
     "buffering flat us", "buffering paced us", "buffering dropped", "memory 2 s",

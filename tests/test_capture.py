@@ -35,6 +35,8 @@ from bodycam.media import (
 from bodycam.sharedring import DESCRIPTOR_BYTES, Descriptor
 from tests.scene_reader import beep_onsets, flash_onsets, read_frames
 
+pytestmark = pytest.mark.system
+
 DEADLINE_S = 20
 SMALL = '[camera]\nsource = "synthetic"\nwidth = 320\nheight = 180\nbitrate_kbps = 400\n'
 BEEPING = SMALL + '[audio]\nsource = "synthetic"\n'

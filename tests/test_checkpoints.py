@@ -13,7 +13,7 @@ from bodycam.formats.checkpoint import Checkpoint
 from bodycam.signing import load_root
 from tests.rig import Rig, running
 
-pytestmark = pytest.mark.xdist_group("daemon")
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("daemon")]
 
 
 def checkpoint(rig: Rig) -> Checkpoint | None:

@@ -22,7 +22,7 @@ from bodycam.errors import ExitCode
 from bodycam.simulate.unit import Unit, mount_card, unmount_card
 from tests.rig import QUICK, Rig, first_nal_types, records_of, running
 
-pytestmark = pytest.mark.xdist_group("daemon")
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("daemon")]
 
 GOP_NS = 500 * MS
 FRAME_NS = NS // 30

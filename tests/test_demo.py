@@ -14,7 +14,7 @@ from bodycam.clock import NS
 from bodycam.errors import ExitCode
 from tests.scene_reader import beep_onsets, flash_onsets, read_frames
 
-pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("demo"), pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

@@ -40,6 +40,8 @@ from .evidence import (
     of_track,
 )
 
+pytestmark = pytest.mark.system
+
 BY_HAND = Path(__file__).with_name("fragment_by_hand.sh")
 
 

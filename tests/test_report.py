@@ -39,6 +39,8 @@ from .evidence import (
     footage,
 )
 
+pytestmark = pytest.mark.system
+
 EVIL = "<script>alert('x')</script>&\"'"
 
 

@@ -12,6 +12,8 @@ import pytest
 from bodycam.errors import ConfigError, ExitCode
 from bodycam.simulate.scenario import load_scenario
 
+pytestmark = pytest.mark.system
+
 SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.toml"))
 
 

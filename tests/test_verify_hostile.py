@@ -30,6 +30,8 @@ from bodycam.formats.records import SIGNATURE_UUID
 
 from .evidence import Evidence, build_store, footage
 
+pytestmark = pytest.mark.system
+
 FLIPS = 500
 
 

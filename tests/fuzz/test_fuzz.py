@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from .targets import TARGETS, run_one, seeds
 
+pytestmark = pytest.mark.system
+
 MAX_S = 2
 MAX_RSS_MB = 200
 SOAK_S = 300

@@ -19,6 +19,8 @@ from .browser import Browser, page
 from .conftest import HEIGHT, SECONDS, WIDTH
 from .opening import Opened, opened_by_jose
 
+pytestmark = pytest.mark.system
+
 SEEK_S = 2.0
 
 

@@ -12,6 +12,8 @@ from bodycam.formats.hpkewrap import PqPrivateKey, hpke_wrap
 from .npm import node, packages
 from .opening import read_licence
 
+pytestmark = pytest.mark.system
+
 PACKAGES = ("@hpke/core@1.9.0", "@hpke/hybridkem-x-wing@0.7.0")
 SEGMENT = "0b8c9d2e-1111-4222-8333-444455556666/0"
 KEY, KID = bytes(range(16)), bytes(range(16, 32))

@@ -12,6 +12,8 @@ from ..evidence import Evidence
 from .npm import node, packages
 from .opening import custodian_jwk, opened_by_jose, read_licence, wrapped_key
 
+pytestmark = pytest.mark.system
+
 PACKAGE = "jose@6.2.18"
 SCRIPT = """
 import { generalDecrypt, importJWK } from "jose"

@@ -12,6 +12,8 @@ from ..rig import running
 from .conftest import SECONDS
 from .opening import came_out, opened_by_jose, run, went_in
 
+pytestmark = pytest.mark.system
+
 
 def packager() -> Path:
     """Shaka Packager as the PyPI package brings it."""
