@@ -20,7 +20,7 @@ _UNKILLABLE_NS = 5 * NS
 # What the worker may put into the log, and nothing else.
 _WORKER_EVENTS = frozenset({
     "capture.ready", "capture.error", "audio.format", "audio.lost", "audio.back",
-    "video.dark", "video.frozen", "video.covered", "video.blurred",
+    "audio.gap", "video.dark", "video.frozen", "video.covered", "video.blurred", "video.clear",
 })  # fmt: skip
 
 
@@ -116,7 +116,7 @@ class Intake:
     def _accept(self, unit: Descriptor) -> bool:
         event = self._ring.accept(unit)
         if event is not None:
-            self._report(event)
+            self._report(event, unit.at_ns)
         if unit.track is not Track.VIDEO:
             return False
         live = self._live
@@ -137,8 +137,10 @@ class Intake:
             self._log.append("ready", unit.at_ns)
         return unit.keyframe
 
-    def _report(self, raw: bytes) -> None:
+    def _report(self, raw: bytes, at_ns: int) -> None:
         try:
+            if not 0 < at_ns <= self._clock.boot_ns():
+                raise ValueError(f"it happened at {at_ns}, which is not yet")
             fields = json.loads(raw)
             ev = fields.pop("ev")
             if ev not in _WORKER_EVENTS:
@@ -147,7 +149,7 @@ class Intake:
                 self._on_audio(aac_format(bytes.fromhex(fields["config"])))
             if ev in ("audio.lost", "audio.back"):
                 self._live.audio_lost = ev == "audio.lost"
-            self._log.append(ev, **fields)
+            self._log.append(ev, at_ns, **fields)
         except (ValueError, KeyError, TypeError, AttributeError, EvidenceError) as fault:
             self._log.append("capture.garbage", reason=f"report: {fault}")
 

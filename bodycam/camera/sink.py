@@ -34,16 +34,21 @@ class UnitSink:
         """One AAC frame without ADTS; decoding it gives the sound from `at_ns` on."""
         self._write(Track.AUDIO, at_ns, True, data)
 
-    def report(self, ev: str, **fields: str | int) -> None:
-        """Tell the recorder something that is not media: an EVENT unit of JSON."""
+    def report(self, ev: str, at_ns: int | None = None, **fields: str | int) -> None:
+        """Tell the recorder something that is not media, and when it happened (now if None)."""
         text = json.dumps({"ev": ev, **fields}, ensure_ascii=False, separators=(",", ":"))
         with self._lock:
-            self._unsent.append((self._clock.boot_ns(), text.encode()))
+            at_ns = self._clock.boot_ns() if at_ns is None else at_ns
+            self._unsent.append((at_ns, text.encode()))
         self._send_reports()
 
     def clock_sample(self) -> Instant:
         """The recorder's latest clock sample."""
         return self._ring.clock()
+
+    def microphones_seen(self) -> int:
+        """How often a microphone was plugged in; a change means: open it again at once."""
+        return self._ring.microphones_seen()
 
     def _write(self, track: Track, at_ns: int, keyframe: bool, data: Buffer) -> None:
         if self._unsent:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..clock import NS, Clock, wait
 from ..config import Config
 from .encoder import VideoEncoder
+from .lens import LensCheck
 from .scene import Scene
 from .sink import UnitSink
 from .source import SourceFacts
@@ -26,6 +27,7 @@ class SyntheticSource:
         camera = self._camera
         self._encoder = VideoEncoder(camera, camera.width, camera.height)
         self._scene = Scene(camera.width, camera.height, camera.fps)
+        self._lens = LensCheck()
         self._overlay = None
         if camera.overlay:
             from .overlay import Overlay
@@ -51,6 +53,8 @@ class SyntheticSource:
         shown = number & 0xFFFF_FFFF
         planes = self._encoder.planes
         self._scene.draw(planes, shown)
+        for event in self._lens.look(planes[0], at_ns):
+            event.tell(sink)
         if self._overlay is not None:
             self._overlay.draw(planes[0], sink.clock_sample(), at_ns, shown)
         keyframe, data = self._encoder.encode()

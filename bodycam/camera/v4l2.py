@@ -15,6 +15,7 @@ from ..clock import Clock
 from ..config import Config
 from ..errors import DeviceError
 from .encoder import VideoEncoder
+from .lens import LensCheck
 from .overlay import Overlay
 from .sink import UnitSink
 from .source import SourceFacts
@@ -105,7 +106,7 @@ class WebcamSource:
 
     def run(self, sink: UnitSink) -> None:
         width, height = self._size
-        overlay = Overlay(width, height, self._config.device.id)
+        overlay, lens = Overlay(width, height, self._config.device.id), LensCheck()
         device, number = self._config.camera.device, 0
         while not sink.stop.is_set():
             picture, ended = self._newest.take(_SILENT_S)
@@ -113,6 +114,8 @@ class WebcamSource:
                 why = "ended" if ended else f"has given no picture for {_SILENT_S:.0f} s"
                 raise DeviceError(f"camera.device {device}: {why}", _CHECK)
             luma = self._convert(picture.bgr)
+            for event in lens.look(luma, picture.at_ns):
+                event.tell(sink)
             if self._config.camera.overlay:
                 overlay.draw(luma, sink.clock_sample(), picture.at_ns, number)
             keyframe, data = self._encoder.encode()

@@ -115,6 +115,8 @@ _MARKS = {
     "clock.step": "clock", "boot.unclean": "fault", "log.torn": "fault", "recovery": "notice",
     "activation.refused": "fault", "key.missing": "fault", "wrapkey.missing": "fault",
     "switch.fault": "fault", "gpio.fault": "fault", "thread.died": "fault", "audio.lost": "notice",
+    "video.dark": "notice", "video.frozen": "notice", "video.covered": "notice",
+    "video.blurred": "notice",
     "power.low": "notice", "power.critical": "fault", "log.damaged": "fault",
 }  # fmt: skip
 
