@@ -60,6 +60,10 @@ class Clock(Protocol):
 
     def boot_ns(self) -> int: ...
 
+    def boot_at(self, monotonic_ns: int) -> int:
+        """When it was that CLOCK_MONOTONIC, the clock of the kernel's edges, showed this."""
+        ...
+
     def sample(self) -> Instant: ...
 
     def real_s(self, seconds: float) -> float:
@@ -113,10 +117,35 @@ def _kernel_discipline() -> tuple[ClockSource, int]:
     return (ClockSource.RTC, 60_000) if from_rtc else (ClockSource.NONE, _UNKNOWN_UNC_MS)
 
 
+class _Suspended:
+    """CLOCK_BOOTTIME minus CLOCK_MONOTONIC: what the machine has slept through since boot.
+
+    Between two sleeps it is constant to the nanosecond, so it is kept as long as a reading allows:
+    times that are converted one after the other stay exactly as far apart as they were. What
+    waited in a queue while the machine slept counts as having come after the sleep.
+    """
+
+    def __init__(self) -> None:
+        self._ns = 0
+
+    def ns(self) -> int:
+        before_ns = _boot_ns()
+        monotonic_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        after_ns = _boot_ns()
+        if not before_ns - monotonic_ns <= self._ns <= after_ns - monotonic_ns:
+            self._ns = (before_ns + after_ns) // 2 - monotonic_ns
+        return self._ns
+
+
+def _boot_ns() -> int:
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
 class SystemClock:
     """The machine's clocks; UTC quality as the kernel's discipline reports it."""
 
     def __init__(self) -> None:
+        self._suspended = _Suspended()
         self._boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
     @property
@@ -124,7 +153,10 @@ class SystemClock:
         return self._boot_id
 
     def boot_ns(self) -> int:
-        return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        return _boot_ns()
+
+    def boot_at(self, monotonic_ns: int) -> int:
+        return monotonic_ns + self._suspended.ns()
 
     def sample(self) -> Instant:
         # The narrowest of three windows: a preempted reading must not look like a clock step.
@@ -152,6 +184,7 @@ class ScaledClock:
         self._origin_ns = origin_ns
         self._offset_ns = utc_offset_ns
         self._boot_id = boot_id
+        self._suspended = _Suspended()
         self.source = ClockSource.NTP
         self.unc_ms = 5
 
@@ -164,8 +197,13 @@ class ScaledClock:
         return self._speed
 
     def boot_ns(self) -> int:
-        real = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        return self._origin_ns + int((real - self._origin_ns) * self._speed)
+        return self._scaled(_boot_ns())
+
+    def boot_at(self, monotonic_ns: int) -> int:
+        return self._scaled(monotonic_ns + self._suspended.ns())
+
+    def _scaled(self, real_ns: int) -> int:
+        return self._origin_ns + int((real_ns - self._origin_ns) * self._speed)
 
     def step_utc(self, delta_ms: int, source: ClockSource, unc_ms: int) -> None:
         """Move UTC, as a set clock or a time service would; boot time goes on undisturbed."""

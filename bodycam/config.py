@@ -45,8 +45,10 @@ class SwitchKind(Enum):
 
 
 class PinsBackend(Enum):
-    """Real pins through the RPi.GPIO interface, or simulated ones on a control socket."""
+    """Real pins through libgpiod or the RPi.GPIO interface, or simulated ones on a socket."""
 
+    AUTO = "auto"
+    GPIOD = "gpiod"
     RPI = "rpi"
     SIMULATED = "simulated"
 
@@ -194,7 +196,8 @@ class Pin(_Table, frozen=True):
 
 
 class Gpio(_Table, frozen=True):
-    backend: PinsBackend = PinsBackend.RPI
+    backend: PinsBackend = PinsBackend.AUTO
+    chip: Annotated[str, _text("a chip's label of up to 31 characters", r"^.{0,31}$")] = ""
     pins: dict[str, Pin] = {}
 
 

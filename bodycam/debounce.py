@@ -140,6 +140,11 @@ class Debouncer:
         return self._settled
 
     @property
+    def raw(self) -> bool:
+        """The level of the last edge, or of a re-read since."""
+        return self._raw
+
+    @property
     def pending(self) -> Pending | None:
         """The change that is waiting to be stable, if any."""
         if self._burst is None or self._raw == self._settled or self._ignored is not None:

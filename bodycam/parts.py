@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
+from .boardpins import Note, open_board
 from .buffer import PreRecordBuffer, RingLimits
 from .clock import NS, Clock, ScaledClock, SystemClock
 from .config import Config, Identity, PinsBackend, pin_map
 from .contentkeys import PQ_RECIPIENTS, ContentKeys, load_pq_recipients
 from .errors import DeviceError
 from .eventlog import EventLog
-from .gpio import Pins, RpiPins
+from .gpio import Pins
 from .logreplay import Recovered
 from .pkcs11key import load_token_key, parse_uri
 from .recorder import Interrupted
@@ -78,13 +79,21 @@ def make_ring(config: Config) -> PreRecordBuffer:
 
 
 def open_pins(
-    config: Config, clock: Clock, on_world: Callable[[dict[str, Any]], dict[str, Any]]
+    config: Config, clock: Clock, on_world: Callable[[dict[str, Any]], dict[str, Any]], note: Note
 ) -> Pins:
-    """The pins that the configuration names; `on_world` answers for a simulated world's rest."""
-    if config.gpio.backend is PinsBackend.RPI:
-        return RpiPins(pin_map(config), clock)
-    socket_path = Path(config.store.runtime) / "pins.sock"
-    return SimulatedPins(pin_map(config), clock, socket_path, on_world)
+    """The pins that the configuration names; `on_world` answers for a simulated world's rest.
+
+    What becomes of them is told to `note` as events of the log. Raises DeviceError if there are
+    none; a single line that is missing is a noted fault.
+    """
+    runtime, pins = Path(config.store.runtime), pin_map(config)
+    if config.gpio.backend is PinsBackend.SIMULATED:
+        return SimulatedPins(pins, clock, runtime / "pins.sock", on_world)
+    try:
+        return open_board(config.gpio, pins, clock, runtime, note)
+    except DeviceError as fault:
+        note("gpio.fault", sync=True, pin=None, reason=str(fault), owner=None)
+        raise
 
 
 def begin_log(

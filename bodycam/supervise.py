@@ -144,7 +144,7 @@ class Supervisor:
             can_encrypt=self._keys_ok, interrupted=interrupted,
             has_room=lambda: store.space().free_bytes >= 2 * min_free + RESERVE_BYTES,
         )  # fmt: skip
-        pins = open_pins(config, clock, self._on_world)
+        pins = open_pins(config, clock, self._on_world, log.append)
         self._closing.callback(pins.close)
         self._lamps = Lamps(
             SignalPlayer(pins.write, config.signals), clock, self._facts, self._publisher(pins)

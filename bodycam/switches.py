@@ -24,7 +24,6 @@ from .debounce import (
     Reconciled,
     Toggle,
 )
-from .errors import DeviceError
 from .eventlog import EventLog
 from .gesture import ButtonGesture, Gesture, GestureKind, HoldGesture
 from .gpio import Pins
@@ -33,6 +32,8 @@ from .gpio import Pins
 _DRIVER_NS = 5 * MS
 _KEY_STABLE_NS = 30 * MS
 _EDGES_PER_S = 200
+# A driver may lose an edge now and then; one that was never heard since its claim may be deaf.
+_DEAF_AFTER = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,9 @@ class SwitchReader:
             switch.double_press_ms * MS, switch.hold_stop_ms * MS, key_ns + _DRIVER_NS
         )
         self._mute = HoldGesture(config.mute.hold_ms * MS, key_ns + _DRIVER_NS)
-        self._raw = dict.fromkeys(names, False)
+        self._readable = dict.fromkeys(names, True)
+        self._heard = dict.fromkeys(names, False)  # an edge, since the line was claimed
+        self._missed: dict[str, list[int]] = {name: [] for name in names}  # changes without one
         self._on_at_start: set[str] = set()
         self._logged: dict[str, tuple[int, int]] = {}  # pin: (second, edges logged in it)
         self._suppressed = dict.fromkeys(names, 0)
@@ -87,7 +90,6 @@ class SwitchReader:
         for name, debouncer in self._debouncers.items():
             if self._pins.level(name):
                 self._log.append("switch.on_at_boot", now_ns, pin=name)
-                self._raw[name] = True
                 self._on_at_start.add(name)
                 # Fed like any other level: it counts once it was stable. No edge was lost.
                 debouncer.level(active=True, at_ns=now_ns)
@@ -111,8 +113,8 @@ class SwitchReader:
         return {name: d.active for name, d in self._debouncers.items()}
 
     def faulty(self) -> bool:
-        """True while any input chatters without an end."""
-        return any(d.faulty for d in self._debouncers.values())
+        """True while any input chatters without an end, or the record switch cannot be read."""
+        return not self._readable["record"] or any(d.faulty for d in self._debouncers.values())
 
     def _run(self) -> None:
         next_reread_ns = 0
@@ -120,7 +122,7 @@ class SwitchReader:
             while not self._stop.is_set():
                 self.beats += 1
                 known_ns = self._clock.boot_ns() - _DRIVER_NS
-                for edge in self._read(self._wait_ns(known_ns)):
+                for edge in self._pins.edges(self._wait_ns(known_ns) / NS):
                     self._edge(edge)
                 if known_ns >= next_reread_ns:
                     next_reread_ns = known_ns + self._reread_ns
@@ -133,14 +135,6 @@ class SwitchReader:
             self.crashed = f"{type(fault).__name__}: {fault}"
             raise
 
-    def _read(self, timeout_ns: int) -> list[Edge]:
-        try:
-            return self._pins.edges(timeout_ns / NS)
-        except DeviceError as fault:
-            # An edge that could not be read: the level re-read puts the state right.
-            self._log.append("gpio.fault", sync=True, reason=str(fault))
-            return []
-
     def _wait_ns(self, known_ns: int) -> int:
         dues = [d.due_ns for d in self._debouncers.values()]
         dues += [self._button.due_ns, self._mute.due_ns]
@@ -151,7 +145,8 @@ class SwitchReader:
         debouncer = self._debouncers.get(edge.pin)
         if debouncer is None:
             return
-        self._raw[edge.pin] = edge.active
+        self._heard[edge.pin] = True
+        self._missed[edge.pin].clear()
         self._log_edge(edge, debouncer)
         self._handle(edge.pin, debouncer.feed(edge))
 
@@ -176,15 +171,35 @@ class SwitchReader:
 
     def _reread(self) -> None:
         for name, debouncer in self._debouncers.items():
-            if self._pins.level(name) == self._raw[name]:
+            self._find_deaf(name)
+            read_ns = self._clock.boot_ns()
+            active = self._pins.level(name)
+            self._readable[name] = active is not None
+            if active is None or active == debouncer.raw:
                 continue
             # Only a level that no edge explains even after the driver's delay is a lost edge.
-            for edge in self._read(_DRIVER_NS):
+            self._take_late_edges()
+            outcomes = debouncer.level(active, read_ns)
+            if any(isinstance(outcome, Reconciled) for outcome in outcomes):
+                self._missed[name].append(read_ns)
+            self._handle(name, outcomes)
+
+    def _take_late_edges(self) -> None:
+        until_ns = self._clock.boot_ns() + _DRIVER_NS
+        while (left_ns := until_ns - self._clock.boot_ns()) > 0:
+            for edge in self._pins.edges(left_ns / NS):
                 self._edge(edge)
-            active = self._pins.level(name)
-            if active != self._raw[name]:
-                self._raw[name] = active
-                self._handle(name, debouncer.level(active, self._clock.boot_ns()))
+
+    def _find_deaf(self, name: str) -> None:
+        """Take a line anew that changes without edges, once they had time enough to come."""
+        missed = self._missed[name]
+        enough = _DEAF_AFTER if self._heard[name] else 1
+        if len(missed) < enough or self._clock.boot_ns() - missed[-1] < self._reread_ns // 2:
+            return
+        self._log.append("gpio.deaf", missed[0], sync=True, pin=name, missed=len(missed))
+        missed.clear()
+        self._heard[name] = False
+        self._pins.reclaim(name)
 
     def _handle(self, name: str, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:

@@ -56,6 +56,9 @@ class SteppedClock:
     def boot_ns(self) -> int:
         return self.now_ns
 
+    def boot_at(self, monotonic_ns: int) -> int:
+        return monotonic_ns
+
     def sample(self) -> Instant:
         return Instant(self.now_ns, UTC_NS + self.now_ns - START_NS, self.source, self.unc_ms)
 

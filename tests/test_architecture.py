@@ -112,7 +112,7 @@ def test_rpi_gpio_is_reached_through_one_module() -> None:
             if isinstance(node, ast.Constant)
         }
     }  # fmt: skip
-    assert found == {"gpio.py"}
+    assert found == {"rpilines.py"}
 
 
 def test_every_module_says_what_it_is() -> None:

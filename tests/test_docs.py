@@ -296,16 +296,18 @@ def written_events() -> dict[str, list[set[str]]]:
     found: dict[str, list[set[str]]] = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
-                holder = ast.unparse(node.func.value)
-                if (node.func.attr, holder.rpartition(".")[2]) in _WRITERS:
+            if isinstance(node, ast.Call) and node.args:
+                words = ast.unparse(node.func).split(".")
+                if tuple(words[-2:]) in _WRITERS:
                     data = {k.arg or "**" for k in node.keywords} - {"sync"}
                     for name in _names(node.args[0]):
                         found.setdefault(name, []).append(data)
     return found
 
 
-_WRITERS = {("append", "_log"), ("append", "log"), ("report", "sink")}
+_WRITERS = {
+    ("_log", "append"), ("log", "append"), ("sink", "report"), ("self", "_note"), ("note",),
+}  # fmt: skip
 
 
 def _names(node: ast.expr) -> list[str]:

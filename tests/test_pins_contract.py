@@ -5,17 +5,21 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
+from bodycam.boardpins import BoardPins, Note
 from bodycam.clock import SystemClock
 from bodycam.config import Active, Pin, default_pins
 from bodycam.debounce import Edge
 from bodycam.errors import DeviceError
-from bodycam.gpio import Pins, RpiPins
+from bodycam.gpio import Lines, Pins
+from bodycam.gpiodlines import GpiodLines
+from bodycam.rpilines import RpiLines
 from bodycam.simulate.control import PinsClient
 from bodycam.simulate.pins import SimulatedPins
 
@@ -89,6 +93,14 @@ class PinsContract:
         with pytest.raises(DeviceError, match=r"'record' is no output pin.*haptic"):
             rig.pins.write("record", True)
 
+    def test_a_reclaimed_input_goes_on(self, rig: Rig) -> None:
+        rig.pins.reclaim("record")
+        assert rig.pins.level("record") is False
+        rig.throw(True)
+        assert rig.edges_until(True)[-1].pin == "record"
+        with pytest.raises(DeviceError, match=r"'haptic' is no input pin"):
+            rig.pins.reclaim("haptic")
+
     def test_close_wakes_the_reader_and_may_be_repeated(self, rig: Rig) -> None:
         threading.Timer(0.02, rig.pins.close).start()
         assert rig.pins.edges(LONG_S) == []
@@ -117,10 +129,13 @@ class BoardModule(ModuleType):
         super().__init__("RPi.GPIO")
         self.levels: dict[int, int] = {}
         self.pulls: dict[int, int] = {}
+        self.held: dict[int, int] = {}
         self.callbacks: dict[int, Callable[[int], None]] = {}
         self.cleaned: list[int] = []
         self.busy: set[int] = set()
         self.unreadable: set[int] = set()
+        self.edgeless: set[int] = set()
+        self.deaf: set[int] = set()
 
     def setwarnings(self, flag: bool) -> None:
         assert flag is False
@@ -135,7 +150,7 @@ class BoardModule(ModuleType):
             raise RuntimeError("GPIO busy")
         if direction == self.IN:
             self.pulls[channel] = pull_up_down
-            self.levels[channel] = int(pull_up_down == self.PUD_UP)
+            self.levels[channel] = self.held.get(channel, int(pull_up_down == self.PUD_UP))
         elif initial is not None:
             self.levels[channel] = initial
 
@@ -149,18 +164,35 @@ class BoardModule(ModuleType):
 
     def add_event_detect(self, channel: int, edge: int, callback: Callable[[int], None]) -> None:
         assert edge == self.BOTH
+        if channel in self.edgeless:
+            raise RuntimeError("Failed to add edge detection")
         self.callbacks[channel] = callback
 
     def remove_event_detect(self, channel: int) -> None:
-        del self.callbacks[channel]
+        self.callbacks.pop(channel, None)
 
     def cleanup(self, channels: list[int]) -> None:
         self.cleaned += channels
 
     def drive(self, channel: int, level: int) -> None:
-        """What the world does to a line: the level, then the library's callback."""
-        self.levels[channel] = level
-        self.callbacks[channel](channel)
+        """What the world does to a line: the level, then the library's callback, if it hears."""
+        self.levels[channel] = self.held[channel] = level
+        if channel in self.callbacks and channel not in self.deaf:
+            self.callbacks[channel](channel)
+
+
+@dataclass
+class Notes:
+    """What the pins have to say for the log."""
+
+    lines: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def __call__(self, ev: str, *, sync: bool = False, **data: Any) -> None:
+        assert sync, "what becomes of a pin is durable at once"
+        self.lines.append((ev, data))
+
+    def of(self, ev: str) -> list[dict[str, Any]]:
+        return [data for name, data in self.lines if name == ev]
 
 
 def install_board(monkeypatch: pytest.MonkeyPatch) -> BoardModule:
@@ -171,12 +203,18 @@ def install_board(monkeypatch: pytest.MonkeyPatch) -> BoardModule:
     return board
 
 
-class TestRpiPinsOnAStandIn(PinsContract):
+def on_stand_in(pin_map: dict[str, Pin], folder: Path, notes: Note | None = None) -> BoardPins:
+    """Pins through the stand-in; `folder` holds no device files, whatever this machine has."""
+    clock = SystemClock()
+    return BoardPins(RpiLines("", clock, folder, folder), pin_map, clock, notes or Notes())
+
+
+class TestRpiLinesOnAStandIn(PinsContract):
     @pytest.fixture
-    def rig(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+    def rig(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Rig]:
         board = install_board(monkeypatch)
         pin_map = default_pins()
-        with RpiPins(pin_map, SystemClock()) as pins:
+        with on_stand_in(pin_map, tmp_path) as pins:
             yield Rig(
                 pins,
                 lambda active: board.drive(pin_map["record"].bcm, int(not active)),
@@ -185,19 +223,16 @@ class TestRpiPinsOnAStandIn(PinsContract):
 
 
 @pytest.mark.pi
-class TestRpiPins(PinsContract):
+class TestBoardPins(PinsContract):
     """On a Pi, with one jumper wire from the buzzer's pin (BCM 16) to the switch's (BCM 17)."""
 
-    @pytest.fixture
-    def rig(self) -> Iterator[Rig]:
-        import RPi.GPIO as gpio
-
-        pin_map = default_pins()
-        with RpiPins(pin_map, SystemClock()) as pins:
+    @pytest.fixture(params=["gpiod", "rpi"])
+    def rig(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
+        pin_map, clock = default_pins(), SystemClock()
+        lines: Lines = RpiLines("", clock, tmp_path)
+        if request.param == "gpiod":
+            lines = GpiodLines("", clock)
+        with BoardPins(lines, pin_map, clock, Notes()) as pins:
             pins.write("buzzer", True)  # high: the switch is active low
             pins.edges(0.1)
-            yield Rig(
-                pins,
-                lambda active: pins.write("buzzer", not active),
-                lambda name: is_active(pin_map[name], gpio.input(pin_map[name].bcm)),
-            )
+            yield Rig(pins, lambda active: pins.write("buzzer", not active), lines.level)

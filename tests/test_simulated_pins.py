@@ -110,6 +110,20 @@ def test_a_switch_that_does_not_move_does_not_bounce(
     assert pins.edges(0.02) == []
 
 
+def test_a_deaf_input_moves_and_tells_nobody_until_it_is_reclaimed(
+    pins: SimulatedPins, client: PinsClient
+) -> None:
+    client.deafen("record")
+    client.set("record", True, bounce_us=[])
+    assert pins.edges(0.02) == []
+    assert pins.level("record") is True
+    pins.reclaim("record")
+    at_ns = int(client.set("record", False, bounce_us=[])["at_ns"])
+    assert collect(pins, 1) == [Edge("record", False, at_ns, 2)]
+    with pytest.raises(DeviceError, match="'haptic' is no input pin"):
+        client.deafen("haptic")
+
+
 def test_throws_may_be_announced_in_any_order_and_cut_each_other_short(
     pins: SimulatedPins, client: PinsClient
 ) -> None:
@@ -218,7 +232,7 @@ def ask(path: Path, *lines: bytes) -> list[dict[str, Any]]:
         (b"[1]", "not a line of JSON"),
         (b"[" * 60_000, "not a line of JSON"),
         (b"x" * (MAX_LINE_BYTES + 5000), "line longer than"),
-        (b"{}", "unknown request. Use one of: set, get, watch, world."),
+        (b"{}", "unknown request. Use one of: set, get, deaf, watch, world."),
         (b'{"set":"record"}', "set: Object missing required field `active`"),
         (b'{"set":"record","active":1}', "Expected `bool`, got `int` - at `$.active`"),
         (b'{"set":"record","active":true,"speed":2}', "unknown field `speed`"),

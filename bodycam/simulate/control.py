@@ -245,6 +245,10 @@ class PinsClient:
         request: Json = {"set": name, "active": active, "drop": drop or []}
         return self._ask({**request, "at_ns": at_ns, "bounce_us": bounce_us})
 
+    def deafen(self, name: str) -> None:
+        """Lose every edge of an input until the recorder reclaims it."""
+        self._ask({"deaf": name})
+
     def get(self, name: str) -> bool:
         """True if the pin is active now; inputs and outputs."""
         return bool(self._ask({"get": name})["active"])

@@ -5,6 +5,7 @@ The socket takes JSON lines and answers each with one:
     {"set": "record", "active": true}        throw a switch now; it bounces as real ones do
     {"set": "record", "active": true, "at_ns": 7, "bounce_us": [300, 900], "drop": [-1]}
     {"get": "record"}                        the level of any pin
+    {"deaf": "record"}                       its edges are lost until the recorder reclaims the pin
     {"watch": true}                          then: output changes and what is published
     {"world": {...}}                         passed on to whoever simulates the rest of the world
 
@@ -53,6 +54,10 @@ class _Get(msgspec.Struct, forbid_unknown_fields=True):
     get: str
 
 
+class _Deaf(msgspec.Struct, forbid_unknown_fields=True):
+    deaf: str
+
+
 class _Watch(msgspec.Struct, forbid_unknown_fields=True):
     watch: bool
 
@@ -61,9 +66,10 @@ class _World(msgspec.Struct, forbid_unknown_fields=True):
     world: dict[str, Any]
 
 
-_REQUESTS: dict[str, type[_Set | _Get | _Watch | _World]] = {
+_REQUESTS: dict[str, type[_Set | _Get | _Deaf | _Watch | _World]] = {
     "set": _Set,
     "get": _Get,
+    "deaf": _Deaf,
     "watch": _Watch,
     "world": _World,
 }
@@ -84,6 +90,7 @@ class _Line:
     """An input: its level, what is planned for it, and how many edges and throws it has had."""
 
     active: bool
+    deaf: bool = False
     seq: int = 0
     throws: int = 0
     plan: list[_Step] = field(default_factory=list)
@@ -157,6 +164,11 @@ class SimulatedPins:
             at_ns = self._clock.boot_ns()
             self.publish({"pin": name, "active": active, "at_ns": at_ns})
 
+    def reclaim(self, name: str) -> None:
+        find_pin(self._pins, name, "in")
+        with self._changed:
+            self._lines[name].deaf = False
+
     def close(self) -> None:
         for name in self._outputs:
             self.write(name, self._pins[name].rest_active)
@@ -200,6 +212,11 @@ class SimulatedPins:
                 return self._throw(wanted)
             case _Get(get=name):
                 return {"pin": name, "active": self._any_level(name)}
+            case _Deaf(deaf=name):
+                find_pin(self._pins, name, "in")
+                with self._changed:
+                    self._lines[name].deaf = True
+                return {"deaf": name}
             case _Watch():
                 return {"watch": wanted.watch, **self._shown}
             case _World(world=world):
@@ -244,7 +261,7 @@ class SimulatedPins:
                 moved = True
                 line.active = step.active
                 line.seq += 1
-                if not step.lost:
+                if not (step.lost or line.deaf):
                     found.append(Edge(name, step.active, step.at_ns, line.seq))
         self._edges.extend(sorted(found, key=lambda edge: edge.at_ns))
         if moved:

@@ -1,0 +1,144 @@
+"""The switch thread on drivers that lose edges, go deaf, or have no line to give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bodycam import activation
+from bodycam.clock import NS, SystemClock
+from bodycam.config import default_pins
+from bodycam.simulate.control import PinsClient
+from bodycam.simulate.pins import SimulatedPins
+from tests.switchrig import SwitchRig, reading, switch_log
+from tests.test_pins_contract import install_board, on_stand_in
+
+RECORD_BCM = default_pins()["record"].bcm
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[SwitchRig]:
+    with switch_log(tmp_path) as rig:
+        yield rig
+
+
+@pytest.fixture
+def pins(tmp_path: Path) -> Iterator[SimulatedPins]:
+    path = tmp_path / "pins.sock"
+    with SimulatedPins(default_pins(), SystemClock(), path, lambda world: world) as pins:
+        yield pins
+
+
+@pytest.fixture
+def hand(pins: SimulatedPins, tmp_path: Path) -> Iterator[PinsClient]:
+    with PinsClient(tmp_path / "pins.sock") as hand:
+        yield hand
+
+
+def events(rig: SwitchRig, *kinds: str) -> list[str]:
+    return [line["ev"] for line in rig.lines() if line["ev"] in kinds]
+
+
+def data(rig: SwitchRig, ev: str) -> dict[str, Any]:
+    [line] = rig.lines(ev)
+    found: dict[str, Any] = line["data"]
+    return found
+
+
+def test_a_deaf_line_is_found_at_the_press_and_hears_the_release(
+    rig: SwitchRig, pins: SimulatedPins, hand: PinsClient
+) -> None:
+    hand.deafen("record")
+    with reading(rig, pins):
+        pressed_ns = hand.set("record", True)["at_ns"]
+        deaf = rig.until_logged("gpio.deaf")
+        on = rig.until_logged("switch.on")
+        hand.set("record", False, bounce_us=[])
+        rig.until_logged("switch.off")
+    assert deaf["data"] == {"pin": "record", "missed": 1}
+    assert pressed_ns <= deaf["boot_ns"] <= deaf["logged_ns"] <= pressed_ns + NS
+    assert pressed_ns <= on["boot_ns"] <= on["data"]["settled_ns"] <= pressed_ns + NS
+    assert data(rig, "switch.reconciled")["active"] is True
+    assert [line["data"]["active"] for line in rig.lines("switch.edge")] == [False]
+    assert isinstance(rig.requests[0], activation.DemandOn)
+    assert isinstance(rig.requests[-1], activation.DemandOff)
+
+
+def test_one_lost_edge_of_a_line_that_is_heard_is_no_deafness(
+    rig: SwitchRig, pins: SimulatedPins, hand: PinsClient
+) -> None:
+    with reading(rig, pins):
+        hand.set("record", True)
+        rig.until_logged("switch.on")
+        hand.set("record", False, bounce_us=[], drop=[0])
+        rig.until_logged("switch.off")
+        hand.set("record", True, bounce_us=[])
+        rig.until_logged("switch.on", 2)
+    assert len(rig.lines("switch.reconciled")) == 1
+    assert rig.lines("gpio.deaf") == []
+
+
+def test_a_line_that_was_heard_and_loses_two_changes_in_a_row_is_deaf(
+    rig: SwitchRig, pins: SimulatedPins, hand: PinsClient
+) -> None:
+    with reading(rig, pins):
+        hand.set("record", True)
+        rig.until_logged("switch.on")
+        hand.deafen("record")
+        hand.set("record", False, bounce_us=[])
+        rig.until_logged("switch.off")
+        hand.set("record", True, bounce_us=[])
+        rig.until_logged("gpio.deaf")
+        hand.set("record", False, bounce_us=[])
+        rig.until_logged("switch.off", 2)
+    assert data(rig, "gpio.deaf") == {"pin": "record", "missed": 2}
+    assert len(rig.lines("switch.reconciled")) == 2
+
+
+def test_a_driver_that_stays_deaf_is_polled_and_every_toggle_is_right(
+    rig: SwitchRig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    board = install_board(monkeypatch)
+    board.deaf.add(RECORD_BCM)
+    with (
+        on_stand_in(default_pins(), tmp_path, rig.log.append) as pins,
+        reading(rig, pins),
+    ):
+        for count in (1, 2):
+            board.drive(RECORD_BCM, int(count == 2))
+            rig.until_logged("gpio.deaf", count)
+        rig.until_logged("gpio.polling")
+        for active in (True, False):
+            board.drive(RECORD_BCM, int(not active))
+            rig.until_logged("switch.on" if active else "switch.off", 2)
+    # After the release the log may say "off" and "deaf" in either order.
+    drivers = ("switch.reconciled", "gpio.deaf", "gpio.polling")
+    toggles = ("switch.on", "switch.off")
+    assert events(rig, *drivers) == [*drivers[:2], *drivers]
+    assert events(rig, *toggles) == [*toggles, *toggles]
+    assert events(rig, "gpio.polling", "switch.edge") == ["gpio.polling", *2 * ["switch.edge"]]
+    assert data(rig, "gpio.polling")["reason"] == "it changes and brings no edges"
+
+
+def test_without_the_record_switch_the_officer_is_told_until_it_is_back(
+    rig: SwitchRig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    board = install_board(monkeypatch)
+    board.busy |= {RECORD_BCM, default_pins()["marker"].bcm}
+    with (
+        on_stand_in(default_pins(), tmp_path, rig.log.append) as pins,
+        reading(rig, pins),
+    ):
+        assert [line["data"]["pin"] for line in rig.lines("gpio.fault")] == ["record", "marker"]
+        while not rig.reader.faulty():
+            assert rig.reader.alive
+        board.busy.discard(RECORD_BCM)
+        rig.until_logged("gpio.claimed")
+        while rig.reader.faulty():
+            assert rig.reader.alive, "a marker that is missing is no fault of the camera"
+        board.drive(RECORD_BCM, 0)
+        rig.until_logged("switch.on")
+    assert data(rig, "gpio.claimed") == {"pin": "record"}
