@@ -18,6 +18,7 @@ COMMANDS = {
     "simulate": "play a scenario against the real daemon and check what it expects",
     "pins": "turn the simulated pins of a running daemon by hand",
     "status": "state, signals, ring, storage, power and clock of the running recorder",
+    "selftest": "would it record? camera, pins, key, card and the rest: one green or red answer",
     "verify": "check segments, recordings, logs or whole stores; needs no decryption key",
     "export": "verify, decrypt and join into one ordinary MP4, with its clip manifest",
     "authority": "a force's certificates and recipients: make, sign, revoke, list",

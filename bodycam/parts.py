@@ -11,7 +11,7 @@ from typing import Any
 from . import __version__
 from .boardpins import Note, open_board
 from .buffer import PreRecordBuffer, RingLimits
-from .clock import NS, Clock, ScaledClock, SystemClock
+from .clock import MS, NS, Clock, ScaledClock, SystemClock
 from .config import Config, Identity, PinsBackend, pin_map
 from .contentkeys import PQ_RECIPIENTS, ContentKeys, load_pq_recipients
 from .errors import DeviceError
@@ -19,15 +19,25 @@ from .eventlog import EventLog
 from .gpio import Pins
 from .logreplay import Recovered
 from .pkcs11key import load_token_key, parse_uri
-from .recorder import Interrupted
+from .recorder import Interrupted, Recorder
+from .recording import MuteWindows
 from .recovery import examine
+from .sealer import Report, Sealer
+from .segment import SealingKit
+from .signals import Cue
 from .signing import RECIPIENTS, NoKey, Signer, load_file_key, load_recipients
 from .simulate.pins import SimulatedPins
-from .store import Store
+from .store import RESERVE_BYTES, Store
+from .worker import Worker
 
 
 def firmware() -> str:
     return f"bodycam {__version__}"
+
+
+def log_origin(config: Config) -> str:
+    """The event log's name in its checkpoints."""
+    return f"{config.device.force}/bodycam/{config.device.id}"
 
 
 def make_clock(config: Config) -> Clock:
@@ -97,12 +107,11 @@ def open_pins(
 
 
 def begin_log(
-    log: EventLog, recovered: Recovered, store: Store, config: Config, config_path: Path,
-    boot_id: str,
-) -> Interrupted:  # fmt: skip
-    """Say who writes from here on, and what was found; the recording that was interrupted."""
+    log: EventLog, recovered: Recovered, config: Config, config_path: Path, by: str
+) -> None:
+    """Say who writes from here on, and in which state the log was found."""
     log.append(
-        "boot", sync=True, fw=firmware(), device=config.device.id,
+        "boot", sync=True, fw=firmware(), device=config.device.id, by=by,
         config_sha256=hashlib.sha256(config_path.read_bytes()).hexdigest(),
         heartbeat_s=config.watchdog.heartbeat_s, pre_record_s=config.pre_record.seconds,
         pre_record_audio=config.pre_record.audio,
@@ -113,6 +122,10 @@ def begin_log(
         log.append("log.damaged", lines=recovered.damaged_lines)
     if recovered.unclean:
         log.append("boot.unclean", last_boot=recovered.last_boot, last_ns=recovered.last_boot_ns)
+
+
+def recover(log: EventLog, recovered: Recovered, store: Store, boot_id: str) -> Interrupted:
+    """Say what interrupted segments still hold; the recording that the next one goes on with."""
     interrupted = Interrupted()
     for segment in recovered.open_segments:
         remains = examine(store.evidence / segment.file)
@@ -127,3 +140,29 @@ def begin_log(
                 segment.recording, remains.last_box, remains.end_ns if same_boot else None
             )
     return interrupted
+
+
+def make_recorder(
+    config: Config, config_path: Path, clock: Clock, store: Store, log: EventLog,
+    ring: PreRecordBuffer, signer: Signer, keys: ContentKeys, cue: Callable[[Cue], None],
+    *, can_encrypt: bool, interrupted: Interrupted,
+) -> Recorder:  # fmt: skip
+    """The recorder thread with its sealer and its worker, not started."""
+    min_free = config.store.min_free_mib * 2**20
+    kit = SealingKit(
+        config.device.id, clock.boot_id, firmware(), signer, keys,
+        config.recording.fragment_ms * MS, NS // config.camera.fps, log.head, clock.sample,
+        config.signing.onvif,
+    )  # fmt: skip
+
+    def sealer(report: Callable[[Report], None], mutes: MuteWindows) -> Sealer:
+        return Sealer(
+            store, log, clock, kit, config.recording.segment_s * NS, mutes,
+            lambda spare: store.check_room(min_free, spare), report,
+        )  # fmt: skip
+
+    return Recorder(
+        config, clock, log, ring, Worker(ring, clock, config_path), sealer, cue,
+        can_encrypt=can_encrypt, interrupted=interrupted,
+        has_room=lambda: store.space().free_bytes >= 2 * min_free + RESERVE_BYTES,
+    )  # fmt: skip

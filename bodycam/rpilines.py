@@ -21,6 +21,8 @@ from .errors import DeviceError
 from .gpio import Lost, NoEdges
 from .gpiochip import Chip, find_chip, has_chips
 
+MODULE = "RPi.GPIO"
+
 
 class RpiLines:
     """`Lines` through RPi.GPIO. The library is one for the process, and so is this."""
@@ -132,7 +134,7 @@ def _open_gpio(chip: Chip | None, work_dir: Path) -> Any:
     here = Path.cwd()
     # Off a Pi the library is missing, or raises while it is imported or told how pins are named.
     try:
-        gpio = importlib.import_module("RPi.GPIO")
+        gpio = importlib.import_module(MODULE)
         # A recorder that was killed leaves its lines set up; the warning about it is no news.
         gpio.setwarnings(False)
         gpio.setmode(gpio.BCM)

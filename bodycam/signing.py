@@ -26,6 +26,7 @@ from .media import Buffer
 DEVICE_KEY = "device.key"
 DEVICE_CHAIN = "device.pem"
 RECIPIENTS = "recipients"
+FORCE_ROOT = "root.pem"
 _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 _HASH = ec.ECDSA(hashes.SHA256())
 # What `cryptography` raises for a hostile certificate; not all of it is a ValueError.

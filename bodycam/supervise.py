@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from .activation import State
 from .buffer import PreRecordBuffer
-from .clock import MS, NS, ClockSource, ScaledClock, wait
+from .clock import NS, ClockSource, ScaledClock, wait
 from .config import Config
 from .errors import DeviceError, ExitCode
 from .eventlog import EventLog
@@ -29,25 +29,22 @@ from .lamps import Lamps
 from .notify import Notifier
 from .parts import (
     begin_log,
-    firmware,
     load_content_keys,
     load_key,
+    log_origin,
     make_clock,
+    make_recorder,
     make_ring,
     open_pins,
+    recover,
 )
-from .recorder import Interrupted, Recorder
-from .recording import MuteWindows
-from .sealer import Report, Sealer
-from .segment import SealingKit
 from .signalplayer import SignalPlayer, TraceEvent
 from .signals import Cue, Facts
 from .simulate.pins import SimulatedPins
 from .stopping import on_signals
-from .store import RESERVE_BYTES, Store
+from .store import Store
 from .switches import SwitchReader
 from .watchdog import Watchdog
-from .worker import Worker
 
 _READY_ANYWAY_NS = 5 * NS
 _STUCK_NS = 20 * NS
@@ -104,13 +101,13 @@ class Supervisor:
         self._closing.callback(store.close)
         store.open()
         signer, key_fault = load_key(config.identity, self._closing)
-        origin = f"{config.device.force}/bodycam/{config.device.id}"
-        log = self._log = EventLog(store.log, clock, origin, signer)
+        log = self._log = EventLog(store.log, clock, log_origin(config), signer)
         recovered = log.open()
         self._closing.callback(log.close)
-        interrupted = begin_log(log, recovered, store, config, self._config_path, clock.boot_id)
+        begin_log(log, recovered, config, self._config_path, "recorder")
         if key_fault:
-            log.append("key.missing", reason=str(key_fault))
+            log.append("key.missing", sync=True, reason=str(key_fault))
+        interrupted = recover(log, recovered, store, clock.boot_id)
         log.sync()
         keys, missing = load_content_keys(config)
         self._keys_ok = not missing
@@ -120,30 +117,14 @@ class Supervisor:
         self._closing.callback(ring.close)
         if not ring.locked:
             log.append("ring.unlocked", bytes=config.ring_bytes, reason="limit on locked memory")
-        kit = SealingKit(
-            config.device.id, clock.boot_id, firmware(), signer, keys,
-            config.recording.fragment_ms * MS, NS // config.camera.fps, self._log.head,
-            clock.sample, config.signing.onvif,
-        )  # fmt: skip
-        self._wire_threads(store, ring, kit, interrupted)
-
-    def _wire_threads(
-        self, store: Store, ring: PreRecordBuffer, kit: SealingKit, interrupted: Interrupted
-    ) -> None:
-        config, clock, log = self._config, self._clock, self._log
-        min_free = config.store.min_free_mib * 2**20
-
-        def sealer(report: Callable[[Report], None], mutes: MuteWindows) -> Sealer:
-            return Sealer(
-                store, log, clock, kit, config.recording.segment_s * NS, mutes,
-                lambda spare: store.check_room(min_free, spare), report,
-            )  # fmt: skip
-
-        self._recorder = Recorder(
-            config, clock, log, ring, Worker(ring, clock, self._config_path), sealer, self._cue,
+        self._recorder = make_recorder(
+            config, self._config_path, clock, store, log, ring, signer, keys, self._cue,
             can_encrypt=self._keys_ok, interrupted=interrupted,
-            has_room=lambda: store.space().free_bytes >= 2 * min_free + RESERVE_BYTES,
         )  # fmt: skip
+        self._wire_threads(store, ring)
+
+    def _wire_threads(self, store: Store, ring: PreRecordBuffer) -> None:
+        config, clock, log = self._config, self._clock, self._log
         pins = open_pins(config, clock, self._on_world, log.append)
         self._closing.callback(pins.close)
         self._lamps = Lamps(

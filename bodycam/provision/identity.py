@@ -2,7 +2,7 @@
 
     FOLDER/identity/device.key              the camera's private key, mode 0600
     FOLDER/identity/device.pem              its certificate, then the intermediate authority's
-    FOLDER/identity/root.pem                the force root, for information
+    FOLDER/identity/root.pem                the force root, for the self-test
     FOLDER/identity/recipients/<name>.pem   public keys that every content key is wrapped to
     FOLDER/authority/root.pem, root.key     the force root: what a verifier trusts
     FOLDER/authority/intermediate.key       signs device certificates; see authority.py
@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ..errors import StorageError
-from ..signing import DEVICE_CHAIN, DEVICE_KEY, RECIPIENTS
+from ..signing import DEVICE_CHAIN, DEVICE_KEY, FORCE_ROOT, RECIPIENTS
 from . import profile
 from .authority import ROOT, init_authority, open_authority
 from .keyfiles import read_key, write_key, write_public
@@ -65,7 +65,7 @@ def make_identity(
     csr = make_request(made.identity, device)
     leaf, middle = open_authority(made.authority).sign(csr, device, now_utc_ns, profile.DEVICE_DAYS)
     write_public(made.identity / DEVICE_CHAIN, leaf, middle)
-    write_public(made.identity / ROOT, x509.load_pem_x509_certificate(made.root.read_bytes()))
+    write_public(made.identity / FORCE_ROOT, x509.load_pem_x509_certificate(made.root.read_bytes()))
     for name in recipients:
         new_recipient(name, made.recipient_key(name), made.identity / RECIPIENTS / f"{name}.pem")
     return made

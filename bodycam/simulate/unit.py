@@ -26,6 +26,14 @@ _RESTART_S = 0.1
 _READY_S = 30.0
 _START_LIMIT = 5
 _QUICK_NS = 500 * MS
+_WATCHDOG_S = 30
+# What a healthy unit's kernel shows, beside what a scenario sets.
+_SYSFS: dict[str, int | str] = {
+    "class/watchdog/watchdog0/identity": "simulated",
+    "class/watchdog/watchdog0/state": "active",
+    "class/watchdog/watchdog0/timeout": 14,
+    "class/rtc/rtc0/hctosys": 1,
+}
 _BASE: dict[str, dict[str, Any]] = {
     "device": {"id": "BC-0001", "force": "demo-force"},
     "camera": {"source": "synthetic", "width": 640, "height": 360, "bitrate_kbps": 1500},
@@ -97,10 +105,12 @@ class Unit:
             )
         for folder in (self.card, self.runtime, self.sysfs):
             folder.mkdir(parents=True)
+        for name, value in _SYSFS.items():
+            self.set_sensor(name, value)
         make_identity(self.out, self.config.device.id, self.clock.sample().utc_ns)
         self.config_path.write_text(_toml(self._tree), encoding="utf-8")
 
-    def set_sensor(self, name: str, value: int) -> None:
+    def set_sensor(self, name: str, value: int | str) -> None:
         """Write one file of the simulated sysfs."""
         path = self.sysfs / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,7 +132,10 @@ class Unit:
         if self._notify is None:
             raise AssertionError("start() makes the notify socket")
         name = self._notify.getsockname()
-        env = {**os.environ, "NOTIFY_SOCKET": "@" + name[1:].decode()}
+        env = {
+            **os.environ, "NOTIFY_SOCKET": "@" + name[1:].decode(),
+            "WATCHDOG_USEC": str(_WATCHDOG_S * 1_000_000),
+        }  # fmt: skip
         with (self.out / "recorder.log").open("ab") as messages:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "bodycam", "run", "--config", str(self.config_path)],

@@ -1,0 +1,110 @@
+"""Checks of the unit around the camera: clock, battery, heat, room on the card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..clock import ClockSource, Instant, utc_text
+from ..config import AudioSource, Config
+from ..errors import ExitCode
+from ..power import BATTERY_LEVELS, HEAT_LEVELS_C, PowerReading
+from ..store import Space
+from .result import CheckResult, failed, not_tested, ok, warn
+
+_LOW_PERCENT = 30
+_SHIFT_HOURS = 12
+_CLOCK_UNC_MS = 60_000
+
+
+def record_bytes_per_s(config: Config) -> int:
+    """What a recording puts on the card, at the rate cap."""
+    audio_kbps = 0 if config.audio.source is AudioSource.NONE else config.audio.bitrate_kbps
+    return (config.camera.bitrate_kbps + audio_kbps) * 125
+
+
+def check_space(space: Space | None, config: Config) -> CheckResult:
+    """There is room for a recording now, and for a shift."""
+    if space is None:
+        return failed("space", "cannot be read", "Check card and mount", ExitCode.STORAGE)
+    room = max(0, space.free_bytes - config.store.min_free_mib * 2**20)
+    minutes = room // record_bytes_per_s(config) // 60
+    text = f"{space.free_bytes // 2**20} MiB free, {minutes // 60} h {minutes % 60:02d} min"
+    if minutes < 1:
+        return failed(
+            "space", f"{text} of recording: the card is full",
+            "Dock the camera to offload; nothing is deleted", ExitCode.STORAGE,
+            free_bytes=space.free_bytes, minutes=minutes,
+        )  # fmt: skip
+    if minutes < _SHIFT_HOURS * 60:
+        return warn(
+            "space", f"{text} of recording, less than a shift of {_SHIFT_HOURS} h",
+            "Dock the camera to offload before the shift",
+            free_bytes=space.free_bytes, minutes=minutes,
+        )  # fmt: skip
+    return ok("space", f"{text} of recording", free_bytes=space.free_bytes, minutes=minutes)
+
+
+def check_clock(now: Instant, sysfs: Path) -> CheckResult:
+    """Somebody set the time of day, and a clock keeps it while the unit is off."""
+    rtc = next(iter(sorted(sysfs.glob("class/rtc/rtc*"))), None)
+    source, unc_ms = now.source.value, now.unc_ms
+    text = f"{utc_text(now.utc_ns)[:19]}Z by {source}, +-{unc_ms} ms"
+    if now.source is ClockSource.NONE:
+        return warn(
+            "clock", "nobody has set it: evidence will have no time of day",
+            "Dock the camera or give it a network, and fit an RTC", source=source, rtc=rtc is not None,
+        )  # fmt: skip
+    if rtc is None:
+        return warn(
+            "clock", f"{text}; no RTC: after a power cut it is not set",
+            "Fit an RTC (hardware/README.md)", source=source, unc_ms=unc_ms, rtc=False,
+        )  # fmt: skip
+    if unc_ms > _CLOCK_UNC_MS:
+        return warn(
+            "clock", text, "Dock the camera, so that its clock is set",
+            source=source, unc_ms=unc_ms, rtc=True,
+        )  # fmt: skip
+    return ok("clock", f"{text}; RTC there", source=source, unc_ms=unc_ms, rtc=True)
+
+
+def check_battery(reading: PowerReading) -> CheckResult:
+    """Charged, and the supply holds."""
+    percent, minutes = reading.battery_percent, reading.battery_minutes
+    if reading.undervolt:
+        return failed(
+            "battery", "the supply is too weak: under-voltage",
+            "Replace battery, cable or regulator", ExitCode.FAILURE,
+            percent=percent, undervolt=True,
+        )  # fmt: skip
+    if percent is None:
+        return warn(
+            "battery", "no gauge answers: nobody will be warned before it is empty",
+            "Check the gauge's wires and its overlay in config.txt", undervolt=reading.undervolt,
+        )  # fmt: skip
+    text = f"{percent} %" + (
+        "" if minutes is None else f", {minutes // 60} h {minutes % 60:02d} min"
+    )
+    if percent <= BATTERY_LEVELS[0]:
+        return failed(
+            "battery", text, "Charge it before the shift", ExitCode.FAILURE,
+            percent=percent, minutes=minutes,
+        )  # fmt: skip
+    if percent <= _LOW_PERCENT:
+        return warn("battery", text, "Charge it before the shift", percent=percent, minutes=minutes)
+    return ok("battery", text, percent=percent, minutes=minutes)
+
+
+def check_heat(reading: PowerReading) -> CheckResult:
+    """Cool enough to record for a shift."""
+    milli_c = reading.soc_milli_c
+    if milli_c is None:
+        return not_tested("heat", "no temperature sensor answers")
+    text, low, high = f"{milli_c / 1000:.0f} C", *HEAT_LEVELS_C[:2]
+    if milli_c >= high * 1000:
+        return failed(
+            "heat", f"{text}: it will stop recording soon", "Let it cool, and find out why",
+            ExitCode.FAILURE, soc_milli_c=milli_c,
+        )  # fmt: skip
+    if milli_c >= low * 1000:
+        return warn("heat", text, "Let it cool before the shift", soc_milli_c=milli_c)
+    return ok("heat", text, soc_milli_c=milli_c)

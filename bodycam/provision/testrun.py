@@ -1,0 +1,36 @@
+"""One `bodycam selftest`: as whom, beside a recorder or in its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..checks.answer import Logged
+from ..checks.result import SelfTest
+from ..config import load
+from ..errors import AlreadyRunning
+from ..parts import make_clock
+from .beside import look_beside
+from .owner import become_owner
+from .pincheck import Ask
+from .selftest import Say, SelfTester, Wish
+
+
+def run_selftest(
+    config_path: Path, *, short: bool, lamps: bool, ask: Ask | None, say: Say
+) -> tuple[SelfTest, Logged]:
+    """The answer, and where it stands in the log.
+
+    Raises ConfigError for a configuration that is none, AlreadyRunning for lamps that are a
+    running recorder's.
+    """
+    config = load(config_path)
+    become_owner(Path(config.store.path))
+    clock = make_clock(config)
+    try:
+        return SelfTester(config, config_path, clock, say).run(Wish(short, lamps, ask))
+    except AlreadyRunning:
+        if lamps:
+            raise
+        say("a recorder is running: it keeps camera, pins and log")
+        why = "it is the running recorder's, whose own self-test is there"
+        return look_beside(config, clock), Logged(why_not=why)

@@ -1,0 +1,277 @@
+"""A recording for the test's sake: the real worker, recorder, key and card, in a store of its own.
+
+| step            | what it proves                                                          |
+|-----------------|-------------------------------------------------------------------------|
+| worker started  | camera, encoder and microphone open, as they do for an officer          |
+| pressed         | the ring had pictures from before the press                             |
+| two seconds     | they come as often as they should, none is lost                         |
+| stopped         | sealed with the device's key, to the recipients, and synced             |
+| read back       | from the card and not from memory: `verify` says intact                 |
+
+The store is `selftest/` on the same card, beside `evidence/` and `log/`, and is emptied at the end.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from cryptography import x509
+
+from ..activation import DemandOff, DemandOn
+from ..buffer import PreRecordBuffer
+from ..checks.capture import CameraFacts
+from ..clock import MS, NS, Clock, wait
+from ..config import Config
+from ..contentkeys import ContentKeys
+from ..custody.verify import Report, verify_paths
+from ..errors import BodycamError, StorageError
+from ..eventlog import LOG_FILE, EventLog
+from ..formats.logline import decode_line
+from ..media import Track
+from ..parts import begin_log, log_origin, make_recorder, make_ring
+from ..recorder import Interrupted, Recorder
+from ..signing import Signer
+from ..store import Store, storage_error
+from ..switches import Request
+
+SCRATCH = "selftest"
+_BY = "selftest"
+_WANTED_NS = 2 * NS
+# The lens check has to see a fault for 3 s before it tells.
+_LENS_NS = 4 * NS
+_BEFORE_PRESS_NS = NS
+_OPENING_NS = 25 * NS
+_RECORDING_NS = 20 * NS
+_MAX_WORKER_DEATHS = 2
+_TICK_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The sound of a trial: AAC frames, what they are, and what went wrong."""
+
+    config: bytes = b""
+    frames: tuple[bytes, ...] = ()
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFacts:
+    """What came of a trial. Without a report nothing was recorded, and `fault` may say why."""
+
+    camera: CameraFacts
+    heard: Heard = Heard()
+    lens: tuple[str, ...] = ()
+    ring_locked: bool = True
+    recorded_ms: int = 0
+    pre_record_ms: int = 0
+    report: Report | None = None
+    from_card: bool = False
+    fault: BodycamError | None = None
+
+
+@dataclass(slots=True)
+class _Seen:
+    """Pictures counted at two moments of capture."""
+
+    frames: int = 0
+    at_ns: int = 0
+
+    def fps_milli(self, earlier: _Seen) -> int | None:
+        span_ns = self.at_ns - earlier.at_ns
+        return (self.frames - earlier.frames) * 1000 * NS // span_ns if span_ns > 0 else None
+
+
+class Trial:
+    """One trial on one card."""
+
+    def __init__(
+        self, config: Config, config_path: Path, clock: Clock, signer: Signer, keys: ContentKeys,
+        *, can_encrypt: bool,
+    ) -> None:  # fmt: skip
+        # The tail is the officer's; a test ends when it has what it wants.
+        recording = msgspec.structs.replace(config.recording, post_record_s=0)
+        self._config = msgspec.structs.replace(config, recording=recording)
+        self._config_path, self._clock = config_path, clock
+        self._signer, self._keys, self._can_encrypt = signer, keys, can_encrypt
+        self._scratch = Path(config.store.path) / SCRATCH
+        self._never = threading.Event()
+
+    def run(self, force_root: x509.Certificate | None) -> TrialFacts:
+        """Record, read back, verify, delete. Raises StorageError if the card does not take it."""
+        clear(self._scratch)
+        try:
+            facts = self._record()
+            if not facts.recorded_ms:
+                return facts
+            files = sorted(self._scratch.rglob("*.mp4"))
+            from_card = min(forget_cached(path) for path in files)
+            now_ns = self._clock.sample().utc_ns
+            report = verify_paths([self._scratch], force_root, now_utc_ns=now_ns)
+            return replace(facts, report=report, from_card=from_card)
+        finally:
+            clear(self._scratch)
+
+    def _record(self) -> TrialFacts:
+        config, clock = self._config, self._clock
+        with ExitStack() as closing:
+            store = Store(self._scratch, clock)
+            closing.callback(store.close)
+            store.open()
+            log = EventLog(store.log, clock, log_origin(config), self._signer)
+            recovered = log.open()
+            closing.callback(log.close)
+            begin_log(log, recovered, config, self._config_path, _BY)
+            ring = make_ring(config)
+            closing.callback(ring.close)
+            recorder = make_recorder(
+                config, self._config_path, clock, store, log, ring, self._signer, self._keys,
+                lambda _: None, can_encrypt=self._can_encrypt, interrupted=Interrupted(),
+            )  # fmt: skip
+            began_ns = clock.boot_ns()
+            recorder.start()
+            try:
+                facts = self._press(recorder, ring, began_ns)
+            finally:
+                recorder.shutdown(clock.real_s(10))
+            log.append("shutdown", sync=True, reason=_BY)
+            log.checkpoint()
+        return self._with_log(facts, store.log / LOG_FILE)
+
+    def _press(self, recorder: Recorder, ring: PreRecordBuffer, began_ns: int) -> TrialFacts:
+        """What an officer does: wait for green, switch on, switch off."""
+        live, clock = recorder.live, self._clock
+
+        def opened() -> bool:
+            dead = live.restarts >= _MAX_WORKER_DEATHS
+            return dead or recorder.crashed is not None or ring.depth().video_ns >= _BEFORE_PRESS_NS
+
+        self._until(opened, _OPENING_NS)
+        depth = ring.depth()
+        camera = CameraFacts(live.frames, None, live.dropped)
+        if depth.oldest_ns is None or depth.video_ns < _BEFORE_PRESS_NS:
+            return TrialFacts(camera, ring_locked=ring.locked, fault=_crash(recorder))
+        camera = replace(camera, first_ms=max(0, depth.oldest_ns - began_ns) // MS)
+        before = _Seen(live.frames, depth.newest_ns or 0)
+        if not self._can_encrypt:
+            heard = Heard(frames=_sound(ring))
+            return TrialFacts(camera, heard, ring_locked=ring.locked)
+        pressed_ns = clock.boot_ns()
+        recorder.post(Request(DemandOn(_BY, pressed_ns, _BY), -1))
+        until_ns = max(pressed_ns + NS, depth.oldest_ns + _WANTED_NS)
+        self._until(
+            lambda: (live.on_disk and (ring.newest_ns() or 0) >= until_ns) or _ended(recorder),
+            _RECORDING_NS,
+        )
+        after = _Seen(live.frames, ring.newest_ns() or 0)
+        recording = live.recording
+        recorder.post(Request(DemandOff(_BY, clock.boot_ns()), -1))
+        looked_ns = depth.oldest_ns + _LENS_NS
+        self._until(
+            lambda: (
+                (live.recording is None and (ring.newest_ns() or 0) >= looked_ns)
+                or _ended(recorder)
+            ),
+            _RECORDING_NS,
+        )
+        fault = _crash(recorder)
+        if live.storage_fault:
+            fault = StorageError(live.storage_fault, "Check the card")
+        camera = replace(
+            camera, frames=live.frames, dropped=live.dropped, fps_milli=after.fps_milli(before)
+        )
+        kept = recording is not None and not fault
+        return TrialFacts(
+            camera, Heard(frames=_sound(ring)), ring_locked=ring.locked, fault=fault,
+            recorded_ms=(after.at_ns - depth.oldest_ns) // MS if kept else 0,
+        )  # fmt: skip
+
+    def _until(self, holds: Callable[[], bool], at_most_ns: int) -> None:
+        deadline_ns = self._clock.boot_ns() + at_most_ns
+        while not holds() and self._clock.boot_ns() < deadline_ns:
+            wait(self._clock, self._never, _TICK_S)
+
+    def _with_log(self, facts: TrialFacts, path: Path) -> TrialFacts:
+        """The facts, with what recorder and worker said meanwhile."""
+        said: dict[str, dict[str, Any]] = {}
+        lens: set[str] = set()
+        for line in path.read_bytes().splitlines():
+            fields = decode_line(line)
+            ev, data = fields["ev"], fields["data"]
+            said[ev] = data
+            if ev == "video.clear":
+                lens.discard(str(data.get("was")))
+            elif ev.startswith("video."):
+                lens.add(ev.removeprefix("video."))
+        opened = said.get("capture.ready")
+        source = "{width}x{height} from {source} ({encoder})".format(**opened) if opened else ""
+        error = said.get("capture.error") or said.get("capture.exit") or {}
+        heard = replace(
+            facts.heard, config=bytes.fromhex(said.get("audio.format", {}).get("config", "")),
+            fault=str(said.get("audio.lost", {}).get("reason", "")),
+        )  # fmt: skip
+        return replace(
+            facts, heard=heard, lens=tuple(sorted(lens)),
+            camera=replace(facts.camera, source=source, fault=str(error.get("reason", ""))),
+            pre_record_ms=int(said.get("rec.start", {}).get("actual_ms", 0)),
+        )  # fmt: skip
+
+
+def _ended(recorder: Recorder) -> bool:
+    return recorder.crashed is not None or recorder.live.storage_fault is not None
+
+
+def _crash(recorder: Recorder) -> BodycamError | None:
+    reason = recorder.crashed or recorder.sealer.crashed
+    return BodycamError(f"the recorder failed: {reason}", "Report this") if reason else None
+
+
+def _sound(ring: PreRecordBuffer) -> tuple[bytes, ...]:
+    """The AAC frames that the ring holds."""
+    cursor = ring.open_cursor(0)
+    if cursor is None:
+        return ()
+    frames = []
+    while (unit := cursor.read(0)) is not None:
+        if unit.track is Track.AUDIO:
+            frames.append(bytes(unit.data))
+    cursor.close()
+    return tuple(frames)
+
+
+def forget_cached(path: Path) -> bool:
+    """Let go of a file's pages in memory; True if the next read comes from the card."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.preadv(fd, [bytearray(1)], 0, os.RWF_NOWAIT)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # a file system that cannot answer that
+    finally:
+        os.close(fd)
+    return False
+
+
+def clear(scratch: Path) -> None:
+    """Take away what a trial left, a killed one, too; the folder stays."""
+    try:
+        for path in scratch.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    except FileNotFoundError:
+        return
+    except OSError as fault:
+        raise storage_error(fault, scratch) from fault
