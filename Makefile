@@ -1,6 +1,7 @@
 # make demo   one simulated shift, end to end; prints where to look
 # make test   everything that CI does: system packages, format, lint, types, imports, tests, docs
 # make check  the same without the system packages
+# make test-picam  the real picamera2 in a system of its own, on libcamera's virtual camera; as root
 # make bench  measurements beside picamera2's output classes
 # make soak   long sweeps: 50 kills of each process, 5 minutes of fuzzing
 # make vectors  the good and hostile files of tests/vectors, made anew
@@ -41,7 +42,7 @@ INSTALL := DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" EXTRAS="$(EXTRAS)" systemd/in
 
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: demo test check format lint types imports tests test-fast test-system docs bench soak vectors clean \
+.PHONY: demo test check format lint types imports tests test-fast test-system test-picam docs bench soak vectors clean \
 	wheel install uninstall install-deps install-system
 
 demo: $(CAPTURE_STAMP)
@@ -80,6 +81,12 @@ test-system: $(DEV_STAMP)
 
 docs: $(DEV_STAMP)
 	$(PYTEST) tests/test_docs.py
+
+# `unshare` ignores SIGTERM: the time is up for good.
+test-picam:
+	@began=$$(date +%s); root=$$(tests/tiers/rootfs.sh) && \
+	timeout -k 5 400 tests/tiers/enter.sh "$$root" tests/picam/inside.sh $(PYTEST_ARGS) && \
+	echo "make test-picam: $$(($$(date +%s) - began)) s"
 
 soak: $(DEV_STAMP)
 	$(PIP) -e '.[fuzz]'

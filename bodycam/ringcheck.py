@@ -21,12 +21,16 @@ class Gap:
 
 
 class GapFinder:
-    """Watches pictures arrive and reports each hole once, when the next picture ends it."""
+    """Watches pictures arrive and reports each hole once, when the next picture ends it.
+
+    Where every second picture is left out, each stands for two: what is meant to be is no hole.
+    """
 
     def __init__(self, frame_ns: int) -> None:
         self._frame_ns = frame_ns
         self._last_ns: int | None = None
         self._epoch = 0
+        self._every = 1
         self._cause = ""
 
     def resume_from(self, last_ns: int, cause: str) -> None:
@@ -40,16 +44,17 @@ class GapFinder:
 
     def feed(self, unit: Descriptor) -> Gap | None:
         """The hole that this picture ends, if there is one."""
-        last_ns, epoch = self._last_ns, self._epoch
-        self._last_ns, self._epoch = unit.at_ns, unit.epoch
+        last_ns, epoch, every = self._last_ns, self._epoch, self._every
+        self._last_ns, self._epoch, self._every = unit.at_ns, unit.epoch, unit.every
         if last_ns is None:
             return None
-        from_ns = last_ns + self._frame_ns
-        if unit.at_ns - from_ns < min(_MIN_GAP_NS, 2 * self._frame_ns):
+        picture_ns = every * self._frame_ns
+        from_ns = last_ns + picture_ns
+        if unit.at_ns - from_ns < min(_MIN_GAP_NS, 2 * picture_ns):
             return None
         if unit.epoch != epoch:
             cause = self._cause or "worker restarted"
         else:
             cause = "ring full" if unit.dropped else "camera"
-        frames = round((unit.at_ns - from_ns) / self._frame_ns)
+        frames = round((unit.at_ns - from_ns) / picture_ns)
         return Gap(from_ns, unit.at_ns, frames, cause)

@@ -32,21 +32,21 @@ class RingWriter:
         self._need_keyframe = True
         self._lock = threading.Lock()
 
-    def write(self, track: Track, at_ns: int, keyframe: bool, data: Buffer) -> bool:
+    def write(self, track: Track, at_ns: int, keyframe: bool, data: Buffer, every: int = 1) -> bool:
         """Put one unit into the ring; False if there was no room and it was dropped.
 
         Raises BrokenPipeError when the recorder is gone: the worker ends.
         """
         with self._lock:
-            return self._write(track, at_ns, keyframe, data)
+            return self._write(track, at_ns, keyframe, data, every)
 
-    def _write(self, track: Track, at_ns: int, keyframe: bool, data: Buffer) -> bool:
+    def _write(self, track: Track, at_ns: int, keyframe: bool, data: Buffer, every: int) -> bool:
         seq = self._seq[track]
         self._seq[track] += 1
         pos = self._place(len(data))
         if track is Track.VIDEO and self._need_keyframe and not keyframe:
             pos = None
-        if pos is None or not self._put(pos, seq, track, at_ns, keyframe, data):
+        if pos is None or not self._put(pos, seq, track, at_ns, keyframe, data, every):
             self._dropped[track] += 1
             self._need_keyframe = self._need_keyframe or track is Track.VIDEO
             return False
@@ -57,12 +57,12 @@ class RingWriter:
         return True
 
     def _put(
-        self, pos: int, seq: int, track: Track, at_ns: int, keyframe: bool, data: Buffer
+        self, pos: int, seq: int, track: Track, at_ns: int, keyframe: bool, data: Buffer, every: int
     ) -> bool:
         at = pos % self._shared.capacity
         self._shared.data[at : at + len(data)] = data
         descriptor = Descriptor(
-            track, keyframe, len(data), seq, at_ns, pos, self._dropped[track], self._epoch
+            track, keyframe, len(data), seq, at_ns, pos, self._dropped[track], self._epoch, every
         )
         try:
             os.write(self._pipe_fd, descriptor.pack())

@@ -43,14 +43,19 @@ class Load(IntEnum):
     FEWER_BITS = 2
 
 
-# track, keyframe, 2 pad, size, seq, at_ns, position, dropped, epoch; far below PIPE_BUF, so atomic
-_DESCRIPTOR = struct.Struct("<BBxxIQQQII")
+# track, keyframe, every, pad, size, seq, at_ns, position, dropped, epoch; far below PIPE_BUF, so
+# atomic
+_DESCRIPTOR = struct.Struct("<BBBxIQQQII")
 DESCRIPTOR_BYTES = _DESCRIPTOR.size
 
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """Where one access unit lies in the ring; `pos` counts bytes since the ring was made."""
+    """Where one access unit lies in the ring; `pos` counts bytes since the ring was made.
+
+    `every` says for how many of the camera's pictures it stands, from its own on: 2 while every
+    second one is left out.
+    """
 
     track: Track
     keyframe: bool
@@ -60,17 +65,20 @@ class Descriptor:
     pos: int
     dropped: int
     epoch: int
+    every: int = 1
 
     def pack(self) -> bytes:
         return _DESCRIPTOR.pack(
-            self.track, self.keyframe, self.size, self.seq, self.at_ns, self.pos, self.dropped,
-            self.epoch,
+            self.track, self.keyframe, self.every, self.size, self.seq, self.at_ns, self.pos,
+            self.dropped, self.epoch,
         )  # fmt: skip
 
     @classmethod
     def unpack(cls, raw: bytes) -> Self:
-        track, keyframe, size, seq, at_ns, pos, dropped, epoch = _DESCRIPTOR.unpack(raw)
-        return cls(Track(track), bool(keyframe), size, seq, at_ns, pos, dropped, epoch)
+        track, keyframe, every, size, seq, at_ns, pos, dropped, epoch = _DESCRIPTOR.unpack(raw)
+        if not every:
+            raise ValueError("a descriptor's picture stands for no picture of the camera")
+        return cls(Track(track), bool(keyframe), size, seq, at_ns, pos, dropped, epoch, every)
 
 
 class SharedRing:

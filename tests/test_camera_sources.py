@@ -5,22 +5,19 @@ from __future__ import annotations
 import os
 import select
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any
 
-import numpy as np
 import pytest
 
 from bodycam.buffer import PreRecordBuffer, RingLimits
 from bodycam.camera.headers import ParameterSets
-from bodycam.camera.picam import Library, PicamSource, load_library
+from bodycam.camera.picam import PicamSource
 from bodycam.camera.replay import ReplaySource
 from bodycam.camera.sink import UnitSink
 from bodycam.camera.source import Source
@@ -261,140 +258,9 @@ def test_a_missing_webcam_is_named() -> None:
         WebcamSource(config(source="v4l2", device="97"), SystemClock()).open()
 
 
-# -- picamera2 -----------------------------------------------------------------------------------
+# -- picamera2: everything else of it runs against the real one, tests/picam -----------------------
 
 
-class RingOfTheLibrary:
-    """Stands for picamera2.outputs.Output, which knows nothing of ours."""
-
-
-class BenchEncoder:
-    """As picamera2's encoders: the time of the first picture, and microseconds from there."""
-
-    firsttimestamp: int | None = None
-
-    def __init__(self, bitrate: int, repeat: bool, iperiod: int) -> None:
-        self.settings = (bitrate, repeat, iperiod)
-
-
-class BenchCamera:
-    """A camera on the bench: shaped as picamera2's, it delivers what the test hands it."""
-
-    def __init__(self, deliver: Callable[[BenchCamera], None]) -> None:
-        self._deliver = deliver
-        self.pre_callback: Any = None
-        self.calls: list[str] = []
-        self.picture: Any = np.full((270, 320), 16, np.uint8)
-
-    def create_video_configuration(self, **wanted: Any) -> dict[str, Any]:
-        return wanted
-
-    def configure(self, wanted: dict[str, Any]) -> None:
-        self._wanted = wanted
-
-    def camera_configuration(self) -> dict[str, Any]:
-        return self._wanted
-
-    def start_recording(self, encoder: BenchEncoder, output: Any) -> None:
-        self.encoder, self.output = encoder, output
-        self._deliver(self)
-
-    def film(self, *frames: tuple[int, bytes]) -> None:
-        for at_us, data in frames:
-            if self.pre_callback is not None:
-                metadata = {"SensorTimestamp": at_us * 1000}
-                self.pre_callback(SimpleNamespace(get_metadata=lambda: metadata))  # noqa: B023
-            if self.encoder.firsttimestamp is None:
-                self.encoder.firsttimestamp = at_us
-            self.output.outputframe(data, True, at_us - self.encoder.firsttimestamp, None, False)
-
-    def stop_recording(self) -> None:
-        self.calls.append("stop_recording")
-
-    def close(self) -> None:
-        self.calls.append("close")
-
-
-def bench(deliver: Callable[[BenchCamera], None]) -> tuple[PicamSource, BenchCamera]:
-    camera = BenchCamera(deliver)
-
-    class Mapped:
-        def __init__(self, request: object, stream: str) -> None:
-            self.array = camera.picture
-
-        def __enter__(self) -> Self:
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            return
-
-    library = Library(lambda: camera, BenchEncoder, RingOfTheLibrary, Mapped)
-    settings = config(source="picamera2", width=320, height=180, gop_ms=500)
-    return PicamSource(settings, SystemClock(), library), camera
-
-
-def test_picamera2_times_are_the_sensors(film: Film) -> None:
-    start_us = 9_000_000_000
-    whole = annexb(SPS, PPS, IDR)
-    source, camera = bench(
-        lambda camera: camera.film(
-            (start_us, whole), (start_us + 33_333, annexb(SLICE)), (start_us + 33_333, whole)
-        )
-    )
-    filming = film(source)
-    units = filming.until(lambda: len(filming.video) >= 3)
-    assert isinstance(camera.output, RingOfTheLibrary)
-    assert camera.encoder.settings == (6_000_000, True, 15)
-    first = start_us * 1000
-    # Two pictures with one stamp are kept apart by the smallest step of a microsecond clock.
-    assert [u.at_ns - first for u in units] == [0, 33_333_000, 33_334_000]
-    assert [unit.keyframe for unit in units] == [True, False, True]
-    assert [bytes(unit.data) for unit in units] == [whole, annexb(SLICE), whole]
-    assert camera.picture[:180].max() > 200, "the overlay is drawn on the luma"
-    assert camera.picture[180:].max() == 16, "and nowhere else"
-    filming.stop.set()
-    filming.until(lambda: False)
-    assert camera.calls == ["stop_recording", "close"]
-    assert filming.fault is None
-
-
-def test_a_fault_in_a_callback_ends_the_worker_and_not_the_callback(film: Film) -> None:
-    source, camera = bench(lambda camera: camera.film((1, b"no start code")))
-    filming = film(source)
-    filming.until(lambda: False)
-    assert "does not begin with a start code" in str(filming.fault)
-    assert camera.calls == [], "stop() of a broken pipeline would wait for ever"
-
-
-def test_a_fault_in_the_overlay_is_said_too(film: Film) -> None:
-    source, camera = bench(lambda camera: camera.film((1, annexb(SPS, PPS, IDR))))
-    camera.picture = "not a picture"
-    filming = film(source)
-    filming.until(lambda: False)
-    assert "overlay" in str(filming.fault)
-
-
-def test_a_silent_sensor_is_given_up(film: Film) -> None:
-    source, camera = bench(lambda camera: camera.film((1, annexb(SPS, PPS, IDR))))
-    filming = film(source)
-    filming.until(lambda: False)
-    assert "gave no picture for 2 s" in str(filming.fault)
-    assert camera.calls == []
-
-
-def test_a_camera_that_is_busy_is_a_device_error() -> None:
-    def busy() -> Any:
-        raise RuntimeError("Camera __init__ sequence did not complete.")
-
-    def nothing_mapped(request: object, stream: str) -> Any:
-        raise AssertionError("no picture was ever taken")
-
-    library = Library(busy, BenchEncoder, RingOfTheLibrary, nothing_mapped)
-    with pytest.raises(DeviceError, match="sequence did not complete"):
-        PicamSource(config(source="picamera2"), SystemClock(), library).open()
-
-
-def test_a_missing_library_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "picamera2", None)
+def test_a_missing_library_says_how_to_install_it() -> None:
     with pytest.raises(DeviceError, match="Install python3-picamera2"):
-        load_library()
+        PicamSource(config(source="picamera2"), SystemClock()).open()

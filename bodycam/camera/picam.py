@@ -1,157 +1,121 @@
 """The Raspberry Pi camera through picamera2, with the encoder that the board has.
 
-An exception in a callback kills picamera2's thread and makes every later call wait for ever; so
-the callbacks here keep what went wrong as text, and the main thread ends the worker.
+The only sign of life is the age of the last access unit: a stalled sensor, a loose cable and a dead
+thread of picamera2 all look the same, silent. After a fault nothing of picamera2 is called any
+more, for it might wait for ever; only a new worker helps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import os
 from typing import Any
 
-from ..clock import Clock
-from ..config import Config
+import numpy as np
+
+from ..clock import MS, NS, Clock
+from ..config import Camera, Config
 from ..errors import DeviceError
-from ..media import Buffer
-from .headers import ParameterSets
-from .overlay import Overlay
+from .overlay import Overlay, Plane
 from .sink import UnitSink
-from .source import SourceFacts, gop_frames
+from .source import SourceFacts
+from .wishes import Wishes
 
-_TICK_S = 0.25
-_SILENT_TICKS = 8
-_STARTING_TICKS = 40
+_TICK_S = 0.1
+_SILENT_TICKS = 20
+_STARTING_TICKS = 100
+_BUFFERS = 6
+_LORES_DIVISOR = 4
+_GLANCE_NS = 500 * MS
 _CHECK = "Check the ribbon cable, then that no other program uses the camera"
-
-
-@dataclass(frozen=True, slots=True)
-class Library:
-    """What is used of picamera2; a test rig brings a camera and an encoder of its own."""
-
-    camera: Callable[[], Any]
-    encoder: Callable[..., Any]
-    output: type
-    mapped: Callable[[Any, str], Any]
-
-
-def load_library() -> Library:
-    """The real picamera2: `H264Encoder` is the hardware's, on a Pi 5 it is libx264."""
-    try:
-        from picamera2 import MappedArray, Picamera2
-        from picamera2.encoders import H264Encoder
-        from picamera2.outputs import Output
-    except ImportError as fault:
-        raise DeviceError(
-            f"camera.source = 'picamera2', but picamera2 cannot be loaded ({fault})",
-            "Install python3-picamera2 (apt install --no-install-recommends python3-picamera2) "
-            "and let the virtual environment see it (--system-site-packages)",
-        ) from fault
-    return Library(Picamera2, H264Encoder, Output, MappedArray)
-
-
-class UnitOutput:
-    """Takes what the encoder gives, on its thread, into the sink. Never raises."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.fault = ""
-        self._sets = ParameterSets()
-        self._last_ns = -1
-
-    def attach(self, sink: UnitSink, encoder: Any) -> None:
-        """Say where the units go, and whose first timestamp they count from."""
-        self._sink = sink
-        self._encoder = encoder
-
-    def outputframe(
-        self,
-        frame: Buffer,
-        keyframe: bool = True,
-        timestamp: int | None = None,
-        packet: object = None,
-        audio: bool = False,
-    ) -> None:
-        """One buffer of the encoder; picamera2 calls this, the names are its."""
-        del keyframe, packet  # the NAL units themselves say it
-        if audio or self.fault:
-            return
-        try:
-            self._take(frame, timestamp)
-        except Exception as fault:  # noqa: BLE001 - becomes capture.error, see the module
-            self.fault = f"{type(fault).__name__}: {fault}"
-
-    def _take(self, frame: Buffer, timestamp: int | None) -> None:
-        if timestamp is None:
-            raise DeviceError("the encoder gave a picture without a time")
-        whole = self._sets.complete(frame)
-        if whole is None:
-            return
-        # SensorTimestamp is boot time; two pictures may fall into one microsecond of a bad clock.
-        at_ns = (self._encoder.firsttimestamp + timestamp) * 1000
-        self._last_ns = max(at_ns, self._last_ns + 1000)
-        self._sink.video(self._last_ns, *whole)
+_INSTALL = (
+    "Install python3-picamera2 (apt install --no-install-recommends python3-picamera2) "
+    "and let the virtual environment see it (--system-site-packages)"
+)
 
 
 class PicamSource:
     """The camera of the rig. Opened once; after a fault only a new worker helps."""
 
-    def __init__(self, config: Config, clock: Clock, library: Library | None = None) -> None:
+    def __init__(self, config: Config, clock: Clock) -> None:
         del clock  # the sensor has its own, and it is boot time
         self._config = config
-        self._library = library
         self._camera: Any = None
         self._recording = False
-        self._overlay_fault = ""
+        self._overlay: Overlay | None = None
+        self._small_stream = False
         self._number = 0
+        self._every = 1
+        self._last_ns = self._glanced_ns = 0
+        self._said = ""
+        self.small_luma: Plane | None = None
 
     def open(self) -> SourceFacts:
         wanted = self._config.camera
-        self._library = self._library or load_library()
+        # Of every configuration libcamera would say more than the journal needs.
+        os.environ.setdefault("LIBCAMERA_LOG_LEVELS", "*:WARN")
         try:
-            self._camera = self._library.camera()
-            self._camera.configure(
-                self._camera.create_video_configuration(
-                    main={"size": (wanted.width, wanted.height), "format": "YUV420"},
-                    buffer_count=6,
-                    controls={"FrameRate": wanted.fps},
-                )
-            )
-            width, height = self._camera.camera_configuration()["main"]["size"]
-            self._encoder = self._library.encoder(
-                bitrate=wanted.bitrate_kbps * 1000, repeat=True, iperiod=gop_frames(wanted)
-            )
+            from picamera2 import MappedArray, Picamera2
+
+            from .picam_encoder import board_encoder
+        except ImportError as fault:
+            raise DeviceError(
+                f"camera.source = 'picamera2', but picamera2 cannot be loaded ({fault})", _INSTALL
+            ) from fault
+        self._mapped = MappedArray
+        try:
+            self._camera = Picamera2()
+            self._configure(wanted)
+            self._encoder = board_encoder(wanted)
         except Exception as fault:
             # libcamera and picamera2 raise many kinds; for the technician they are one.
-            raise DeviceError(f"the camera cannot be opened ({fault})", _CHECK) from fault
-        self._size = width, height
-        name = type(self._encoder).__name__
-        return SourceFacts("picamera2", name, width, height, wanted.fps)
+            raise DeviceError(f"the camera cannot be opened ({_cause(fault)})", _CHECK) from fault
+        main = self._camera.camera_configuration()["main"]
+        width, height = main["size"]
+        self._size = int(width), int(height)
+        return SourceFacts("picamera2", self._encoder.label, width, height, wanted.fps)
+
+    def _configure(self, wanted: Camera) -> None:
+        """With a small second stream for the lens check, if the camera has one to give."""
+        small = tuple(side // _LORES_DIVISOR & ~1 for side in (wanted.width, wanted.height))
+        common: dict[str, Any] = {
+            "main": {"size": (wanted.width, wanted.height), "format": "YUV420"},
+            "buffer_count": _BUFFERS,
+            "controls": {"FrameRate": wanted.fps},
+        }
+        camera = self._camera
+        try:
+            lores = {"size": small, "format": "YUV420"}
+            camera.configure(camera.create_video_configuration(lores=lores, **common))
+            self._small_stream = camera.camera_configuration()["lores"]["size"] == small
+        except (RuntimeError, IndexError):
+            self._small_stream = False
+        if not self._small_stream:
+            camera.configure(camera.create_video_configuration(**common))
 
     def run(self, sink: UnitSink) -> None:
-        if self._library is None:
-            raise AssertionError("open comes before run")
-        # picamera2 accepts subclasses of its own Output only.
-        output = type("RingOutput", (UnitOutput, self._library.output), {})()
-        output.attach(sink, self._encoder)
+        from .picam_encoder import RingOutput
+
+        self._sink = sink
+        self._wishes = Wishes(sink, self._config.camera)
+        self._output = RingOutput(sink, self._encoder, self._wishes)
         if self._config.camera.overlay:
-            overlay = Overlay(*self._size, self._config.device.id)
-            self._camera.pre_callback = lambda request: self._burn_in(overlay, sink, request)
-        self._camera.start_recording(self._encoder, output)
+            width, height = self._size
+            self._overlay = Overlay(width, height, self._config.device.id)
+        self._camera.pre_callback = self._on_picture
+        self._camera.start_recording(self._encoder, self._output)
         self._recording = True
         try:
-            self._attend(sink, output)
+            self._attend()
         except DeviceError:
             # stop() would wait for ever for a thread that is dead or a sensor that is silent.
             self._recording = False
             raise
 
-    def _attend(self, sink: UnitSink, output: Any) -> None:
-        seen, silent = 0, 0
+    def _attend(self) -> None:
+        sink, seen, silent = self._sink, 0, 0
         while not sink.stop.wait(_TICK_S):
-            fault = output.fault or self._overlay_fault
-            if fault:
-                raise DeviceError(f"the camera pipeline failed ({fault})")
+            if self._output.fault:
+                raise DeviceError(f"the camera pipeline failed ({self._output.fault})")
             silent = 0 if sink.frames != seen else silent + 1
             seen = sink.frames
             if silent >= (_SILENT_TICKS if seen else _STARTING_TICKS):
@@ -159,22 +123,69 @@ class PicamSource:
                     f"the camera gave no picture for {silent * _TICK_S:.0f} s", _CHECK
                 )
 
-    def _burn_in(self, overlay: Overlay, sink: UnitSink, request: Any) -> None:
-        """Draw on the picture before it is encoded; on picamera2's thread, never raises."""
-        if self._overlay_fault or self._library is None:
-            return
+    # -- in the thread of the camera's events, before a picture is encoded ------------------------
+
+    def _on_picture(self, request: Any) -> None:
+        """Never raises: a picture without its overlay is still evidence."""
         try:
             at_ns = request.get_metadata()["SensorTimestamp"]
-            width, height = self._size
-            with self._library.mapped(request, "main") as mapped:
-                luma = mapped.array[:height, :width]
-                overlay.draw(luma, sink.clock_sample(), at_ns, self._number)
-            self._number += 1
-        except Exception as fault:  # noqa: BLE001 - becomes capture.error, see the module
-            self._overlay_fault = f"overlay: {type(fault).__name__}: {fault}"
+            self._obey(at_ns)
+            self._glance(request, at_ns)
+            self._burn_in(request, at_ns)
+        except Exception as fault:  # noqa: BLE001 - said once; the next picture is tried again
+            if not self._said:
+                self._said = f"before encoding: {type(fault).__name__}: {fault}"
+                self._sink.report("capture.error", reason=self._said)
+        self._number += self._output.every
+
+    def _obey(self, at_ns: int) -> None:
+        """What the recorder wishes, in time for this picture."""
+        wishes, output = self._wishes, self._output
+        every = wishes.every
+        if every != self._every:
+            self._every = every
+            fps = self._config.camera.fps
+            self._camera.set_controls({"FrameRate": fps / every})
+        # The sensor follows some pictures later; until one comes soon, each stands for two.
+        soon = 2 * (at_ns - self._last_ns) < 3 * NS // self._config.camera.fps
+        output.every = every if every > 1 or soon else output.every
+        self._last_ns = at_ns
+        self._encoder.cap(wishes.bitrate_kbps)
+        if wishes.keyframe_due(at_ns):
+            self._encoder.force_keyframe()
+
+    def _glance(self, request: Any, at_ns: int) -> None:
+        """Show the lens check a small picture without the overlay, twice a second."""
+        if at_ns - self._glanced_ns < _GLANCE_NS:
+            return
+        self._glanced_ns = at_ns
+        # A copy: a view that outlives this call would keep the buffer from being closed.
+        self.small_luma = self._small(request)
+
+    def _small(self, request: Any) -> Plane:
+        name, step = ("lores", 1) if self._small_stream else ("main", _LORES_DIVISOR)
+        width, height = self._camera.camera_configuration()[name]["size"]
+        with self._mapped(request, name, write=False) as mapped:
+            small: Plane = np.array(mapped.array[:height:step, :width:step])
+            return small
+
+    def _burn_in(self, request: Any, at_ns: int) -> None:
+        if self._overlay is None:
+            return
+        width, height = self._size
+        with self._mapped(request, "main") as mapped:
+            luma = mapped.array[:height, :width]
+            self._overlay.draw(luma, self._sink.clock_sample(), at_ns, self._number)
 
     def close(self) -> None:
         if self._recording:
             self._recording = False
             self._camera.stop_recording()
             self._camera.close()
+
+
+def _cause(fault: BaseException) -> str:
+    """What lies under picamera2's own words, which only say that it did not work."""
+    while fault.__cause__ is not None:
+        fault = fault.__cause__
+    return str(fault) or type(fault).__name__

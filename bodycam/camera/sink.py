@@ -8,6 +8,7 @@ import threading
 from ..clock import Clock, Instant
 from ..media import Buffer, Track
 from ..ringwriter import RingWriter
+from ..sharedring import Load
 
 
 class UnitSink:
@@ -25,9 +26,12 @@ class UnitSink:
         self._unsent: list[tuple[int, bytes]] = []
         self._lock = threading.Lock()
 
-    def video(self, at_ns: int, keyframe: bool, data: Buffer) -> None:
-        """One coded picture, Annex B; `at_ns` is the boot time of its capture."""
-        self._write(Track.VIDEO, at_ns, keyframe, data)
+    def video(self, at_ns: int, keyframe: bool, data: Buffer, every: int = 1) -> None:
+        """One coded picture, Annex B; `at_ns` is the boot time of its capture.
+
+        It stands for `every` of the camera's pictures, from its own on: 2 if the next is left out.
+        """
+        self._write(Track.VIDEO, at_ns, keyframe, data, every)
         self.frames += 1
 
     def audio(self, at_ns: int, data: Buffer) -> None:
@@ -50,10 +54,20 @@ class UnitSink:
         """How often a microphone was plugged in; a change means: open it again at once."""
         return self._ring.microphones_seen()
 
-    def _write(self, track: Track, at_ns: int, keyframe: bool, data: Buffer) -> None:
+    def keyframes_wanted(self) -> int:
+        """How often the recorder has asked for a keyframe."""
+        return self._ring.keyframes_wanted()
+
+    def load(self) -> Load:
+        """How much the camera may do now."""
+        return self._ring.load()
+
+    def _write(
+        self, track: Track, at_ns: int, keyframe: bool, data: Buffer, every: int = 1
+    ) -> None:
         if self._unsent:
             self._send_reports()
-        self._put(track, at_ns, keyframe, data)
+        self._put(track, at_ns, keyframe, data, every)
 
     def _send_reports(self) -> None:
         """A ring that is full drops pictures, but a report only waits for room."""
@@ -64,9 +78,9 @@ class UnitSink:
                     return
                 del self._unsent[0]
 
-    def _put(self, track: Track, at_ns: int, keyframe: bool, data: Buffer) -> bool:
+    def _put(self, track: Track, at_ns: int, keyframe: bool, data: Buffer, every: int = 1) -> bool:
         try:
-            return self._ring.write(track, at_ns, keyframe, data)
+            return self._ring.write(track, at_ns, keyframe, data, every)
         except BrokenPipeError:
             self.stop.set()
             return False

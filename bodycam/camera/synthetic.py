@@ -9,6 +9,7 @@ from .lens import LensCheck
 from .scene import Scene
 from .sink import UnitSink
 from .source import SourceFacts
+from .wishes import Wishes
 
 # A camera has some six buffers: so much of the machine's time may be made up before frames are
 # lost, as on a real sensor. It is the machine that pauses, so a faster clock does not shorten it.
@@ -38,6 +39,7 @@ class SyntheticSource:
     def run(self, sink: UnitSink) -> None:
         late_ns = int(_BUFFERED_REAL_S / self._clock.real_s(1.0) * NS)
         number = self._due() + 1
+        wishes = Wishes(sink, self._camera)
         while not sink.stop.is_set():
             at_ns = self._at_ns(number)
             ahead_ns = at_ns - self._clock.boot_ns()
@@ -46,10 +48,10 @@ class SyntheticSource:
                 continue
             if ahead_ns > 0 and wait(self._clock, sink.stop, ahead_ns / NS):
                 return
-            self._capture(sink, number, at_ns)
-            number += 1
+            self._draw(sink, number, at_ns)
+            number += self._encoder.film(sink, wishes, at_ns)
 
-    def _capture(self, sink: UnitSink, number: int, at_ns: int) -> None:
+    def _draw(self, sink: UnitSink, number: int, at_ns: int) -> None:
         shown = number & 0xFFFF_FFFF
         planes = self._encoder.planes
         self._scene.draw(planes, shown)
@@ -57,8 +59,6 @@ class SyntheticSource:
             event.tell(sink)
         if self._overlay is not None:
             self._overlay.draw(planes[0], sink.clock_sample(), at_ns, shown)
-        keyframe, data = self._encoder.encode()
-        sink.video(at_ns, keyframe, data)
 
     def _due(self) -> int:
         return self._clock.boot_ns() * self._camera.fps // NS

@@ -19,6 +19,7 @@ from .lens import LensCheck
 from .overlay import Overlay
 from .sink import UnitSink
 from .source import SourceFacts
+from .wishes import Wishes
 
 _SILENT_S = 2.0
 _CHECK = "Check the cable and that no other program uses it"
@@ -108,19 +109,23 @@ class WebcamSource:
         width, height = self._size
         overlay, lens = Overlay(width, height, self._config.device.id), LensCheck()
         device, number = self._config.camera.device, 0
+        wishes, left_out = Wishes(sink, self._config.camera), 0
         while not sink.stop.is_set():
             picture, ended = self._newest.take(_SILENT_S)
             if picture is None:
                 why = "ended" if ended else f"has given no picture for {_SILENT_S:.0f} s"
                 raise DeviceError(f"camera.device {device}: {why}", _CHECK)
+            if left_out:
+                left_out -= 1
+                continue
             luma = self._convert(picture.bgr)
             for event in lens.look(luma, picture.at_ns):
                 event.tell(sink)
             if self._config.camera.overlay:
                 overlay.draw(luma, sink.clock_sample(), picture.at_ns, number)
-            keyframe, data = self._encoder.encode()
-            sink.video(picture.at_ns, keyframe, data)
-            number += 1
+            every = self._encoder.film(sink, wishes, picture.at_ns)
+            number += every
+            left_out = every - 1
 
     def _convert(self, bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Put the picture into the encoder's planes; the answer is the luma."""

@@ -40,7 +40,9 @@ class ClipWriter:
         )  # fmt: skip
         self._output.metadata.update(tags)
         with av.open(io.BytesIO(_template(video, audio, first)), format="mp4") as template:
-            self._video: Any = self._output.add_stream_from_template(template.streams.video[0])
+            self._video: Any = self._output.add_stream_from_template(
+                template.streams.video[0], opaque=True
+            )
             self._sound: Any = (
                 self._output.add_stream_from_template(template.streams.audio[0]) if audio else None
             )

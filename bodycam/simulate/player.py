@@ -69,6 +69,7 @@ class Player:
         finally:
             with suppress(BodycamError):
                 unit.stop(orderly=False)
+            self._disconnect()
             if size is not None:
                 unmount_card(unit.card)
         return Played(unit, tuple(judge(scenario, self._collect())))
@@ -113,6 +114,11 @@ class Player:
             client.world({"clock": _fields(change)})
         return client
 
+    def _disconnect(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
     def _follow(self, client: PinsClient) -> None:
         lock, path = self._trace
         try:
@@ -134,7 +140,7 @@ class Player:
             self._pins().set(pin, active, at_ns=at_ns, **how)
         except DeviceError:
             # The recorder was killed a moment ago: the switch moves all the same, a little later.
-            self._client = None
+            self._disconnect()
             self.unit.wait_ready()
             self._pins().set(pin, active, **how)
 
@@ -163,7 +169,7 @@ class Player:
         if step.kill is Target.WORKER:
             self.unit.signal_worker(signal.SIGKILL)
         elif step.kill is Target.RECORDER:
-            self._client = None
+            self._disconnect()
             self.unit.ready.clear()
             self.unit.signal_recorder(signal.SIGKILL)
         elif step.stall is not None:
