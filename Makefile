@@ -82,11 +82,10 @@ test-system: $(DEV_STAMP)
 docs: $(DEV_STAMP)
 	$(PYTEST) tests/test_docs.py
 
-# `unshare` ignores SIGTERM: the time is up for good.
+# Tier 1: the real picamera2 on libcamera's virtual camera, in a system of its own. Needs root.
 test-picam:
-	@began=$$(date +%s); root=$$(tests/tiers/rootfs.sh) && \
-	timeout -k 5 400 tests/tiers/enter.sh "$$root" tests/picam/inside.sh $(PYTEST_ARGS) && \
-	echo "make test-picam: $$(($$(date +%s) - began)) s"
+	$(call tier,picam,timeout -k 5 400 \
+		tests/tiers/enter.sh "$$(tests/tiers/rootfs.sh)" tests/picam/inside.sh $(PYTEST_ARGS))
 
 soak: $(DEV_STAMP)
 	$(PIP) -e '.[fuzz]'

@@ -15,6 +15,7 @@ import numpy as np
 from ..clock import MS, NS, Clock
 from ..config import Camera, Config
 from ..errors import DeviceError
+from .lens import LensCheck
 from .overlay import Overlay, Plane
 from .sink import UnitSink
 from .source import SourceFacts
@@ -47,7 +48,7 @@ class PicamSource:
         self._every = 1
         self._last_ns = self._glanced_ns = 0
         self._said = ""
-        self.small_luma: Plane | None = None
+        self._lens = LensCheck()
 
     def open(self) -> SourceFacts:
         wanted = self._config.camera
@@ -159,13 +160,14 @@ class PicamSource:
         if at_ns - self._glanced_ns < _GLANCE_NS:
             return
         self._glanced_ns = at_ns
-        # A copy: a view that outlives this call would keep the buffer from being closed.
-        self.small_luma = self._small(request)
+        for event in self._lens.look(self._small(request), at_ns):
+            event.tell(self._sink)
 
     def _small(self, request: Any) -> Plane:
         name, step = ("lores", 1) if self._small_stream else ("main", _LORES_DIVISOR)
         width, height = self._camera.camera_configuration()[name]["size"]
         with self._mapped(request, name, write=False) as mapped:
+            # A copy: a view that is kept would not let the buffer be closed.
             small: Plane = np.array(mapped.array[:height:step, :width:step])
             return small
 
