@@ -1,6 +1,7 @@
 # make demo   one simulated shift, end to end; prints where to look
 # make test   everything that CI does: system packages, format, lint, types, imports, tests, docs
 # make check  the same without the system packages
+# make test-root   what needs root: the units under real systemd in a container, loop mounts
 # make test-picam  the real picamera2 in a system of its own, on libcamera's virtual camera; as root
 # make bench  measurements beside picamera2's output classes
 # make soak   long sweeps: 50 kills of each process, 5 minutes of fuzzing
@@ -42,7 +43,7 @@ INSTALL := DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" EXTRAS="$(EXTRAS)" systemd/in
 
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: demo test check format lint types imports tests test-fast test-system test-picam docs bench soak vectors clean \
+.PHONY: demo test check format lint types imports tests test-fast test-system test-root test-picam docs bench soak vectors clean \
 	wheel install uninstall install-deps install-system
 
 demo: $(CAPTURE_STAMP)
@@ -81,6 +82,10 @@ test-system: $(DEV_STAMP)
 
 docs: $(DEV_STAMP)
 	$(PYTEST) tests/test_docs.py
+
+# What needs root: the installed units under the real systemd in a container, real small file systems.
+test-root: $(DEV_STAMP) $(WHEEL_STAMP)
+	$(call tier,root,$(PYTEST) tests/root $(PYTEST_ARGS))
 
 # Tier 1: the real picamera2 on libcamera's virtual camera, in a system of its own. Needs root.
 test-picam:

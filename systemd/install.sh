@@ -119,5 +119,5 @@ if [ -z "$DESTDIR" ] && [ -d /run/systemd/system ]; then
         systemd-tmpfiles --create bodycam.conf
     fi
     systemctl daemon-reload
-    udevadm control --reload
+    if [ -e /run/udev/control ]; then udevadm control --reload; fi
 fi

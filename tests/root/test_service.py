@@ -1,0 +1,184 @@
+"""The shipped unit under the real systemd: it starts, records, and comes back from every death."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bodycam.clock import NS
+from bodycam.errors import ExitCode
+
+from .camera import Camera
+from .conftest import Boot
+
+UNIT = "bodycam.service"
+
+
+def record(camera: Camera, count: int = 1) -> None:
+    camera.press(True)
+    camera.until_logged("rec.start", count)
+
+
+def resumed_after_ns(camera: Camera) -> int:
+    """From the recorder's new start to the first picture of the recording it resumed."""
+    return int(camera.events("rec.start")[-1]["boot_ns"] - camera.events("boot")[-1]["boot_ns"])
+
+
+def test_it_starts_with_the_boot_and_a_press_is_evidence(boot: Boot) -> None:
+    with boot() as camera:
+        machine = camera.machine
+        machine.until_state(UNIT, "active")
+        assert machine.run("systemctl", "--failed", "--quiet", "--no-legend").stdout == ""
+        assert machine.show(UNIT, "StatusText") == "standby"
+        record(camera)
+        camera.press(False)
+        camera.until_logged("rec.stop")
+        machine.run("systemctl", "stop", UNIT)
+        code, said = camera.verify()
+        assert code == ExitCode.OK, said
+
+
+def test_a_stop_closes_the_recording_and_says_so_within_two_seconds(boot: Boot) -> None:
+    with boot() as camera:
+        machine = camera.machine
+        machine.until_state(UNIT, "active")
+        record(camera)
+        machine.run("systemctl", "stop", UNIT)
+        stopping = machine.show(UNIT, "ExecMainExitTimestampMonotonic")
+        assert machine.show(UNIT, "Result") == "success"
+        assert machine.show(UNIT, "ExecMainStatus") == str(ExitCode.OK)
+        shutdown = camera.events("shutdown")[-1]
+        assert shutdown["data"]["reason"] == "SIGTERM"
+        asked_us = int(machine.show(UNIT, "ActiveExitTimestampMonotonic"))
+        assert (int(stopping) - asked_us) / 1e6 < 4
+        closed = camera.events("seg.close")[-1]
+        assert closed["data"]["reason"] == "shutdown"
+        assert camera.verify()[0] == ExitCode.OK
+
+
+def test_a_killed_recorder_is_back_and_records_on_for_the_switch_is_on(boot: Boot) -> None:
+    with boot() as camera:
+        camera.machine.until_state(UNIT, "active")
+        record(camera)
+        killed = camera.pid
+        camera.machine.run("kill", "-KILL", str(killed))
+        camera.until_logged("rec.start", 2)
+        assert camera.pid not in (0, killed)
+        assert camera.restarts == 1
+        first, second = (e["data"]["rec"] for e in camera.events("activation.start"))
+        assert first != second
+        assert len(camera.events("boot.unclean")) == 1
+        assert camera.status()["state"] == "recording"
+        print(f"resumed {resumed_after_ns(camera) / NS:.2f} s after the service's start")
+        assert resumed_after_ns(camera) < 5 * NS
+        camera.press(False)
+        camera.until_logged("rec.stop")
+        camera.machine.run("systemctl", "stop", UNIT)
+        code, said = camera.verify()
+        assert code == ExitCode.INCOMPLETE, said
+
+
+def test_a_hung_recorder_is_aborted_by_systemds_watchdog_and_records_on(boot: Boot) -> None:
+    with boot() as camera:
+        machine = camera.machine
+        machine.until_state(UNIT, "active")
+        record(camera)
+        hung = camera.pid
+        machine.run("kill", "-STOP", str(hung))
+        camera.until_logged("rec.start", 2, seconds=40)
+        assert camera.pid not in (0, hung)
+        assert camera.restarts == 1
+        assert "Watchdog timeout" in machine.journal(UNIT)
+        missing_ns = camera.events("rec.start")[-1]["boot_ns"] - last_line_of_boot(camera, 0)
+        print(f"not recording for {missing_ns / NS:.1f} s")
+        assert camera.status()["worker_pid"]
+        assert camera.verify()[0] == ExitCode.INCOMPLETE
+
+
+def last_line_of_boot(camera: Camera, life: int) -> int:
+    """When the n-th life of the recorder last wrote to the log."""
+    lines = camera.log()
+    starts = [i for i, line in enumerate(lines) if line["ev"] == "boot"]
+    return int(lines[starts[life + 1] - 1]["logged_ns"])
+
+
+def test_a_hung_camera_process_is_replaced_by_the_recorder_itself(boot: Boot) -> None:
+    with boot() as camera:
+        machine = camera.machine
+        machine.until_state(UNIT, "active")
+        record(camera)
+        recorder, worker = camera.pid, int(camera.status()["worker_pid"])
+        machine.run("kill", "-STOP", str(worker))
+        camera.until_logged("gap")
+        machine.until("a new camera process", lambda: camera.status()["worker_pid"] != worker)
+        machine.until("pictures", lambda: bool(camera.status()["camera"]))
+        assert (camera.pid, camera.restarts) == (recorder, 0)
+        assert len(camera.events("rec.start")) == 1
+        camera.press(False)
+        camera.until_logged("rec.stop")
+        machine.run("systemctl", "stop", UNIT)
+        assert camera.verify()[0] == ExitCode.INCOMPLETE
+
+
+def test_a_second_recorder_gives_way_at_once_and_is_not_tried_again(boot: Boot) -> None:
+    with boot() as camera:
+        machine = camera.machine
+        machine.until_state(UNIT, "active")
+        machine.run("systemctl", "stop", UNIT)
+        # Somebody has started one by hand, and then the service is started.
+        machine.run(
+            "systemd-run", "--unit=by-hand", "--service-type=notify", "--property=User=bodycam",
+            "--property=RuntimeDirectory=bodycam", "bodycam", "run",
+        )  # fmt: skip
+        start = machine.run("systemctl", "start", UNIT, check=False)
+        assert start.returncode != 0
+        assert machine.show(UNIT, "ExecMainStatus") == str(ExitCode.BUSY)
+        assert machine.show(UNIT, "ActiveState") == "failed"
+        assert camera.restarts == 0
+        assert "another recorder is running" in machine.journal(UNIT)
+        assert machine.show("by-hand.service", "ActiveState") == "active"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("[camera]\nfsp = 30\n", "camera.fsp"),
+        ("[camera\n", "not a TOML file"),
+    ],
+)
+def test_a_wrong_configuration_is_said_once_and_not_tried_again(
+    boot: Boot, wrong: str, said: str
+) -> None:
+    def spoil(layer: Path) -> None:
+        (layer / "etc" / "bodycam" / "bodycam.toml").write_text(wrong, encoding="utf-8")
+
+    with boot(spoil) as camera:
+        machine = camera.machine
+        machine.until_state(UNIT, "failed")
+        assert machine.show(UNIT, "ExecMainStatus") == str(ExitCode.USAGE)
+        assert camera.restarts == 0
+        journal = machine.journal(UNIT)
+        assert said in journal
+        assert journal.count("bodycam.toml") == 1
+        assert "Traceback" not in journal
+
+
+def test_the_recorders_request_switches_the_machine_off_after_a_clean_shutdown(
+    boot: Boot, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    log.mkdir()
+    with boot(binds=[f"{log}:/var/lib/bodycam/log"]) as camera:
+        machine = camera.machine
+        machine.until_state(UNIT, "active")
+        record(camera)
+        # The recorder's own user, in the recorder's own view of the file system.
+        target = f"/proc/{camera.pid}/ns/mnt"
+        machine.run(
+            "nsenter", f"--mount={target}", "setpriv", "--reuid=bodycam", "--regid=bodycam",
+            "--clear-groups", "touch", "/run/bodycam/poweroff",
+        )  # fmt: skip
+        machine.wait_for_end()
+    lines = (log / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    assert '"ev":"shutdown"' in lines[-1]
