@@ -182,8 +182,41 @@ class Watchdog(_Table, frozen=True):
     stall_ms: Annotated[int, _int(500, 30_000, "milliseconds")] = 2000
 
 
+_CELL_SENSOR = _text(
+    "'battery', 'hwmon:NAME', 'iio:NAME' or 'none'", r"^(battery|none|(hwmon|iio):[\w.-]{1,60})$"
+)
+_LABEL = _text("at most 60 characters", r"^.{0,60}$")
+
+
 class Power(_Table, frozen=True):
     sysfs: Path_ = "/sys"
+    vcgencmd: str = "vcgencmd"
+    cell_sensor: Annotated[str, _CELL_SENSOR] = "battery"
+    cell_model: Annotated[str, _LABEL] = ""
+    cell_lot: Annotated[str, _LABEL] = ""
+    recalled: list[Annotated[str, _text("a model, or how a lot begins")]] = []
+    low_percent: Annotated[int, _int(3, 50, "percent")] = 10
+    last_percent: Annotated[int, _int(2, 30, "percent")] = 5
+    off_percent: Annotated[int, _int(1, 20, "percent")] = 2
+    empty_mv: Annotated[int, _int(0, 30_000, "millivolts")] = 3600
+
+
+_CELSIUS = "degrees Celsius"
+
+
+class Heat(_Table, frozen=True):
+    soc_warn_c: Annotated[int, _int(40, 85, _CELSIUS)] = 70
+    soc_shed_c: Annotated[int, _int(40, 85, _CELSIUS)] = 78
+    soc_shed_more_c: Annotated[int, _int(40, 85, _CELSIUS)] = 81
+    soc_close_c: Annotated[int, _int(40, 85, _CELSIUS)] = 84
+    soc_again_c: Annotated[int, _int(30, 82, _CELSIUS)] = 75
+    cell_warn_c: Annotated[int, _int(30, 70, _CELSIUS)] = 50
+    cell_shed_c: Annotated[int, _int(30, 70, _CELSIUS)] = 55
+    cell_close_c: Annotated[int, _int(30, 70, _CELSIUS)] = 60
+    cell_again_c: Annotated[int, _int(20, 65, _CELSIUS)] = 50
+    cell_cold_c: Annotated[int, _int(-40, 10, _CELSIUS)] = -20
+    charge_from_c: Annotated[int, _int(-20, 20, _CELSIUS)] = 0
+    charge_to_c: Annotated[int, _int(30, 60, _CELSIUS)] = 45
 
 
 class Pin(_Table, frozen=True):
@@ -228,6 +261,7 @@ class Config(_Table, frozen=True):
     signals: Signals = Signals()
     watchdog: Watchdog = Watchdog()
     power: Power = Power()
+    heat: Heat = Heat()
     gpio: Gpio = Gpio()
     simulate: Simulate | None = None
 
@@ -244,8 +278,9 @@ class Config(_Table, frozen=True):
 
 # The inputs and outputs the recorder knows; a pin map names each at most once.
 INPUT_PINS = ("record", "marker", "mute", "covert")
+CHARGE_OFF = "charge-off"
 OUTPUT_PINS = (
-    "wearer-red", "wearer-green", "wearer-blue", "public-red", "haptic", "buzzer", "charge-off",
+    "wearer-red", "wearer-green", "wearer-blue", "public-red", "haptic", "buzzer", CHARGE_OFF,
 )  # fmt: skip
 
 
@@ -319,6 +354,7 @@ def _check(config: Config, where: str) -> None:
             "accepted: at least one, for nothing is recorded in clear"
         )
     _check_pins(config, where)
+    _check_levels(config, where)
 
 
 def _check_pins(config: Config, where: str) -> None:
@@ -343,7 +379,7 @@ def _check_pins(config: Config, where: str) -> None:
             raise ConfigError(
                 f"{where}: gpio.pins.{name}.direction: '{pin.direction}'; accepted: '{wanted}'"
             )
-    if not pins["charge-off"].rest_active:
+    if not pins[CHARGE_OFF].rest_active:
         raise ConfigError(
             f"{where}: gpio.pins.charge-off.rest_active: false; accepted: true, "
             "for nothing may charge while nobody watches"
@@ -362,3 +398,23 @@ def _check_pins(config: Config, where: str) -> None:
             )
         names.add(trigger.name)
         taken.add(trigger.pin)
+
+
+def _check_levels(config: Config, where: str) -> None:
+    """The levels of one quantity follow one another, or its ladder makes no sense."""
+    heat, power = config.heat, config.power
+    for table, names in (
+        (heat, ("soc_warn_c", "soc_shed_c", "soc_shed_more_c", "soc_close_c")),
+        (heat, ("soc_again_c", "soc_close_c")),
+        (heat, ("cell_warn_c", "cell_shed_c", "cell_close_c")),
+        (heat, ("cell_again_c", "cell_close_c")),
+        (heat, ("charge_to_c", "cell_close_c")),
+        (power, ("off_percent", "last_percent", "low_percent")),
+    ):
+        values = [getattr(table, name) for name in names]
+        if values != sorted(set(values)):
+            kind = type(table).__name__.lower()
+            raise ConfigError(
+                f"{where}: {', '.join(f'{kind}.{name}' for name in names)}: {values}; "
+                "accepted: each higher than the one before"
+            )

@@ -19,11 +19,13 @@ from .eventlog import EventLog
 from .gpio import Pins
 from .logreplay import Recovered
 from .pkcs11key import load_token_key, parse_uri
+from .power import Strain
 from .recorder import Interrupted, Recorder
 from .recording import MuteWindows
 from .recovery import examine
 from .sealer import Report, Sealer
 from .segment import SealingKit
+from .sensors import Firmware, Sensors
 from .signals import Cue
 from .signing import RECIPIENTS, NoKey, Signer, load_file_key, load_recipients
 from .simulate.pins import SimulatedPins
@@ -106,6 +108,15 @@ def open_pins(
         raise
 
 
+def open_sensors(config: Config, clock: Clock, closing: ExitStack) -> Sensors:
+    """The sensors below the configured root; only the real one is asked by way of the firmware."""
+    power, firmware_ = config.power, None
+    if power.sysfs == "/sys" and power.vcgencmd:
+        firmware_ = Firmware(power.vcgencmd, clock)
+        closing.callback(firmware_.close)
+    return Sensors(Path(power.sysfs), power.cell_sensor, firmware_)
+
+
 def begin_log(
     log: EventLog, recovered: Recovered, config: Config, config_path: Path, by: str
 ) -> None:
@@ -145,7 +156,7 @@ def recover(log: EventLog, recovered: Recovered, store: Store, boot_id: str) -> 
 def make_recorder(
     config: Config, config_path: Path, clock: Clock, store: Store, log: EventLog,
     ring: PreRecordBuffer, signer: Signer, keys: ContentKeys, cue: Callable[[Cue], None],
-    *, can_encrypt: bool, interrupted: Interrupted,
+    *, can_encrypt: bool, interrupted: Interrupted, strain: Callable[[], Strain],
 ) -> Recorder:  # fmt: skip
     """The recorder thread with its sealer and its worker, not started."""
     min_free = config.store.min_free_mib * 2**20
@@ -164,5 +175,5 @@ def make_recorder(
     return Recorder(
         config, clock, log, ring, Worker(ring, clock, config_path), sealer, cue,
         can_encrypt=can_encrypt, interrupted=interrupted,
-        has_room=lambda: store.space().free_bytes >= 2 * min_free + RESERVE_BYTES,
+        has_room=lambda: store.space().free_bytes >= 2 * min_free + RESERVE_BYTES, strain=strain,
     )  # fmt: skip

@@ -12,6 +12,7 @@ import select
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from . import activation as act
 from .buffer import PreRecordBuffer
@@ -22,6 +23,7 @@ from .eventlog import EventLog
 from .formats.records import NO_PREVIOUS
 from .intake import Intake, Live
 from .media import AudioFormat
+from .power import Strain
 from .prerecord import PreRecord, RingFacts, pre_record
 from .recording import CloseReason, MuteWindows, RecordingFacts
 from .sealer import Finished, Job, Refused, Report, Sealer, Started
@@ -60,11 +62,14 @@ class Recorder:
         can_encrypt: bool,
         has_room: Callable[[], bool],
         interrupted: Interrupted,
+        strain: Callable[[], Strain],
     ) -> None:
         self._config, self._clock, self._log = config, clock, log
         self._ring, self._cue = ring, cue
         self._can_encrypt = can_encrypt
         self._has_room = has_room
+        self._strain = strain
+        self._strains: dict[str, Strain] = {}
         self._frame_ns = NS // config.camera.fps
         self._mutes = MuteWindows()
         self.sealer = sealer_factory(self.report, self._mutes)
@@ -143,6 +148,7 @@ class Recorder:
                 self._drain_inbox()
                 self._intake.watch()
                 self._step(act.TimePassed(self._clock.boot_ns()), -1)
+                self._note_strain()
                 self._retry_storage()
             self._close_down()
         except BaseException as fault:
@@ -156,6 +162,11 @@ class Recorder:
         ready, _, _ = select.select(fds, [], [], self._clock.real_s(tick_s))
         if self._wake_fd in ready:
             os.eventfd_read(self._wake_fd)
+
+    def _note_strain(self) -> None:
+        if self._strains:
+            now = self._strain()
+            self._strains = {rec: met | now for rec, met in self._strains.items()}
 
     def _on_audio(self, audio: AudioFormat) -> None:
         self.sealer.audio_format = audio
@@ -270,6 +281,7 @@ class Recorder:
 
     def _begin(self, facts: RecordingFacts, at_ns: int) -> None:
         self.live.recording = facts.recording
+        self._strains[facts.recording] = self._strain()
         self.live.on_disk = False
         self._log.append(
             "activation.start", at_ns, rec=facts.recording, cause=facts.cause,
@@ -324,7 +336,8 @@ class Recorder:
             self.live.on_disk = True
         self._log.append(
             "rec.start", report.first_ns, rec=report.recording, first_ns=report.first_ns,
-            synced_ns=report.synced_ns, **(found.fields() if found else {}),
+            synced_ns=report.synced_ns, **self._strain().fields(),
+            **(found.fields() if found else {}),
         )  # fmt: skip
         self._cue(Cue.START)
 
@@ -332,13 +345,17 @@ class Recorder:
         self._ended(report.recording, report.last_picture_ns)
         self._log.append(
             "rec.stop", report.last_picture_ns, rec=report.recording,
-            reason=report.reason.value,
+            reason=report.reason.value, **self._met(report.recording),
         )  # fmt: skip
         if report.recording == self.live.recording:
             self.live.recording = None
             self.live.on_disk = False
         if report.reason is not CloseReason.AUTO_ROLL:
             self._cue(Cue.STOP)
+
+    def _met(self, recording: str) -> dict[str, Any]:
+        """The worst of load and throttling that a recording was made under."""
+        return self._strains.pop(recording, Strain()).fields()
 
     def _ended(self, recording: str, last_ns: int | None) -> None:
         self._pending_facts.pop(recording, None)
@@ -358,8 +375,9 @@ class Recorder:
             )  # fmt: skip
         if report.last_picture_ns is not None:
             self._log.append(
-                "rec.stop", report.last_picture_ns, rec=report.recording, reason="storage"
-            )
+                "rec.stop", report.last_picture_ns, rec=report.recording, reason="storage",
+                **self._met(report.recording),
+            )  # fmt: skip
             self._ended(report.recording, report.last_picture_ns)
             self._interrupted = Interrupted(
                 report.recording, report.last_box, report.last_picture_ns

@@ -42,6 +42,11 @@ class Load(IntEnum):
     FEWER_PICTURES = 1
     FEWER_BITS = 2
 
+    @property
+    def text(self) -> str:
+        """As log and status say it."""
+        return self.name.lower().replace("_", "-")
+
 
 # track, keyframe, every, pad, size, seq, at_ns, position, dropped, epoch; far below PIPE_BUF, so
 # atomic

@@ -20,15 +20,15 @@ on only while a segment is open and its last sync is at most 2 s old, whatever a
 |--------------|------------------------|----------------------------------------------------------|
 | LOW_STORE    | + amber 3 blinks       | 3 short at 10 % and 5 %                                  |
 | LOW_BATT     | + amber 4 blinks       | 4 quick at 20 min and 5 min, then each 20 s              |
-| HOT          | + amber fast           | 4 long                                                   |
+| HOT          | + amber fast           | 4 long; each 20 s while the cell itself is in danger     |
 | CLOCK_UNSET  | + amber 1 blink/5s     | (for 1 min)                                              |
 | LONG         |                        | 1 long each 15 min                                       |
 | MUTED        | blue                   | 1 tick each 10 s                                         |
 | TAMPER       | red steady at rest     | 5 quick                                                  |
 | COVERT       | dark, public too       | as the state                                             |
 
-The buzzer, if policy has one, says what the taps say; ticks, DEGRADED, HOT, LONG, MUTED and
-everything in COVERT are felt only. Haptic is never off while a recording runs or is wanted.
+The buzzer, if policy has one, says what the taps say; ticks, DEGRADED, HOT without danger, LONG,
+MUTED and everything in COVERT are felt only. Haptic is never off while a recording runs or is wanted.
 """
 
 from __future__ import annotations
@@ -106,6 +106,7 @@ class Facts:
     storage_low_percent: int | None = None
     battery_minutes: int | None = None
     hot: bool = False
+    danger: bool = False
     clock_unset: bool = False
     long: bool = False
     covert: bool = False
@@ -171,8 +172,9 @@ def notices_of(facts: Facts) -> dict[SignalState, int]:
         notices[SignalState.LOW_STORE] = 5 if percent <= 5 else 10
     if minutes is not None and minutes <= 20:
         notices[SignalState.LOW_BATT] = 5 if minutes <= 5 else 20
+    if facts.hot or facts.danger:
+        notices[SignalState.HOT] = 1 if facts.danger else 0
     flags = {
-        SignalState.HOT: facts.hot,
         SignalState.CLOCK_UNSET: facts.clock_unset,
         SignalState.LONG: facts.long and facts.recording,
         SignalState.MUTED: facts.muted and facts.recording,
@@ -331,6 +333,7 @@ ALARMS: dict[tuple[SignalState, int], Alarm] = {
     (SignalState.LOW_BATT, 20): Alarm(_taps("4 quick"), rest_ns=_MINUTE_NS),
     (SignalState.LOW_BATT, 5): Alarm(_taps("4 quick"), every_ns=20 * NS),
     (SignalState.HOT, 0): Alarm(_taps("4 long"), audible=False, rest_ns=_MINUTE_NS),
+    (SignalState.HOT, 1): Alarm(_taps("4 long"), every_ns=20 * NS),
     (SignalState.LONG, 0): Alarm(_taps("1 long"), audible=False, every_ns=15 * _MINUTE_NS),
     (SignalState.MUTED, 0): Alarm(_taps("1 tick"), audible=False, every_ns=10 * NS),
     (SignalState.TAMPER, 0): Alarm(_taps("5 quick"), audible=False),

@@ -18,10 +18,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
-from .activation import State
+from .activation import SWITCH, DemandOn, State
 from .buffer import PreRecordBuffer
 from .clock import NS, ClockSource, ScaledClock, wait
-from .config import Config
+from .config import CHARGE_OFF, Config
 from .errors import DeviceError, ExitCode
 from .eventlog import EventLog
 from .gpio import Pins
@@ -36,20 +36,23 @@ from .parts import (
     make_recorder,
     make_ring,
     open_pins,
+    open_sensors,
     recover,
 )
+from .powerguard import PowerActions, PowerGuard
 from .signalplayer import SignalPlayer, TraceEvent
 from .signals import Cue, Facts
 from .simulate.pins import SimulatedPins
 from .stopping import on_signals
 from .store import Store
-from .switches import SwitchReader
+from .switches import Request, SwitchReader
 from .watchdog import Watchdog
 
 _READY_ANYWAY_NS = 5 * NS
 _STUCK_NS = 20 * NS
 _LONG_NS = 3600 * NS
 _LOOP_S = 0.25
+_FIRST_LOOK_S = 1.0
 
 
 class Watched(Protocol):
@@ -120,6 +123,7 @@ class Supervisor:
         self._recorder = make_recorder(
             config, self._config_path, clock, store, log, ring, signer, keys, self._cue,
             can_encrypt=self._keys_ok, interrupted=interrupted,
+            strain=lambda: self._power.machine.strain,
         )  # fmt: skip
         self._wire_threads(store, ring)
 
@@ -133,16 +137,33 @@ class Supervisor:
         self._switches = SwitchReader(
             config, pins, clock, log, self._recorder.post, lambda _: self._cue(Cue.PRESS_ACK)
         )
+        self._power = PowerGuard(
+            config, clock, open_sensors(config, clock, self._closing),
+            PowerActions(
+                lambda cut: pins.write(CHARGE_OFF, cut), ring.set_load, self._inhibit,
+                lambda: self._recorder.live.recording is not None,
+            ),
+        )  # fmt: skip
         self._watchdog = Watchdog(
-            config, clock, log, store, ring, self._recorder, self._switches,
+            config, clock, log, store, ring, self._recorder, self._switches, self._power,
             lambda: self._lamps.state,
         )  # fmt: skip
         self._watchdog.sample_clock(logged=True)
         self._lamps.start()
+        self._power.start()
+        # Too hot to start is known before the switch is looked at.
+        wait(clock, self._power.looked, _FIRST_LOOK_S)
         self._recorder.start()
         self._switches.start()
         self._watchdog.start()
         self._booted = True
+
+    def _inhibit(self, reason: str | None) -> None:
+        self._recorder.inhibit(reason)
+        if reason is None and self._switches.levels().get("record"):
+            # The switch wins: what was wanted all the time goes on.
+            resume = DemandOn(SWITCH, self._clock.boot_ns(), cause="resume")
+            self._recorder.post(Request(resume, -1))
 
     def _on_world(self, world: dict[str, Any]) -> dict[str, Any]:
         """The part of the simulated world that lives in this process: its clock."""
@@ -165,6 +186,7 @@ class Supervisor:
 
     def _facts(self) -> Facts:
         live, health, now_ns = self._recorder.live, self._watchdog, self._clock.boot_ns()
+        power = self._power.machine
         sync_ns = self._recorder.sealer.last_sync_ns
         wanted = live.wanted_ns is not None
         return Facts(
@@ -184,8 +206,9 @@ class Supervisor:
             degraded=live.audio_lost or self._log.fault is not None,
             storage_full=live.storage_full,
             storage_low_percent=health.low_percent,
-            battery_minutes=health.power.battery_minutes,
-            hot=health.heat_level is not None,
+            battery_minutes=power.low_minutes,
+            hot=power.hot,
+            danger=power.danger,
             clock_unset=health.clock_unset,
             long=live.wanted_ns is not None and now_ns - live.wanted_ns > _LONG_NS,
             covert=live.covert,
@@ -196,6 +219,7 @@ class Supervisor:
         return {
             "recorder": self._recorder, "sealer": self._recorder.sealer,
             "switch": self._switches, "health": self._watchdog, "signals": self._lamps,
+            "power": self._power,
         }  # fmt: skip
 
     def _watch(self) -> str | None:
@@ -205,6 +229,7 @@ class Supervisor:
         moved = dict.fromkeys(self._threads(), (-1, began_ns))
         while not self._stop.is_set():
             now_ns = self._clock.boot_ns()
+            self._power.check(now_ns)
             for name, thread in self._threads().items():
                 if not thread.alive:
                     return f"{name}: {thread.crashed or 'ended'}"
@@ -225,7 +250,9 @@ class Supervisor:
             self._log.append("thread.died", sync=True, reason=failed)
         self._switches.stop()
         closed = self._recorder.shutdown(self._clock.real_s(10.0))
+        self._power.stop()
         self._watchdog.stop()
+        self._power.say(self._log)
         self._ended = True
         self._lamps.finish()
         if not failed and closed:

@@ -1,4 +1,4 @@
-"""The health thread: heartbeats, clock samples, storage, power, and who is still alive.
+"""The health thread: heartbeats, clock samples, storage, and what other threads leave to be logged.
 
 A heartbeat every ten seconds, also in standby, proves later that the camera could have recorded.
 """
@@ -12,16 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import activation
 from .buffer import PreRecordBuffer
 from .clock import MS, NS, Clock, utc_text, wait
 from .config import Config
 from .errors import StorageError
 from .eventlog import EventLog
-from .power import PowerReading, PowerWatch, read_power
+from .powerguard import PowerGuard
 from .recorder import Recorder
 from .store import Space, Store
-from .switches import Request, SwitchReader
+from .switches import SwitchReader
 
 _LOOP_S = 0.5
 _CLOCK_STEP_NS = 50 * MS
@@ -37,13 +36,13 @@ class Watchdog:
 
     def __init__(
         self, config: Config, clock: Clock, log: EventLog, store: Store, ring: PreRecordBuffer,
-        recorder: Recorder, switches: SwitchReader, signal_name: Callable[[], str],
+        recorder: Recorder, switches: SwitchReader, power: PowerGuard,
+        signal_name: Callable[[], str],
     ) -> None:  # fmt: skip
         self._config, self._clock, self._log, self._store = config, clock, log, store
         self._ring, self._recorder, self._switches = ring, recorder, switches
-        self._signal_name = signal_name
+        self._power, self._signal_name = power, signal_name
         self._status_path = Path(config.store.runtime) / "status.json"
-        self._power_watch = PowerWatch()
         self._frames_before = 0
         self._frames_before_ns = 0
         self._next_heartbeat_ns = 0
@@ -53,20 +52,11 @@ class Watchdog:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="health")
         self.space: Space | None = None
-        self.power = PowerReading(None, None, None, None)
         self.low_percent: int | None = None
         self.clock_unset = False
         self._status_fault = False
         self.beats = 0
         self.crashed: str | None = None
-
-    @property
-    def heat_level(self) -> int | None:
-        return self._power_watch.heat_level
-
-    @property
-    def battery_level(self) -> int | None:
-        return self._power_watch.battery_level
 
     def start(self) -> None:
         self._thread.start()
@@ -118,7 +108,7 @@ class Watchdog:
         else:
             self.sample_clock(logged=False)
         self._storage()
-        self._power()
+        self._power.say(self._log)
         if now_ns >= self._next_heartbeat_ns:
             self._next_heartbeat_ns = now_ns + self._config.watchdog.heartbeat_s * NS
             self._heartbeat(now_ns)
@@ -168,21 +158,6 @@ class Watchdog:
                 free_percent=percent, free_bytes=self.space.free_bytes,
             )  # fmt: skip
 
-    def _power(self) -> None:
-        self.power = read_power(Path(self._config.power.sysfs))
-        before = self._power_watch.close_reason
-        for event in self._power_watch.feed(self.power):
-            self._log.append(event.name, sync=True, level=event.level, value=event.value)
-        reason = self._power_watch.close_reason
-        if reason == before:
-            return
-        self._recorder.inhibit(reason)
-        if reason is None and self._switches.levels().get("record"):
-            # The switch wins: what was wanted all the time goes on.
-            now_ns = self._clock.boot_ns()
-            resume = activation.DemandOn(activation.SWITCH, now_ns, cause="resume")
-            self._recorder.post(Request(resume, -1))
-
     def _heartbeat(self, now_ns: int) -> None:
         live = self._recorder.live
         elapsed_ns = now_ns - self._frames_before_ns
@@ -196,9 +171,8 @@ class Watchdog:
             ring_bytes=depth.payload_bytes,
             fps_milli=fps_milli if self._frames_before_ns else None, dropped=live.dropped,
             free_bytes=self.space.free_bytes if self.space else None,
-            sync_ms_max=max(latencies, default=None), battery=self.power.battery_percent,
-            soc_milli_c=self.power.soc_milli_c, undervolt=self.power.undervolt,
-            audio_lost=live.audio_lost,
+            sync_ms_max=max(latencies, default=None), audio_lost=live.audio_lost,
+            **self._power.beat(),
         )  # fmt: skip
         self._frames_before, self._frames_before_ns = live.frames, now_ns
 
@@ -222,7 +196,7 @@ class Watchdog:
             "storage_fault": live.storage_fault,
             "free_bytes": self.space.free_bytes if self.space else None,
             "free_percent": self.space.free_percent if self.space else None,
-            "battery_percent": self.power.battery_percent, "soc_milli_c": self.power.soc_milli_c,
+            **self._power.status(),
             "clock": sample.source.value, "clock_unc_ms": sample.unc_ms,
             "utc": utc_text(sample.utc_ns), "log_fault": self._log.fault,
             "switches": self._switches.levels(),

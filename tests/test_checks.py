@@ -24,7 +24,7 @@ from bodycam.checks.result import (
     result_from_json,
     warn,
 )
-from bodycam.checks.unit import check_battery, check_clock, check_heat, check_space
+from bodycam.checks.unit import check_battery, check_cell, check_clock, check_heat, check_space
 from bodycam.checks.watchdog import (
     Hardware,
     Systemd,
@@ -34,9 +34,10 @@ from bodycam.checks.watchdog import (
     read_hardware,
 )
 from bodycam.clock import MS, NS, ClockSource, Instant, SystemClock
-from bodycam.config import Config, parse
+from bodycam.config import Config, Heat, Power, parse
 from bodycam.errors import ExitCode
 from bodycam.formats.logline import MAX_LINE_BYTES, encode_line
+from bodycam.gauge import Battery
 from bodycam.power import PowerReading
 from bodycam.store import Space
 
@@ -208,18 +209,44 @@ def test_the_clock_is_set_and_kept(tmp_path: Path) -> None:
     assert clock_of(ClockSource.DOCK, 300_000, tmp_path) is WARN
 
 
+def power_of(
+    percent: int | None, seconds: int | None, soc: int | None, undervolt: bool | None
+) -> PowerReading:
+    flags = None if undervolt is None else frozenset({"undervolt"} if undervolt else ())
+    gauge = Battery(percent=percent, seconds_left=seconds)
+    return PowerReading(soc_milli_c=soc, battery=gauge, throttled=flags)
+
+
 @pytest.mark.parametrize(
     ("reading", "battery", "heat"),
     [
-        (PowerReading(80, 300, 45_000, undervolt=False), OK, OK),
-        (PowerReading(30, None, 70_000, undervolt=None), WARN, WARN),
-        (PowerReading(10, 20, 80_000, undervolt=False), FAILED, FAILED),
-        (PowerReading(80, None, None, undervolt=True), FAILED, NOT_TESTED),
-        (PowerReading(None, None, None, undervolt=None), WARN, NOT_TESTED),
+        (power_of(80, 18_000, 45_000, undervolt=False), OK, OK),
+        (power_of(30, None, 70_000, undervolt=None), WARN, WARN),
+        (power_of(10, 1200, 80_000, undervolt=False), FAILED, FAILED),
+        (power_of(80, None, None, undervolt=True), FAILED, NOT_TESTED),
+        (power_of(255, None, None, undervolt=None), WARN, NOT_TESTED),
+        (PowerReading(), WARN, NOT_TESTED),
     ],
 )
 def test_battery_and_heat(reading: PowerReading, battery: CheckVerdict, heat: CheckVerdict) -> None:
-    assert (check_battery(reading).verdict, check_heat(reading).verdict) == (battery, heat)
+    found = check_battery(reading, Power()).verdict, check_heat(reading, Heat()).verdict
+    assert found == (battery, heat)
+
+
+@pytest.mark.parametrize(
+    ("power", "milli_c", "verdict"),
+    [
+        (Power(), 25_000, OK),
+        (Power(), 46_000, WARN),
+        (Power(), -1_000, WARN),
+        (Power(), None, WARN),
+        (Power(cell_sensor="none"), None, NOT_TESTED),
+        (Power(cell_model="INR", recalled=["inr"]), 25_000, FAILED),
+    ],
+)
+def test_the_cell_may_be_charged(power: Power, milli_c: int | None, verdict: CheckVerdict) -> None:
+    reading = PowerReading(cell_milli_c=milli_c)
+    assert check_cell(reading, Config(power=power)).verdict is verdict
 
 
 # -- watchdogs -------------------------------------------------------------------------------------

@@ -1,8 +1,7 @@
-"""The small pure parts: pre-record accounting, gaps, interleaving, power levels, clocks."""
+"""The small pure parts: pre-record accounting, gaps, interleaving, clocks."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 from bodycam.clock import MS, NS, ScaledClock, SystemClock, utc_from_text, utc_text
 from bodycam.interleave import HOLD_NS, Interleaver, Pulled
 from bodycam.media import AccessUnit, Track
-from bodycam.power import PowerReading, PowerWatch
 from bodycam.prerecord import RingFacts, ShortReason, pre_record
 from bodycam.ringcheck import GapFinder
 from bodycam.sharedring import Descriptor
@@ -130,45 +128,6 @@ def test_nothing_is_lost_and_each_track_keeps_its_order(steps: list[tuple[Track,
         assert times == sorted(times)
     for before, after in pairwise(out):
         assert after.unit.at_ns >= before.unit.at_ns - HOLD_NS
-
-
-# -- power -------------------------------------------------------------------------------------
-
-COOL = PowerReading(battery_percent=80, battery_minutes=300, soc_milli_c=50_000, undervolt=False)
-
-
-def levels(*readings: PowerReading) -> list[tuple[str, int | None]]:
-    watch = PowerWatch()
-    return [(e.name, e.level) for reading in readings for e in watch.feed(reading)]
-
-
-def test_battery_levels_are_said_once_each() -> None:
-    ramp = [replace(COOL, battery_percent=p) for p in (80, 11, 10, 9, 5, 4, 2, 1)]
-    assert levels(*ramp) == [("power.battery", 10), ("power.battery", 5), ("power.battery", 2)]
-
-
-def test_one_absurd_reading_does_not_end_a_recording() -> None:
-    watch = PowerWatch()
-    for percent in (80, 0, 80, None, 80):
-        watch.feed(replace(COOL, battery_percent=percent))
-        assert watch.close_reason is None
-    for _ in range(3):
-        watch.feed(replace(COOL, battery_percent=1))
-    assert watch.close_reason == "battery"
-
-
-def test_heat_closes_at_85_and_allows_again_below_75() -> None:
-    watch = PowerWatch()
-    reasons = []
-    for celsius in (60, 71, 81, 86, 80, 76, 74):
-        watch.feed(replace(COOL, soc_milli_c=celsius * 1000))
-        reasons.append(watch.close_reason)
-    assert reasons == [None, None, None, "heat", "heat", "heat", None]
-
-
-def test_undervoltage_is_an_edge() -> None:
-    flags = [replace(COOL, undervolt=flag) for flag in (False, True, True, False, None)]
-    assert levels(*flags) == [("power.undervolt", None), ("power.undervolt", None)]
 
 
 # -- clocks ------------------------------------------------------------------------------------

@@ -26,7 +26,6 @@ from bodycam.formats.keywrap import b64u, public_jwk, unwrap
 from bodycam.formats.logline import GENESIS, encode_line
 from bodycam.formats.mp4read import read_init
 from bodycam.intake import _WORKER_EVENTS
-from bodycam.power import PowerReading, PowerWatch
 from bodycam.prerecord import ShortReason
 from bodycam.recording import CloseReason
 from bodycam.sharedring import DESCRIPTOR_BYTES
@@ -322,10 +321,8 @@ def _names(node: ast.expr) -> list[str]:
 def dynamic_events() -> set[str]:
     """Names that are put together at run time."""
     toggles = {f"{kind}.{verb}" for kind in ("switch", "trigger", "key") for verb in ("on", "off")}
-    watch = PowerWatch()
-    power = {e.name for e in watch.feed(PowerReading(1, 1, 90_000, undervolt=True))}
     muted = {"mute.start", "mute.stop", "switch.glitch"}
-    return toggles | power | muted | _WORKER_EVENTS
+    return toggles | muted | _WORKER_EVENTS
 
 
 def test_every_event_is_described_with_its_data() -> None:

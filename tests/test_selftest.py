@@ -16,6 +16,8 @@ from bodycam.custody.verify import verify_paths
 from bodycam.errors import ExitCode
 from bodycam.formats.logline import encode_line
 from bodycam.signing import load_root
+from bodycam.simulate.scenario import PowerChange
+from bodycam.simulate.sysfs import change_power
 from bodycam.simulate.unit import Unit
 
 from .rig import QUICK, wait_for_no_worker
@@ -24,7 +26,7 @@ pytestmark = [pytest.mark.system, pytest.mark.xdist_group("selftest")]
 
 FULL = (
     "camera", "recording", "lens", "microphone", "ring", "pins", "lamps", "key", "certificates",
-    "recipients", "card", "space", "clock", "battery", "heat", "watchdog", "hw watchdog", "modules",
+    "recipients", "card", "space", "clock", "battery", "cell", "heat", "watchdog", "hw watchdog", "modules",
 )  # fmt: skip
 # A busy machine loses a picture now and then; nothing else may be wrong.
 WHOLE = ("intact", "incomplete")
@@ -54,8 +56,7 @@ def make_unit(out: Path, **overrides: dict[str, Any]) -> Unit:
     """A healthy unit, no recorder running."""
     unit = Unit(out, {**QUICK, **overrides}, 1)
     unit.prepare()
-    unit.set_sensor("class/power_supply/battery/capacity", 83)
-    unit.set_sensor("class/thermal/thermal_zone0/temp", 41_000)
+    change_power(unit.sysfs, PowerChange(battery=83, temperature_c=41, cell_c=25))
     return unit
 
 

@@ -214,6 +214,11 @@ def test_heat_is_said_once() -> None:
     ]
 
 
+def test_a_cell_in_danger_is_said_every_20_s() -> None:
+    said = "rec+hot | red 1Hz + amber fast | red 1Hz | 4 long"
+    assert told(replace(REC, hot=True, danger=True), 50) == [f"{s} {said}" for s in (0, 20, 40)]
+
+
 def test_an_unset_clock_blinks_for_a_minute_and_is_not_felt() -> None:
     assert told(replace(REC, clock_unset=True), 100) == [
         "0 rec+clock-unset | red 1Hz + amber 1 blink/5s | red 1Hz | -",
@@ -318,6 +323,7 @@ _facts = st.builds(
     storage_low_percent=st.none() | st.integers(0, 20),
     battery_minutes=st.none() | st.integers(0, 30),
     hot=st.booleans(),
+    danger=st.booleans(),
     clock_unset=st.booleans(),
     long=st.booleans(),
     covert=st.booleans(),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..clock import ClockSource, Instant, utc_text
-from ..config import AudioSource, Config
+from ..config import AudioSource, Config, Heat, Power
 from ..errors import ExitCode
-from ..power import BATTERY_LEVELS, HEAT_LEVELS_C, PowerReading
+from ..gauge import Battery
+from ..power import UNDERVOLT, PowerReading, recall
 from ..store import Space
 from .result import CheckResult, failed, not_tested, ok, warn
 
@@ -67,10 +68,13 @@ def check_clock(now: Instant, sysfs: Path) -> CheckResult:
     return ok("clock", f"{text}; RTC there", source=source, unc_ms=unc_ms, rtc=True)
 
 
-def check_battery(reading: PowerReading) -> CheckResult:
+def check_battery(reading: PowerReading, power: Power) -> CheckResult:
     """Charged, and the supply holds."""
-    percent, minutes = reading.battery_percent, reading.battery_minutes
-    if reading.undervolt:
+    battery = reading.battery or Battery()
+    percent = battery.percent if battery.percent in range(101) else None
+    minutes = None if battery.seconds_left is None else battery.seconds_left // 60
+    undervolt = None if reading.throttled is None else UNDERVOLT in reading.throttled
+    if undervolt:
         return failed(
             "battery", "the supply is too weak: under-voltage",
             "Replace battery, cable or regulator", ExitCode.FAILURE,
@@ -79,12 +83,12 @@ def check_battery(reading: PowerReading) -> CheckResult:
     if percent is None:
         return warn(
             "battery", "no gauge answers: nobody will be warned before it is empty",
-            "Check the gauge's wires and its overlay in config.txt", undervolt=reading.undervolt,
+            "Check the gauge's wires and its overlay in config.txt", undervolt=undervolt,
         )  # fmt: skip
     text = f"{percent} %" + (
         "" if minutes is None else f", {minutes // 60} h {minutes % 60:02d} min"
     )
-    if percent <= BATTERY_LEVELS[0]:
+    if percent <= power.low_percent:
         return failed(
             "battery", text, "Charge it before the shift", ExitCode.FAILURE,
             percent=percent, minutes=minutes,
@@ -94,12 +98,39 @@ def check_battery(reading: PowerReading) -> CheckResult:
     return ok("battery", text, percent=percent, minutes=minutes)
 
 
-def check_heat(reading: PowerReading) -> CheckResult:
+def check_cell(reading: PowerReading, config: Config) -> CheckResult:
+    """The cell may be charged: not recalled, and its temperature is known and in range."""
+    recalled = recall(reading.battery or Battery(), config.power)
+    if recalled is not None:
+        return failed(
+            "cell", f"{recalled.model} {recalled.serial}".strip() + " is on the recall list",
+            "Take the cell out; keep it outdoors until it is collected", ExitCode.DEVICE,
+            model=recalled.model, serial=recalled.serial,
+        )  # fmt: skip
+    milli_c, heat = reading.cell_milli_c, config.heat
+    if config.power.cell_sensor == "none":
+        return not_tested("cell", "no sensor at the cell: its charger has to guard it alone")
+    if milli_c is None:
+        return warn(
+            "cell", "its temperature is not known: it will not be charged",
+            "Check the thermistor, and [power] cell_sensor",
+        )  # fmt: skip
+    text = f"{milli_c / 1000:.0f} C"
+    if not heat.charge_from_c * 1000 <= milli_c <= heat.charge_to_c * 1000:
+        return warn(
+            "cell", f"{text}: it will not be charged",
+            f"Bring it to between {heat.charge_from_c} and {heat.charge_to_c} C",
+            cell_milli_c=milli_c,
+        )  # fmt: skip
+    return ok("cell", text, cell_milli_c=milli_c)
+
+
+def check_heat(reading: PowerReading, heat: Heat) -> CheckResult:
     """Cool enough to record for a shift."""
     milli_c = reading.soc_milli_c
     if milli_c is None:
         return not_tested("heat", "no temperature sensor answers")
-    text, low, high = f"{milli_c / 1000:.0f} C", *HEAT_LEVELS_C[:2]
+    text, low, high = f"{milli_c / 1000:.0f} C", heat.soc_warn_c, heat.soc_shed_c
     if milli_c >= high * 1000:
         return failed(
             "heat", f"{text}: it will stop recording soon", "Let it cool, and find out why",

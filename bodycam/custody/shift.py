@@ -117,7 +117,9 @@ _MARKS = {
     "switch.fault": "fault", "gpio.fault": "fault", "thread.died": "fault", "audio.lost": "notice",
     "video.dark": "notice", "video.frozen": "notice", "video.covered": "notice",
     "video.blurred": "notice",
-    "power.low": "notice", "power.critical": "fault", "log.damaged": "fault",
+    "power.battery": "notice", "power.heat": "notice", "power.load": "notice",
+    "power.off": "fault", "power.charge_stuck": "fault", "power.recalled": "fault",
+    "log.damaged": "fault",
 }  # fmt: skip
 
 
@@ -276,6 +278,6 @@ def _words(ev: str, data: dict[str, Any]) -> str:
         f"{key}={value}"
         for key, value in data.items()
         if key in ("name", "pin", "reason", "cause", "bounce_ns", "edges", "file", "bytes", "frags",
-                   "before_ns", "after_ns", "silent_ms", "why")
+                   "before_ns", "after_ns", "silent_ms", "why", "quantity", "level", "load")
     ]  # fmt: skip
     return f"{ev} {' '.join(shown)}".strip()[:300]

@@ -22,7 +22,7 @@ from ..checks.identity import check_certificates, check_key, check_recipients
 from ..checks.loading import broken_among, judge_modules
 from ..checks.modules import TOKEN, needed_modules, pins_modules
 from ..checks.result import CheckResult, Form, SelfTest, fault, not_tested
-from ..checks.unit import check_battery, check_clock, check_heat, check_space
+from ..checks.unit import check_battery, check_cell, check_clock, check_heat, check_space
 from ..checks.watchdog import (
     ask_systemd,
     check_hardware_watchdog,
@@ -36,7 +36,7 @@ from ..custody.places import CRL_FILE
 from ..errors import CannotOpen, ConfigError, DeviceError, StorageError
 from ..eventlog import EventLog
 from ..parts import begin_log, load_content_keys, load_key, log_origin, open_pins
-from ..power import read_power
+from ..sensors import Sensors
 from ..signing import FORCE_ROOT, NoKey, Signer, load_root
 from ..store import Store
 from .pincheck import Ask, Notes, check_inputs, show_outputs
@@ -191,10 +191,12 @@ def identity_checks(
 def unit_checks(config: Config, clock: Clock) -> list[CheckResult]:
     """What the unit around the camera is like; disturbs nothing."""
     sysfs, systemd = Path(config.power.sysfs), ask_systemd()
-    reading = read_power(sysfs)
+    # Without vcgencmd: it answers later, if at all, and hwmon says the same of the supply.
+    reading = Sensors(sysfs, config.power.cell_sensor, None).read()
     own = simulated_watchdog() if config.simulate else check_service_watchdog(systemd)
     return [
-        check_clock(clock.sample(), sysfs), check_battery(reading), check_heat(reading), own,
+        check_clock(clock.sample(), sysfs), check_battery(reading, config.power),
+        check_cell(reading, config), check_heat(reading, config.heat), own,
         check_hardware_watchdog(read_hardware(sysfs), systemd),
     ]  # fmt: skip
 

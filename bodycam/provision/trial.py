@@ -37,6 +37,7 @@ from ..eventlog import LOG_FILE, EventLog
 from ..formats.logline import decode_line
 from ..media import Track
 from ..parts import begin_log, log_origin, make_recorder, make_ring
+from ..power import Strain
 from ..recorder import Interrupted, Recorder
 from ..signing import Signer
 from ..store import Store, storage_error
@@ -135,6 +136,7 @@ class Trial:
             recorder = make_recorder(
                 config, self._config_path, clock, store, log, ring, self._signer, self._keys,
                 lambda _: None, can_encrypt=self._can_encrypt, interrupted=Interrupted(),
+                strain=Strain,
             )  # fmt: skip
             began_ns = clock.boot_ns()
             recorder.start()

@@ -37,6 +37,13 @@ class Run:
         lines = path.read_bytes().split(b"\n")[:-1]
         return [json.loads(line) for line in lines]
 
+    def times(self, what: str, where: dict[str, Any]) -> list[int]:
+        """When an event happened, or when the output of "pin NAME" became active."""
+        if what.startswith("pin "):
+            name = what.removeprefix("pin ")
+            return [m["at_ns"] for m in self.trace if m.get("pin") == name and m["active"]]
+        return [line["boot_ns"] for line in matching(self.log(), what, where)]
+
     def signals(self) -> list[str]:
         """The states the lamps went through, without repeats in a row."""
         states: list[str] = []
@@ -45,6 +52,15 @@ class Run:
             if state is not None and (not states or states[-1] != state):
                 states.append(state)
         return states
+
+
+def matching(log: list[dict[str, Any]], ev: str, where: dict[str, Any]) -> list[dict[str, Any]]:
+    """The lines of an event whose data say so."""
+    return [
+        line
+        for line in log
+        if line["ev"] == ev and all(line["data"].get(key) == value for key, value in where.items())
+    ]
 
 
 def judge(scenario: Scenario, run: Run) -> list[Outcome]:
@@ -58,6 +74,8 @@ def _judge(expect: Expect, run: Run, log: list[dict[str, Any]]) -> list[Outcome]
     starts = [line["data"] for line in log if line["ev"] == "rec.start"]
     if expect.log is not None:
         outcomes.append(_log(expect, log))
+    if expect.after is not None:
+        outcomes.append(_after(expect, run))
     if expect.signals is not None:
         outcomes.append(_signals(expect.signals, run.signals()))
     if expect.never is not None:
@@ -90,14 +108,26 @@ def _start(starts: list[dict[str, Any]], index: int) -> dict[str, Any]:
     return starts[index] if -len(starts) <= index < len(starts) else {}
 
 
-def _log(expect: Expect, log: list[dict[str, Any]]) -> Outcome:
-    matching = [
-        line
-        for line in log
-        if line["ev"] == expect.log
-        and all(line["data"].get(key) == value for key, value in expect.where.items())
+def _after(expect: Expect, run: Run) -> Outcome:
+    what = f"pin {expect.pin}" if expect.pin else str(expect.log)
+    times = run.times(what, expect.where)
+    causes = run.times(str(expect.after), expect.after_where)
+    waits_s = [
+        min((at_ns - cause_ns) / NS for cause_ns in causes if cause_ns <= at_ns)
+        if any(cause_ns <= at_ns for cause_ns in causes)
+        else None
+        for at_ns in times
     ]
-    count = len(matching)
+    limit_s = expect.within_s
+    passed = bool(times) and all(
+        wait_s is not None and (limit_s is None or wait_s <= limit_s) for wait_s in waits_s
+    )
+    within = "" if limit_s is None else f" within {limit_s} s"
+    return Outcome(f"{what}{within} after {expect.after}", passed, f"after {waits_s} s")
+
+
+def _log(expect: Expect, log: list[dict[str, Any]]) -> Outcome:
+    count = len(matching(log, str(expect.log), expect.where))
     where = f" {expect.where}" if expect.where else ""
     if expect.count is not None:
         return Outcome(f"{expect.count} x {expect.log}{where}", count == expect.count, str(count))

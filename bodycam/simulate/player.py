@@ -17,16 +17,11 @@ from ..errors import BodycamError, DeviceError
 from ..progress import Progress
 from .control import PinsClient
 from .expectations import Outcome, Run, judge
-from .scenario import ClockChange, Position, PowerChange, Scenario, Step, StorageChange, Target
+from .scenario import ClockChange, Position, Scenario, Step, StorageChange, Target
+from .sysfs import change_power
 from .unit import Unit, mount_card, unmount_card
 
 _AHEAD_NS = NS // 5
-_SENSORS = {
-    "battery": ("class/power_supply/battery/capacity", 1),
-    "minutes_left": ("class/power_supply/battery/time_to_empty_now", 60),
-    "temperature_c": ("class/thermal/thermal_zone0/temp", 1000),
-    "undervolt": ("class/hwmon/hwmon0/in0_lcrit_alarm", 1),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +71,7 @@ class Player:
 
     def _run_shift(self) -> None:
         scenario, unit = self._scenario, self.unit
-        self._power(scenario.power)
+        change_power(unit.sysfs, scenario.power)
         if scenario.switch_at_boot is Position.ON:
             from .pins import write_positions
 
@@ -178,7 +173,7 @@ class Player:
             self._clock_steps.append(step.clock)
             self._pins().world({"clock": _fields(step.clock)})
         elif step.power is not None:
-            self._power(step.power)
+            change_power(self.unit.sysfs, step.power)
         elif step.storage is not None:
             self._storage(step.storage)
 
@@ -192,12 +187,6 @@ class Player:
                 send(signal.SIGCONT)
 
         threading.Thread(target=go_on, daemon=True, name="go-on").start()
-
-    def _power(self, change: PowerChange) -> None:
-        for name, (path, factor) in _SENSORS.items():
-            value = getattr(change, name)
-            if value is not None:
-                self.unit.set_sensor(path, int(value) * factor)
 
     def _storage(self, change: StorageChange) -> None:
         filler = self.unit.card / "filler"

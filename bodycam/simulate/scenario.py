@@ -42,13 +42,30 @@ class ClockChange(_Strict, frozen=True):
     unc_ms: Annotated[int, msgspec.Meta(ge=0)] = 5
 
 
+class Sensor(Enum):
+    """A sensor that can be lost."""
+
+    SOC = "soc"
+    CELL = "cell"
+    BATTERY = "battery"
+
+
 class PowerChange(_Strict, frozen=True):
-    """What the sensors say from now on; absent values stay as they are."""
+    """What the sensors say from now on; absent values stay as they are.
+
+    `throttled`: the firmware's bits. `model`: what the gauge calls its cell. `lost`: sensors that
+    give nothing any more, until they are given a value again.
+    """
 
     battery: Annotated[int, msgspec.Meta(ge=-1, le=255)] | None = None
     minutes_left: Annotated[int, msgspec.Meta(ge=0)] | None = None
     temperature_c: Annotated[int, msgspec.Meta(ge=-40, le=150)] | None = None
+    cell_c: Annotated[int, msgspec.Meta(ge=-60, le=150)] | None = None
+    charging: bool | None = None
     undervolt: bool | None = None
+    throttled: Annotated[int, msgspec.Meta(ge=0, le=0xFFFFF)] | None = None
+    model: str | None = None
+    lost: list[Sensor] = []
 
 
 class StorageChange(_Strict, frozen=True):
@@ -92,11 +109,20 @@ class Step(_Strict, frozen=True):
 
 
 class Expect(_Strict, frozen=True):
-    """One statement about the run; all of its parts must hold."""
+    """One statement about the run; all of its parts must hold.
+
+    `log` or `pin`: lines of the log, or moments at which an output became active. Each of them
+    comes `after` one of another kind, an event (with `after_where`) or "pin NAME", by at most
+    `within_s`.
+    """
 
     say: str = ""
     log: str | None = None
     where: dict[str, Any] = {}
+    after: str | None = None
+    after_where: dict[str, Any] = {}
+    within_s: float | None = None
+    pin: str | None = None
     count: int | None = None
     at_least: int | None = None
     signals: list[str] | None = None
@@ -126,7 +152,9 @@ class Scenario(_Strict, frozen=True):
     orderly: bool = True
     config: dict[str, Any] = {}
     card: Card = Card()
-    power: PowerChange = PowerChange(battery=90, temperature_c=45, undervolt=False)
+    power: PowerChange = PowerChange(
+        battery=90, temperature_c=45, cell_c=30, charging=False, undervolt=False
+    )
     shift: list[Step] = []
     expect: list[Expect] = []
 

@@ -20,9 +20,12 @@ from typing import Any
 from ..clock import MS, ScaledClock, SystemClock
 from ..config import parse
 from ..errors import BodycamError, ConfigError, DeviceError
+from ..powerguard import OFF_FILE
 from ..provision.identity import make_identity
+from .sysfs import set_file
 
 _RESTART_S = 0.1
+_OFF_POLL_S = 0.02
 _READY_S = 30.0
 _START_LIMIT = 5
 _QUICK_NS = 500 * MS
@@ -91,6 +94,7 @@ class Unit:
         self.ready = threading.Event()
         self._gave_up = threading.Event()
         self.ready_ns: int | None = None
+        self.switched_off = False
         self.starts = 0
         self._launched_ns = 0
         self.exit_codes: list[int] = []
@@ -112,11 +116,7 @@ class Unit:
 
     def set_sensor(self, name: str, value: int | str) -> None:
         """Write one file of the simulated sysfs."""
-        path = self.sysfs / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(path.name + ".new")
-        draft.write_text(f"{value}\n", encoding="ascii")
-        draft.rename(path)
+        set_file(self.sysfs, name, value)
 
     # -- the daemon ---------------------------------------------------------------------------
 
@@ -127,6 +127,7 @@ class Unit:
         threading.Thread(target=self._listen, daemon=True, name="notify").start()
         self._launch()
         threading.Thread(target=self._keep, daemon=True, name="keeper").start()
+        threading.Thread(target=self._switch_off, daemon=True, name="power-off").start()
 
     def _launch(self) -> None:
         if self._notify is None:
@@ -174,6 +175,16 @@ class Unit:
                     return
                 threading.Event().wait(_RESTART_S)
                 self._launch()
+
+    def _switch_off(self) -> None:
+        # bodycam-poweroff.path and .service: the file is there, the system goes down.
+        asked = self.runtime / OFF_FILE
+        while not self._ending:
+            if asked.exists():
+                self.switched_off = True
+                self.stop()
+                return
+            threading.Event().wait(_OFF_POLL_S)
 
     def wait_ready(self) -> int:
         """Boot time at which the recorder said READY. Raises DeviceError if it never does."""
