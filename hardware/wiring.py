@@ -1,401 +1,276 @@
-"""Draws the wiring from the pin map: `python hardware/wiring.py` writes wiring.svg and the table.
+"""Draws the wiring from the pin map: `python hardware/wiring.py` writes both sheets and the tables.
 
-What hangs on which pin comes from pins.toml, how it is connected from `PARTS`; a test compares the
-drawing and the README's table with what this program makes of the pin map.
+Sheet 1, wiring.svg, is what hangs on the header's pins; sheet 2, power.svg, what feeds the Pi and
+what is on its buses. What hangs on which pin comes from pins.toml, how it is connected from `CELLS`.
 """
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from xml.sax.saxutils import escape
 
-from bodycam.config import Pin, default_pins
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
 
-HERE = Path(__file__).resolve().parent
+from bodycam.config import Pin, default_pins  # noqa: E402  (run as a file, the root is not on the path)
+from hardware import bom, power, symbols  # noqa: E402
+from hardware.header import HEADER, HERE, PHYSICAL, SUPPLY_USE, buses, stripes  # noqa: E402
+from hardware.legend import legend  # noqa: E402
+from hardware.pen import BOLD, WIDTH, Pen, page, rect, tag, text  # noqa: E402
+
 TABLE_BEGIN, TABLE_END = "<!-- pin table: made by wiring.py -->", "<!-- end of pin table -->"
-
-# Physical pins 1 to 40 of every Pi with the long header; a number is a BCM channel.
-HEADER: tuple[int | str, ...] = (
-    "3V3", "5V", 2, "5V", 3, "GND", 4, 14, "GND", 15, 17, 18, 27, "GND", 22, 23, "3V3", 24, 10, "GND",
-    9, 25, 11, 8, "GND", 7, 0, 1, 5, "GND", 6, 12, 13, "GND", 19, 16, 26, 20, "GND", 21,
-)  # fmt: skip
-PHYSICAL = {bcm: i for i, bcm in enumerate(HEADER, 1) if isinstance(bcm, int)}
-RESERVED = {
-    2: "I2C", 3: "I2C", 14: "console", 15: "console",
-    18: "I2S", 19: "I2S", 20: "I2S", 21: "I2S",
-}  # fmt: skip
-
-COLOURS = {
-    "yellow": "#f2c500", "orange": "#f07f13", "violet": "#8e44ad", "grey": "#9aa0a6",
-    "white": "#ffffff", "brown": "#7b4a21", "red": "#d7261e", "green": "#1e9e4a", "blue": "#1f66d1",
-    "pink": "#f48fb1", "turquoise": "#17b8b0", "black": "#222222", "beige": "#e8d8b0",
-}  # fmt: skip
-SUPPLY = {"3V3": "#e67e22", "5V": "#c0392b", "GND": "#222222"}
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """How a pin is connected: the symbol, what it is, and the values that go with it."""
+class Cell:
+    """One part with its wires: how it is drawn, and how much room that takes."""
 
-    symbol: str
+    pins: tuple[str, ...]
     what: str
-    value: str = ""
-    supply: str = ""
+    draw: Callable[[list[Pen]], None]
+    above: int = 50  # px from the cell's top to its first wire
+    below: int = 26
+    pitch: int = 0  # px from wire to wire
 
 
-PARTS: dict[str, Part] = {
-    "record": Part("switch", "slide switch, or push button"),
-    "marker": Part("button", "push button"),
-    "mute": Part("button", "push button"),
-    "covert": Part("switch", "slide switch"),
-    "holster": Part("sensor", "holster sensor, open collector"),
-    "vehicle-lights": Part("opto", "opto-coupler PC817, 12 V side isolated"),
-    "wearer-red": Part("led", "RGB LED, common cathode: R", "330"),
-    "wearer-green": Part("led", "RGB LED: G", "100"),
-    "wearer-blue": Part("led", "RGB LED: B", "100"),
-    "public-red": Part("led", "red LED, 5 mm", "330"),
-    "haptic": Part("driver", "vibration motor 3 V, at most 100 mA", "M", "+3V3 (pin 17)"),
-    "buzzer": Part("driver", "active buzzer 5 V, at most 30 mA", "BZ", "+5V (pin 2)"),
-    "charge-off": Part("charger", "charger's CE, by a transistor: low or open cuts charging"),
-}
+# Ohms in line with each lamp; test_hardware computes the currents from them.
+LAMP_OHMS = {"wearer-red": 330, "wearer-green": 100, "wearer-blue": 100, "public-red": 330}
 
-# Sizes in px: the picture, the header, and the height of a cell with its wire's place in it.
-WIDTH, TOP, ROW = 1500, 118, 36
-BOX = (605, 895)
+CELLS = (
+    Cell(("record",), "slide switch (or push button)", lambda p: symbols.draw_switch(p[0])),
+    Cell(("marker",), "push button, normally open", lambda p: symbols.draw_button(p[0]), above=56),
+    Cell(("mute",), "push button, normally open", lambda p: symbols.draw_button(p[0]), above=56),
+    Cell(("covert",), "slide switch", lambda p: symbols.draw_switch(p[0])),
+    Cell(
+        ("holster",),
+        "holster sensor: reed contact, or open collector",
+        lambda p: symbols.draw_sensor(p[0]),
+    ),
+    Cell(
+        ("vehicle-lights",),
+        "opto-coupler PC817, 12 V side isolated",
+        lambda p: symbols.draw_opto(p[0]),
+        above=58,
+        below=90,
+    ),
+    Cell(
+        ("wearer-red", "wearer-green", "wearer-blue"),
+        "RGB LED, common cathode",
+        lambda p: symbols.draw_rgb(
+            p, [str(LAMP_OHMS[f"wearer-{c}"]) for c in ("red", "green", "blue")]
+        ),
+        above=92,
+        pitch=36,
+    ),
+    Cell(
+        ("public-red",),
+        "red LED, 5 mm",
+        lambda p: symbols.draw_led(p[0], str(LAMP_OHMS["public-red"])),
+        above=58,
+    ),
+    Cell(
+        ("haptic",),
+        "vibration motor 3 V, at most 100 mA",
+        lambda p: symbols.draw_driver(p[0], "1", "vibration motor", "3V3, pin 17"),
+        above=112,
+        below=56,
+    ),
+    Cell(
+        ("buzzer",),
+        "active buzzer 5 V, at most 30 mA",
+        lambda p: symbols.draw_driver(p[0], "2", "active buzzer", "5V, pin 2"),
+        above=112,
+        below=56,
+    ),
+    Cell(
+        ("charge-off",),
+        "charger's CE (sheet 2): low or open cuts charging",
+        lambda p: symbols.draw_charger(p[0], "3"),
+        above=124,
+        below=56,
+    ),
+)
+WHAT = {name: cell.what for cell in CELLS for name in cell.pins}
+
+# Where things are on the page, in px.
+TOP, ROW = 92, 39
+BOX = (558, 942)
 CENTRE = WIDTH // 2
-LANE = {-1: 455, 1: 1045}
-CELL = {
-    "switch": (84, 54),
-    "button": (84, 54),
-    "sensor": (84, 54),
-    "led": (84, 54),
-    "opto": (150, 56),
-    "driver": (176, 116),
-    "charger": (150, 90),
-}
-
-
-class Pen:
-    """Draws one part along its wire; `out` is the direction away from the header."""
-
-    def __init__(self, x: float, y: float, out: int) -> None:
-        self.x, self.y, self.out = x, y, out
-        self.marks: list[str] = []
-
-    def at(self, along: float, down: float = 0) -> tuple[float, float]:
-        return self.x + self.out * along, self.y + down
-
-    def line(self, *points: tuple[float, float], width: float = 1.8) -> None:
-        path = " ".join(f"{x:g},{y:g}" for x, y in (self.at(*point) for point in points))
-        self.marks.append(
-            f'<polyline points="{path}" fill="none" stroke="#222" stroke-width="{width:g}"/>'
-        )
-
-    def shape(self, *points: tuple[float, float], fill: str = "#222") -> None:
-        path = " ".join(f"{x:g},{y:g}" for x, y in (self.at(*point) for point in points))
-        self.marks.append(f'<polygon points="{path}" fill="{fill}" stroke="#222"/>')
-
-    def dot(self, along: float, down: float = 0, radius: float = 3, fill: str = "#222") -> None:
-        x, y = self.at(along, down)
-        self.marks.append(
-            f'<circle cx="{x:g}" cy="{y:g}" r="{radius:g}" fill="{fill}" stroke="#222" '
-            'stroke-width="1.8"/>'
-        )
-
-    def text(
-        self, along: float, down: float, words: str, size: int = 13, anchor: str = "middle"
-    ) -> None:
-        # "near" and "far" are ends of the text as seen from the header.
-        ends = {
-            "near": "start" if self.out > 0 else "end",
-            "far": "end" if self.out > 0 else "start",
-        }
-        x, y = self.at(along, down)
-        self.marks.append(_text(x, y, words, size=size, anchor=ends.get(anchor, anchor)))
-
-    def box(
-        self, begin: float, end: float, words: str, *, down: float = 0, half: float = 11
-    ) -> None:
-        x = min(self.at(begin)[0], self.at(end)[0])
-        self.marks.append(
-            f'<rect x="{x:g}" y="{self.y + down - half:g}" width="{end - begin:g}" '
-            f'height="{2 * half:g}" fill="#fff" stroke="#222" stroke-width="1.8"/>'
-        )
-        self.text((begin + end) / 2, down + 5, words)
-
-    def ground(self, along: float, down: float = 0) -> None:
-        self.line((along, down), (along, down + 12))
-        for i, half in enumerate((11, 7, 3)):
-            self.line((along - half, down + 12 + 4 * i), (along + half, down + 12 + 4 * i))
-
-    def diode(self, begin: float, down: float, fill: str) -> None:
-        """A diode of 22 px that conducts away from the header."""
-        self.shape((begin, down - 10), (begin, down + 10), (begin + 20, down), fill=fill)
-        self.line((begin + 21, down - 11), (begin + 21, down + 11), width=2.6)
-
-
-def _text(
-    x: float, y: float, words: str, *, size: int = 13, anchor: str = "middle", style: str = ""
-) -> str:
-    return (
-        f'<text x="{x:g}" y="{y:g}" font-size="{size}" text-anchor="{anchor}"{style}>'
-        f"{escape(words)}</text>"
-    )
-
-
-def _protected(pen: Pen) -> None:
-    pen.line((0, 0), (30, 0))
-    pen.box(30, 96, "1 kΩ")
-    pen.line((96, 0), (140, 0))
-
-
-def draw_switch(pen: Pen, _: Part) -> None:
-    _protected(pen)
-    pen.dot(140, fill="#fff")
-    pen.dot(196, fill="#fff")
-    pen.line((143, -2), (194, -22))
-    pen.line((199, 0), (250, 0))
-    pen.ground(250)
-
-
-def draw_button(pen: Pen, _: Part) -> None:
-    _protected(pen)
-    pen.dot(140, fill="#fff")
-    pen.dot(196, fill="#fff")
-    pen.line((136, -12), (200, -12))
-    pen.line((168, -12), (168, -24))
-    pen.line((158, -24), (178, -24))
-    pen.line((199, 0), (250, 0))
-    pen.ground(250)
-
-
-def draw_sensor(pen: Pen, _: Part) -> None:
-    _protected(pen)
-    pen.box(140, 230, "sensor", half=15)
-    pen.line((230, 0), (270, 0))
-    pen.text(134, -6, "OUT", 10, "far")
-    pen.text(236, -6, "0 V", 10, "near")
-    pen.ground(270)
-
-
-def draw_led(pen: Pen, part: Part) -> None:
-    colour = part.what.rsplit(": ", maxsplit=1)[-1]
-    pen.line((0, 0), (30, 0))
-    pen.box(30, 96, f"{part.value} Ω")
-    pen.line((96, 0), (150, 0))
-    pen.diode(150, 0, {"G": COLOURS["green"], "B": COLOURS["blue"]}.get(colour, COLOURS["red"]))
-    for shift in (0, 10):
-        pen.line((162 + shift, -14), (170 + shift, -24), width=1.4)
-        pen.shape((173 + shift, -28), (171 + shift, -21), (166 + shift, -25))
-    pen.line((171, 0), (250, 0))
-    pen.ground(250)
-
-
-def draw_opto(pen: Pen, _: Part) -> None:
-    pen.line((0, 0), (120, 0))
-    pen.box(120, 210, "PC817", down=26, half=44)
-    for along, down, number in ((128, 4, "4"), (128, 58, "3"), (202, 4, "1"), (202, 58, "2")):
-        pen.text(along, down, number, 11)
-    pen.line((120, 54), (90, 54))
-    pen.ground(90, 54)
-    pen.line((210, 0), (240, 0))
-    pen.box(240, 322, "1 kΩ ½ W")
-    pen.line((322, 0), (346, 0))
-    pen.dot(349, fill="#fff")
-    pen.text(349, -16, "+12 V lights", 12)
-    pen.line((210, 54), (346, 54))
-    pen.dot(349, 54, fill="#fff")
-    pen.text(349, 76, "vehicle 0 V, not GND", 12, "far")
-    # A reversed battery or a spike must not reach the coupler's diode.
-    pen.line((226, 54), (226, 38))
-    pen.shape((216, 38), (236, 38), (226, 20), fill="#fff")
-    pen.line((215, 19), (237, 19), width=2.6)
-    pen.line((226, 19), (226, 0))
-    pen.text(244, 33, "1N4148", 11, "near")
-
-
-def _transistor(pen: Pen) -> None:
-    pen.line((0, 0), (14, 0))
-    pen.box(14, 74, "1 kΩ")
-    pen.line((74, 0), (150, 0))
-    pen.dot(100)
-    pen.line((100, 0), (100, 14))
-    pen.box(71, 129, "10 kΩ", down=25)
-    pen.ground(100, 36)
-    # The transistor: base bar, collector up, emitter down with its arrow.
-    pen.dot(160, radius=24, fill="none")
-    pen.line((150, -14), (150, 14), width=3)
-    pen.line((150, -6), (170, -18), (170, -40))
-    pen.line((150, 6), (170, 18), (170, 30))
-    pen.shape((171, 19), (160, 17), (165, 9))
-    pen.text(190, 22, "BC337", 12, "near")
-    pen.ground(170, 30)
-
-
-def draw_driver(pen: Pen, part: Part) -> None:
-    _transistor(pen)
-    pen.line((170, -40), (226, -40))
-    pen.box(226, 280, part.value, down=-40, half=16)
-    pen.line((280, -40), (320, -40))
-    pen.dot(323, -40, fill="#fff")
-    pen.text(323, -16, part.supply, 12)
-    pen.line((200, -40), (200, -74), (242, -74))
-    pen.diode(242, -74, "#fff")
-    pen.line((263, -74), (304, -74), (304, -40))
-    pen.dot(200, -40)
-    pen.dot(304, -40)
-    pen.text(318, -76, "1N5819", 12, "near")
-
-
-def draw_charger(pen: Pen, _: Part) -> None:
-    _transistor(pen)
-    # Without the transistor CE is high, and charging is cut: a dead Pi never charges a cell.
-    pen.line((170, -40), (250, -40))
-    pen.dot(205, -40)
-    pen.line((205, -40), (205, -22))
-    pen.box(176, 234, "47 kΩ", down=-11)
-    pen.line((205, 0), (205, 8), (250, 8))
-    pen.box(250, 340, "charger", down=-16, half=36)
-    pen.text(256, -34, "CE", 11, "near")
-    pen.text(256, 14, "OUT", 11, "near")
-
-
-DRAW: dict[str, Callable[[Pen, Part], None]] = {
-    "switch": draw_switch,
-    "button": draw_button,
-    "sensor": draw_sensor,
-    "led": draw_led,
-    "opto": draw_opto,
-    "driver": draw_driver,
-    "charger": draw_charger,
-}
-
-
-def _wire(points: list[tuple[float, float]], colour: str) -> str:
-    path = " ".join(f"{x:g},{y:g}" for x, y in points)
-    return (
-        f'<polyline points="{path}" fill="none" stroke="#444" stroke-width="6.5"/>'
-        f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="4.5"/>'
-    )
+LANE = {-1: 448, 1: 1052}
 
 
 def _row_y(physical: int) -> int:
-    return TOP + 30 + (physical - 1) // 2 * ROW
+    return TOP + 28 + (physical - 1) // 2 * ROW
 
 
-def _side(pins: Mapping[str, Pin], out: int) -> list[str]:
-    """Wires and parts of one side, from top to bottom, without a crossing."""
-    mine = sorted(
-        (PHYSICAL[pin.bcm], name)
-        for name, pin in pins.items()
-        if PHYSICAL[pin.bcm] % 2 == (out < 0)
+def _wire(points: list[tuple[float, float]], wire: str) -> str:
+    path = " ".join(f"{x:g},{y:g}" for x, y in points)
+    base, stripe = stripes(wire)
+    marks = (
+        f'<polyline points="{path}" fill="none" stroke="#444" stroke-width="7"/>'
+        f'<polyline class="wire" points="{path}" fill="none" stroke="{base}" stroke-width="5"/>'
     )
-    heights = [CELL[PARTS[name].symbol][0] for _, name in mine]
-    bottom = _row_y(39) + 30
-    gap = (bottom - TOP - sum(heights)) / max(1, len(mine) - 1)
-    ends = []
-    cell_top = float(TOP - 14)
-    for (physical, name), height in zip(mine, heights, strict=True):
-        ends.append((physical, name, cell_top, cell_top + CELL[PARTS[name].symbol][1]))
-        cell_top += height + gap
-    # Wires that rise turn off the nearer to the header the higher they are, those that fall the
-    # lower they are: then none crosses another.
-    rising = [end for end in ends if end[3] < _row_y(end[0])]
-    falling = [end for end in reversed(ends) if end[3] >= _row_y(end[0])]
-    track = {end: i for group in (rising, falling) for i, end in enumerate(group, 1)}
-    edge = BOX[0] if out < 0 else BOX[1]
-    marks = []
-    for end in ends:
-        physical, name, cell_top, y = end
-        pin, part = pins[name], PARTS[name]
-        turn = edge + out * 20 * track[end]
-        pin_x = CENTRE + out * 32
-        path = [(pin_x, _row_y(physical)), (turn, _row_y(physical)), (turn, y), (LANE[out], y)]
-        marks.append(_wire([(float(x), float(at)) for x, at in path], COLOURS[pin.wire]))
-        pen = Pen(LANE[out], y, out)
-        title = f"{name} · BCM {pin.bcm} · pin {physical} · {pin.wire} wire"
-        anchor = "end" if out < 0 else "start"
-        bold = ' font-weight="bold"'
-        marks.append(_text(LANE[out], cell_top + 2, title, anchor=anchor, style=bold))
-        marks.append(_text(LANE[out], cell_top + 18, part.what, size=12, anchor=anchor))
-        DRAW[part.symbol](pen, part)
-        marks += pen.marks
+    if stripe:
+        marks += (
+            f'<polyline points="{path}" fill="none" stroke="{stripe}" stroke-width="5" '
+            'stroke-dasharray="7 7"/>'
+        )
     return marks
 
 
-def _header(used: Mapping[int, str]) -> list[str]:
-    height = 20 * ROW + 24
-    board = (
-        f'<rect x="{BOX[0]}" y="{TOP}" width="{BOX[1] - BOX[0]}" height="{height}" rx="10" '
-        'fill="#e9efe9" stroke="#5c7a5c" stroke-width="2"/>'
-    )
-    return [board] + [mark for i in range(1, 41) for mark in _header_pin(i, used)]
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Where a wire leaves the header, and where its part begins."""
+
+    physical: int
+    name: str
+    y: float
 
 
-def _header_pin(physical: int, used: Mapping[int, str]) -> list[str]:
+def _cells_of(pins: Mapping[str, Pin], out: int) -> list[Cell]:
+    """The cells of one side of the header, by their first pin. All wires of a part are on one side."""
+    mine = []
+    for cell in CELLS:
+        sides = {PHYSICAL[pins[name].bcm] % 2 == (out < 0) for name in cell.pins}
+        if len(sides) > 1:
+            raise SystemExit(
+                f"pins.toml: {', '.join(cell.pins)}: on both sides of the header; "
+                "put the wires of one part on one side"
+            )
+        if sides == {True}:
+            mine.append(cell)
+    return sorted(mine, key=lambda cell: min(PHYSICAL[pins[name].bcm] for name in cell.pins))
+
+
+def _side(pins: Mapping[str, Pin], out: int, parts: Counter[str]) -> list[str]:
+    """Wires and parts of one side, from top to bottom, without a crossing."""
+    cells = _cells_of(pins, out)
+    heights = [cell.above + cell.pitch * (len(cell.pins) - 1) + cell.below for cell in cells]
+    bottom = _row_y(39) + 34
+    gap = (bottom - TOP - sum(heights)) / max(1, len(cells) - 1)
+    if gap < 0:
+        raise SystemExit("too many parts on one side of the header; move one to the other side")
+    ends: list[_End] = []
+    marks: list[str] = []
+    top = float(TOP)
+    for cell, height in zip(cells, heights, strict=True):
+        names = sorted(cell.pins, key=lambda name: PHYSICAL[pins[name].bcm])
+        mine = [
+            _End(PHYSICAL[pins[name].bcm], name, top + cell.above + cell.pitch * i)
+            for i, name in enumerate(names)
+        ]
+        ends += mine
+        marks += _part(cell, mine, pins, out, top, parts)
+        top += height + gap
+    # Wires that rise turn off the nearer to the header the higher they are, those that fall the
+    # lower they are: then none crosses another.
+    rising = [end for end in ends if end.y < _row_y(end.physical)]
+    falling = [end for end in reversed(ends) if end.y >= _row_y(end.physical)]
+    track = {end: i for group in (rising, falling) for i, end in enumerate(group, 1)}
+    edge = BOX[0] if out < 0 else BOX[1]
+    step = min(16, (abs(LANE[out] - edge) - 14) / max(len(rising), len(falling), 1))
+    for end in ends:
+        turn = edge + out * step * track[end]
+        path = [(CENTRE + out * 32, _row_y(end.physical)), (turn, _row_y(end.physical))]
+        path += [(turn, end.y), (LANE[out], end.y)]
+        marks.append(_wire([(float(x), float(y)) for x, y in path], pins[end.name].wire))
+        marks.append(tag(LANE[out] + out * 16, end.y, str(end.physical)))
+    return marks
+
+
+def _part(
+    cell: Cell, ends: list[_End], pins: Mapping[str, Pin], out: int, top: float, parts: Counter[str]
+) -> list[str]:
+    marks = []
+    anchor = "end" if out < 0 else "start"
+    for i, end in enumerate(ends):
+        pin = pins[end.name]
+        title = f"{end.name} · BCM {pin.bcm} · pin {end.physical} · {pin.wire} wire"
+        marks.append(text(LANE[out], top + 14 + 17 * i, title, anchor=anchor, style=BOLD))
+    marks.append(text(LANE[out], top + 14 + 17 * len(ends), cell.what, anchor=anchor))
+    by_name = {end.name: Pen(LANE[out], end.y, out) for end in ends}
+    cell.draw([by_name[name] for name in cell.pins])
+    for pen in by_name.values():
+        marks += pen.marks
+        parts.update(pen.parts)
+    return marks
+
+
+def _header(pins: Mapping[str, Pin]) -> list[str]:
+    used = {pin.bcm: name for name, pin in pins.items()}
+    reserved = {bcm: name for name, bcm in buses().items()}
+    height = 20 * ROW + 18
+    marks = [
+        rect(BOX[0], TOP, BOX[1] - BOX[0], height, fill="#f3f6f3", stroke="#5c7a5c", round_=10)
+    ]
+    for physical in range(1, 41):
+        marks += _header_pin(physical, used, reserved)
+    marks.append(rect(CENTRE - 35, _row_y(1) - 16, 32, 32, fill="none", line=2.4))
+    return marks
+
+
+def _header_pin(physical: int, used: Mapping[int, str], reserved: Mapping[int, str]) -> list[str]:
     label = HEADER[physical - 1]
     out = -1 if physical % 2 else 1
     x, y = CENTRE + out * 19, _row_y(physical)
     if isinstance(label, str):
-        fill, words, ink = SUPPLY[label], label, "#222"
+        words = SUPPLY_USE.get(physical, label)
+        fill, number = ("#222", "#fff") if label == "GND" else ("#fff", "#222")
     elif label in used:
-        fill, words, ink = "#5c7a5c", f"GPIO{label}", "#222"
+        fill, words, number = "#d9e4d9", f"{used[label]} ({label})", "#222"
     else:
-        note = f" {RESERVED[label]}" if label in RESERVED else ""
-        fill, words, ink = "#c9d2c9", f"GPIO{label}{note}", "#8a948a"
-    number = "#fff" if fill != "#c9d2c9" else "#667066"
+        fill, words, number = "#eee", f"{reserved.get(label, 'free')} ({label})", "#777"
+    style = f' fill="{number}"{BOLD}'
     # The label stands above its wire's height, so that the wire does not strike it out.
-    lift = -5 if label in used else 5
+    lift = -6 if label in used else 5
+    ink = ' fill="#777"' if number == "#777" else ""
     return [
-        f'<circle cx="{x}" cy="{y}" r="13" fill="{fill}"/>',
-        _text(x, y + 4, str(physical), size=12, style=f' fill="{number}" font-weight="bold"'),
-        _text(
-            x + out * 20,
-            y + lift,
-            words,
-            size=12,
-            anchor="end" if out < 0 else "start",
-            style=f' fill="{ink}"',
-        ),
+        f'<circle cx="{x}" cy="{y}" r="13" fill="{fill}" stroke="#222" stroke-width="1.2"/>',
+        text(x, y + 5, str(physical), anchor="middle", style=style),
+        text(x + out * 20, y + lift, words, anchor="end" if out < 0 else "start", style=ink),
     ]
 
 
 _NOTES = (
-    "Power the Pi off before wiring. A GPIO takes 3.3 V: never lead 5 V or 12 V to one.",
-    "Join all ground symbols on one rail, and the rail with pins 9 and 39.",
-    "Pin 1 is at the end of the board that has the card. Diode: the bar is the stripe.",
-    "LED: the longer leg goes to the resistor. RGB LED: the longest leg is the common one, to ground.",
-    "BC337: flat side towards you, from left to right collector, base, emitter. PC817: the dot is at 1.",
-    "Grey pins stay free: I2C is for clock and fuel gauge, I2S for the microphone.",
+    "Power off. A GPIO takes 3.3 V: never lead 5 V or 12 V to one.",
+    "A wire carries its header pin's number on a sleeve at both ends. Red is supply, black is ground.",
+    "All ground symbols are one rail; join it with pins 9 and 39.",
+    "Pin 1: inner row, at the card's end (Zero 2 W) or the end away from the USB sockets (Pi 4, Pi 5).",
+    "Slide switch: middle contact to the resistor, one end contact to ground: on is towards that end.",
+    "Push button with four legs: take two that lie diagonally.",
+    "T1 to T3 BC337-40, D1 and D2 1N5819: the bar of the diode is at + of motor and buzzer.",
+    "Pins marked with a bus are for sheet 2. Overlay googlevoicehat would take pin 36: do not load it.",
 )
 
 
 def drawing(pins: Mapping[str, Pin]) -> str:
-    """The wiring as SVG."""
-    height = _row_y(39) + 30 + 60 + 24 * len(_NOTES)
-    used = {pin.bcm: name for name, pin in pins.items()}
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-        f'width="{WIDTH}" height="{height}" font-family="DejaVu Sans, Arial, sans-serif">'
-    )
+    """Sheet 1 as SVG."""
+    return _sheet(pins, Counter())
+
+
+def parts_drawn(pins: Mapping[str, Pin]) -> Counter[str]:
+    """What sheet 1 shows, counted in the words of bom.toml's `drawn`."""
+    parts: Counter[str] = Counter()
+    _sheet(pins, parts)
+    return parts
+
+
+def _sheet(pins: Mapping[str, Pin], parts: Counter[str]) -> str:
+    hint = "seen from above, pin 1 at the top left; BCM number in brackets"
     marks = [
-        svg,
-        "<title>bodycam wiring</title>",
-        f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
-        _text(CENTRE, 40, "bodycam: wiring of the 40-pin header", size=22),
-        _text(CENTRE, 66, "made from hardware/pins.toml by hardware/wiring.py", size=13),
-        _text(CENTRE, TOP - 12, "seen from above, pin 1 at the top left", size=12),
-        *_header(used),
-        *_side(pins, -1),
-        *_side(pins, 1),
+        text(CENTRE, TOP - 10, hint, anchor="middle"),
+        *_header(pins),
+        *_side(pins, -1, parts),
+        *_side(pins, 1, parts),
     ]
-    y = _row_y(39) + 30 + 50
-    marks += [
-        _text(60, y + 24 * i, f"{i + 1}. {note}", anchor="start") for i, note in enumerate(_NOTES)
-    ]
-    return "\n".join([*marks, "</svg>", ""])
+    y = _row_y(39) + 62
+    marks += [text(40, y + 18 * i, f"{i + 1}. {note}") for i, note in enumerate(_NOTES)]
+    marks += legend(800, y)
+    origin = "made from hardware/pins.toml by hardware/wiring.py; sheet 2 is power.svg"
+    return page("sheet 1 of 2: the 40-pin header", origin, marks)
 
 
 def pin_table(pins: Mapping[str, Pin]) -> str:
@@ -408,7 +283,7 @@ def pin_table(pins: Mapping[str, Pin]) -> str:
         pull = pin.pull.value if pin.direction == "in" else "-"
         rows.append(
             f"| {PHYSICAL[pin.bcm]} | {pin.bcm} | {name} | {pin.direction} | {pin.active.value} "
-            f"| {pull} | {pin.wire} | {PARTS[name].what} |"
+            f"| {pull} | {pin.wire} | {WHAT[name]} |"
         )
     return "\n".join(rows)
 
@@ -423,8 +298,10 @@ def with_table(readme: str, pins: Mapping[str, Pin]) -> str:
 def main() -> None:
     pins = default_pins()
     (HERE / "wiring.svg").write_text(drawing(pins), encoding="utf-8")
+    (HERE / "power.svg").write_text(power.drawing(), encoding="utf-8")
     readme = HERE / "README.md"
     readme.write_text(with_table(readme.read_text(encoding="utf-8"), pins), encoding="utf-8")
+    (HERE / "BOM.md").write_text(bom.document(bom.load()), encoding="utf-8")
 
 
 if __name__ == "__main__":
