@@ -174,9 +174,9 @@ def _side(pins: Mapping[str, Pin], out: int, parts: Counter[str]) -> list[str]:
     step = min(16, (abs(LANE[out] - edge) - 14) / max(len(rising), len(falling), 1))
     for end in ends:
         turn = edge + out * step * track[end]
-        path = [(CENTRE + out * 32, _row_y(end.physical)), (turn, _row_y(end.physical))]
-        path += [(turn, end.y), (LANE[out], end.y)]
-        marks.append(_wire([(float(x), float(y)) for x, y in path], pins[end.name].wire))
+        row = float(_row_y(end.physical))
+        path = [(CENTRE + out * 32.0, row), (turn, row), (turn, end.y), (float(LANE[out]), end.y)]
+        marks.append(_wire(path, pins[end.name].wire))
         marks.append(tag(LANE[out] + out * 16, end.y, str(end.physical)))
     return marks
 
