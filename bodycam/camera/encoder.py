@@ -124,6 +124,13 @@ class SoundEncoder:
         frame.time_base = Fraction(1, self.rate_hz)
         frame.pts = self._fed
         self._fed += samples.shape[1]
+        return self._packets(frame)
+
+    def finish(self) -> Iterator[tuple[int, memoryview]]:
+        """What it still holds; nothing can be encoded after that."""
+        return self._packets(None)
+
+    def _packets(self, frame: av.AudioFrame | None) -> Iterator[tuple[int, memoryview]]:
         for packet in self._context.encode(frame):
             if packet.pts is not None and packet.pts >= 0:
                 yield packet.pts, memoryview(cast("Any", packet))

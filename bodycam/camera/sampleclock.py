@@ -1,0 +1,97 @@
+"""When a sample was heard: its place in the count of samples, laid on boot time.
+
+A read tells when its last sample was there at the latest, never too early. So the line through
+the samples runs along the earliest reads. What moves it:
+
+| state    | a read                               | next     | the samples held, and this read's      |
+|----------|--------------------------------------|----------|----------------------------------------|
+| starting | less than 0.2 s since the first      | starting | are held: the first reads may be late  |
+| starting | 0.2 s since the first                | settled  | are placed by the earliest read        |
+| settled  | within 20 ms of the line             | settled  | are placed; the line follows the drift |
+| settled  | later than that                      | doubtful | are held: late, or samples were lost?  |
+| doubtful | within 20 ms of the line             | settled  | are placed: it was only late           |
+| doubtful | 0.2 s of reads, all later            | settled  | begin after a gap, at the earliest     |
+| any      | 20 ms earlier than the line          | settled  | begin earlier: the line had been wrong |
+
+To follow is to fall to each earlier read at once, and to rise towards later ones by no more than
+1 ms a second, which no crystal exceeds: what is later still is a reader that lags, or a loss.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..clock import MS, NS
+
+OFF_LINE_NS = 20 * MS
+DECIDED_NS = 200 * MS
+_DECIDED_READS = 3
+_DRIFT_PPM = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Sample `n` was heard at `at_ns(n)`; `jump_ns` is how far the line was moved just now."""
+
+    rate_hz: int
+    origin_ns: int
+    jump_ns: int = 0
+
+    def at_ns(self, count: int) -> int:
+        return self.origin_ns + count * NS // self.rate_hz
+
+
+@dataclass(slots=True)
+class _Doubt:
+    """Reads that are off the line: since when, how many, and the earliest of them."""
+
+    since_ns: int
+    origin_ns: int
+    reads: int = 1
+
+    def add(self, origin_ns: int) -> None:
+        self.origin_ns = min(self.origin_ns, origin_ns)
+        self.reads += 1
+
+    def is_decided(self, at_ns: int) -> bool:
+        return self.reads >= _DECIDED_READS and at_ns - self.since_ns >= DECIDED_NS
+
+
+class SampleClock:
+    """The table above."""
+
+    def __init__(self, rate_hz: int) -> None:
+        self._rate_hz = rate_hz
+        self._origin_ns: int | None = None
+        self._doubt: _Doubt | None = None
+        self._total = 0
+
+    def heard(self, total: int, at_ns: int) -> Line | None:
+        """So many samples had come by that moment; the line that places them, None to hold them."""
+        highest_ns = self._highest_ns(total - self._total)
+        self._total = total
+        origin_ns = at_ns - total * NS // self._rate_hz
+        if self._origin_ns is None or origin_ns - self._origin_ns > OFF_LINE_NS:
+            return self._hold(origin_ns, at_ns)
+        self._doubt = None
+        if origin_ns - self._origin_ns < -OFF_LINE_NS:
+            return self._move(origin_ns)
+        self._origin_ns = min(origin_ns, highest_ns)
+        return Line(self._rate_hz, self._origin_ns)
+
+    def _highest_ns(self, samples: int) -> int:
+        """Where a line would be that had risen as fast as it may during so many samples."""
+        rise_ns = samples * NS // self._rate_hz * _DRIFT_PPM // 1_000_000
+        return (self._origin_ns or 0) + rise_ns
+
+    def _hold(self, origin_ns: int, at_ns: int) -> Line | None:
+        if self._doubt is None:
+            self._doubt = _Doubt(at_ns, origin_ns)
+        else:
+            self._doubt.add(origin_ns)
+        return self._move(self._doubt.origin_ns) if self._doubt.is_decided(at_ns) else None
+
+    def _move(self, origin_ns: int) -> Line:
+        before_ns = origin_ns if self._origin_ns is None else self._origin_ns
+        self._origin_ns, self._doubt = origin_ns, None
+        return Line(self._rate_hz, origin_ns, origin_ns - before_ns)
