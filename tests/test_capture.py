@@ -383,43 +383,6 @@ sys.exit(serve(sink, Hanging(), None, tick_s=0.02))
 """
 
 
-# -- sound ---------------------------------------------------------------------------------------
-
-LISTENING = SMALL + '[audio]\nsource = "alsa"\ndevice = "mic"\nrate_hz = 48000\n'
-
-
-def sound_system(folder: Path, text: str, version: int) -> None:
-    """What ALSA knows; it looks at the whole seconds of the file's time to see a change."""
-    path = folder / "alsa.conf"
-    path.write_text(text)
-    os.utime(path, (version, version))
-
-
-def test_a_microphone_is_heard(start: Start, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setenv("ALSA_CONFIG_PATH", str(tmp_path / "alsa.conf"))
-    sound_system(tmp_path, "pcm.mic { type null }\n", 1)
-    worker = start(LISTENING)
-    worker.read_until(lambda: len(worker.of(Track.AUDIO)) >= 20 and len(worker.video) >= 20)
-    times = [unit.at_ns for unit in worker.of(Track.AUDIO)]
-    assert times == sorted(set(times))
-    assert worker.said("audio.format")["channels"] == 1
-
-
-def test_video_goes_on_while_the_microphone_is_lost(
-    start: Start, tmp_path: Path, monkeypatch: Any
-) -> None:
-    monkeypatch.setenv("ALSA_CONFIG_PATH", str(tmp_path / "alsa.conf"))
-    sound_system(tmp_path, "", 1)
-    worker = start(LISTENING)
-    worker.read_until(lambda: "audio.lost" in worker.order and len(worker.video) >= 10)
-    assert "audio.device mic" in worker.said("audio.lost")["reason"]
-    assert "AUDIO" not in worker.order
-    sound_system(tmp_path, "pcm.mic { type null }\n", 2)
-    worker.read_until(lambda: "AUDIO" in worker.order)
-    back = [step for step in worker.order if step != "VIDEO"]
-    assert back[:4] == ["capture.ready", "audio.lost", "audio.format", "audio.back"]
-
-
 def test_being_told_to_stop_never_meets_the_lock_that_the_main_thread_waits_with() -> None:
     """A signal at any moment of a tight wait: a handler that set the Event itself would hang."""
     program = (

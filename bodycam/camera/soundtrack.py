@@ -2,7 +2,7 @@
 
 A microphone has a crystal of its own. Its samples are stretched or squeezed by FFmpeg's resampler,
 by at most half a percent, so that each frame of 1024 samples lasts exactly what every player
-believes (docs/adr/0014). What was lost stays a gap: its frames are left out, and what comes after it
+believes (docs/adr/0016). What was lost stays a gap: its frames are left out, and what comes after it
 stands where it was heard.
 """
 
