@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bodycam.config import load
-from bodycam.errors import BodycamError, ExitCode
+from bodycam.errors import BodycamError, ConfigError, ExitCode
 from hardware.rig import Outcome, Rig, Talk, Verdict, left_open
 from hardware.steps import STEPS, Step
 
@@ -71,9 +72,14 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def read_results(out: Path) -> dict[str, dict[str, Any]]:
     """What was found before, by step; nothing if there is no file."""
     try:
-        return dict(json.loads((out / RESULT).read_bytes())["steps"])
+        found = json.loads((out / RESULT).read_bytes())
+        return {name: dict(entry) for name, entry in found["steps"].items() if entry["verdict"]}
     except FileNotFoundError:
         return {}
+    except (ValueError, KeyError, TypeError, AttributeError) as fault:
+        raise ConfigError(
+            f"{out / RESULT}: not what this program wrote: {fault!r}", "Move it away, or give --out"
+        ) from fault
 
 
 def run_steps(
@@ -153,7 +159,7 @@ def main(arguments: Sequence[str], talk: Talk | None = None, root: Path = Path("
         )
         return ExitCode.USAGE
     try:
-        config = load(given.config)
+        config, done = load(given.config), read_results(given.out)
     except BodycamError as fault:
         print(f"acceptance: {fault}", file=sys.stderr)
         return fault.exit_code
@@ -165,7 +171,9 @@ def main(arguments: Sequence[str], talk: Talk | None = None, root: Path = Path("
             file=sys.stderr,
         )
         return ExitCode.DEVICE
-    done = read_results(given.out)
+    if root == Path("/") and os.geteuid() != 0:
+        print("acceptance: it stops and starts the service: run it with sudo", file=sys.stderr)
+        return ExitCode.USAGE
     passed = {name for name, found in done.items() if found["verdict"] == Verdict.PASSED.value}
     wanted = [
         s for s in STEPS if s.id in (given.only or known) and (given.again or s.id not in passed)

@@ -28,6 +28,7 @@ _NOTES = (
     ("8.", "Qwiic cable: red 3V3, black GND, blue SDA, yellow SCL; the boards in any order."),
     ("9.", "Ribbon: contacts away from the flap at both ends. Never crease it."),
     ("10.", "S1 is inside the case: off for storage and transport."),
+    ("11.", "Nothing goes into the Pi's own supply socket while pins 4 and 6 feed it."),
 )
 _KIND = {"+": ("#d7261e", 4.5), "−": ("#222", 4.5), "signal": ("#1f66d1", 2.6)}
 

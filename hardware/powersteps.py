@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from .rig import Outcome, Rig, Talk, judged, left_open
 
 _SOAK_MIN = 30
 _EVERY_S = 10
-_SOC_LIMIT_C, _CELL_LIMIT_C = 84.0, 60.0
 
 
 def _asked(talk: Talk, *questions: str) -> Outcome:
@@ -59,16 +57,10 @@ def temperatures(rig: Rig) -> dict[str, float]:
     paths = {"soc": "sys/class/thermal/thermal_zone0/temp"}
     for folder in sorted((rig.root / "sys/class/hwmon").glob("hwmon*")):
         shown = folder.relative_to(rig.root)
-        if f"hwmon:{rig.text(f'{shown}/name')}" == cell_sensor(rig.config_path):
+        if f"hwmon:{rig.text(f'{shown}/name')}" == rig.config.power.cell_sensor:
             paths["cell"] = f"{shown}/temp1_input"
     found = {name: _degrees(rig, path) for name, path in paths.items()}
     return {name: degrees for name, degrees in found.items() if degrees is not None}
-
-
-def cell_sensor(config: Path) -> str:
-    """Which thermometer the configuration names, as it does: "hwmon:NAME"."""
-    found = re.search(r'(?m)^cell_sensor\s*=\s*"([^"]+)"', config.read_text(encoding="utf-8"))
-    return found[1] if found else "hwmon:tmp102"
 
 
 def heat(rig: Rig, talk: Talk) -> Outcome:
@@ -87,7 +79,8 @@ def heat(rig: Rig, talk: Talk) -> Outcome:
     if "soc" not in hottest or "cell" not in hottest:
         missing = " and ".join(sorted({"soc", "cell"} - hottest.keys()))
         return judged(False, f"no temperature of {missing}", **hottest)
-    good = hottest["soc"] < _SOC_LIMIT_C and hottest["cell"] < _CELL_LIMIT_C
+    limits = rig.config.heat
+    good = hottest["soc"] < limits.soc_close_c and hottest["cell"] < limits.cell_close_c
     found = f"SoC {hottest['soc']:.1f}, cell {hottest['cell']:.1f}, skin {skin_c}, air {air_c:g} °C"
     return judged(good, found, throttled=throttled, air_c=air_c, skin_c=skin_c, **hottest)
 

@@ -86,8 +86,9 @@ class Rig:
         """A command of the system; one that is not there answers 127, one that hangs 124."""
         try:
             return subprocess.run(
-                command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s
-            )
+                command, check=False, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True,
+                text=True, timeout=timeout_s,
+            )  # fmt: skip
         except FileNotFoundError:
             return subprocess.CompletedProcess(command, 127, "", f"{command[0]}: not installed")
         except subprocess.TimeoutExpired:

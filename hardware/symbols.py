@@ -96,7 +96,7 @@ def draw_opto(pen: Pen) -> None:
     pen.resistor(244, 330, "1 kΩ ½ W")
     pen.line((330, 0), (362, 0))
     pen.dot(365, fill="#fff")
-    pen.words(365, -16, "+12 V of the lights")
+    pen.words(365, -16, "+12 V, fused 1 A")
     pen.line((200, 56), (362, 56))
     pen.dot(365, 56, fill="#fff")
     pen.words(425, 80, "0 V of the vehicle, not GND", anchor="far")

@@ -237,7 +237,7 @@ def _header_pin(physical: int, used: Mapping[int, str], reserved: Mapping[int, s
 _NOTES = (
     "Power off. A GPIO takes 3.3 V: never lead 5 V or 12 V to one.",
     "A wire carries its header pin's number on a sleeve at both ends. Red is supply, black is ground.",
-    "All ground symbols are one rail; join it with pins 9 and 39.",
+    "All ground symbols are one rail; join it with pins 9 and 39. Pin 17 gets two wires: motor, microphone.",
     "Pin 1: inner row, at the card's end (Zero 2 W) or the end away from the USB sockets (Pi 4, Pi 5).",
     "Slide switch: middle contact to the resistor, one end contact to ground: on is towards that end.",
     "Push button with four legs: take two that lie diagonally.",

@@ -56,7 +56,7 @@ def rig(tmp_path: Path) -> Rig:
     config_path = tmp_path / "bodycam.toml"
     config_path.write_text(
         f'[store]\npath = "{tmp_path}/store"\nruntime = "{tmp_path}/run"\n'
-        '[camera]\nsource = "synthetic"\n',
+        '[camera]\nsource = "synthetic"\n[power]\ncell_sensor = "hwmon:tmp102"\n',
         encoding="utf-8",
     )
     out = tmp_path / "out"
@@ -121,8 +121,11 @@ def test_a_wrong_configuration_or_step_is_said(
     given = ["--config", str(rig.config_path)]
     assert acceptance.main([*given, "--only", "A99"], Script(), rig.root) == 2
     assert acceptance.main(["--config", str(rig.out / "none.toml")], Script(), rig.root) == 2
+    write(rig.out / "acceptance.json", '{"steps": {"A01": []}}')
+    assert acceptance.main([*given, "--out", str(rig.out)], Script(), rig.root) == 2
     assert "A99: no such step" in (said := capsys.readouterr().err)
     assert "none.toml: cannot be read" in said
+    assert "acceptance.json: not what this program wrote" in said
 
 
 def test_what_passed_is_not_asked_again_and_the_worst_decides(rig: Rig) -> None:

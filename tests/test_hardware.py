@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bodycam.config import INPUT_PINS, OUTPUT_PINS, Active, default_pins
+from bodycam.config import INPUT_PINS, OUTPUT_PINS, Active, Heat, default_pins
 from hardware import boards, bom, power, wiring
 from hardware.header import HEADER, PHYSICAL, PULLED_UP_AT_RESET, SUPPLY_USE, buses, stripes
 
@@ -123,8 +123,11 @@ def test_every_wire_of_sheet_2_carries_its_tag_at_both_ends() -> None:
     words = Counter(w.text for w in sheet("power.svg").words())
     tags = Counter(wire.tag for wire in boards.wires())
     assert {tag: words[tag] for tag in tags} == {tag: 2 * count for tag, count in tags.items()}
+    assert {tags[tag] for tag in tags if tag.startswith("P")} == {1}
     found = boards.modules()
     for wire in boards.wires():
+        header = [terminal for _, terminal in (wire.start, wire.end) if terminal.startswith("pin ")]
+        assert header in ([], [f"pin {wire.tag}"]) or wire.tag in ("P5", "P6")
         for module, terminal in (wire.start, wire.end):
             assert terminal in found[module].terminals
 
@@ -242,3 +245,17 @@ def test_the_chargers_own_window_is_what_the_papers_say() -> None:
         text = (HARDWARE / paper).read_text(encoding="utf-8")
         assert "3 to 47 °C" in text
         assert "-1 to 51 °C" in text
+
+
+def test_the_limits_of_the_papers_are_those_of_the_recorder() -> None:
+    limits = Heat()
+    text = (HARDWARE / "SAFETY.md").read_text(encoding="utf-8")
+    for sentence in (
+        f"cell below {limits.charge_from_c} or above {limits.charge_to_c} °C",
+        f"cell {limits.cell_shed_c} °C; SoC {limits.soc_shed_c} °C",
+        f"cell {limits.cell_close_c} °C; SoC {limits.soc_close_c} °C closes only",
+        f"from {limits.cell_cold_c} to {limits.cell_close_c} °C. Below {limits.charge_from_c} °C",
+    ):
+        assert sentence in text
+    steps = (HARDWARE / "ACCEPTANCE.md").read_text(encoding="utf-8")
+    assert f"SoC below {limits.soc_close_c} °C, cell below {limits.cell_close_c} °C" in steps
