@@ -70,7 +70,8 @@ def _words(node: ET.Element) -> Words:
     text, size = node.text or "", float(node.get("font-size", "0"))
     # DejaVu Sans as a browser sets it, rounded up: narrow, wide, a capital or in between.
     width = size * sum(
-        0.38 if c in _NARROW else 0.95 if c in _WIDE else 0.74 if c.isupper() else 0.63 for c in text
+        0.38 if c in _NARROW else 0.95 if c in _WIDE else 0.74 if c.isupper() else 0.63
+        for c in text
     )
     if node.get("font-weight") == "bold":
         width *= 1.1
