@@ -193,6 +193,12 @@ class PreRecordBuffer:
             span = newest - oldest if oldest is not None and newest is not None else 0
             return RingDepth(len(self._entries), self._payload, max(0, span), oldest, newest)
 
+    def sound(self) -> tuple[int, int]:
+        """How many AAC frames it holds, and the bytes of the largest."""
+        with self._changed:
+            sizes = [entry.size for entry in self._entries if entry.track is Track.AUDIO]
+        return len(sizes), max(sizes, default=0)
+
     def close(self) -> None:
         with self._changed:
             self._entries.clear()

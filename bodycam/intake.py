@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from . import activation as act
 from .buffer import PreRecordBuffer
+from .checks.capture import source_text
 from .clock import MS, NS, Clock
 from .errors import DeviceError, EvidenceError
 from .eventlog import EventLog
@@ -30,6 +31,8 @@ class Live:
 
     ready: bool = False
     camera_ok: bool = False
+    camera: str = ""
+    camera_fault: str = ""
     state: act.State = act.State.STANDBY
     recording: str | None = None
     wanted_ns: int | None = None
@@ -94,6 +97,7 @@ class Intake:
         try:
             self._worker.start()
         except DeviceError as fault:
+            self._live.camera_fault = str(fault)
             self._log.append("capture.error", reason=str(fault))
 
     def stop(self) -> None:
@@ -147,6 +151,10 @@ class Intake:
                 raise ValueError(f"unknown event {ev!r}")
             if ev == "audio.format":
                 self._on_audio(aac_format(bytes.fromhex(fields["config"])))
+            if ev == "capture.ready":
+                self._live.camera, self._live.camera_fault = source_text(fields), ""
+            if ev == "capture.error":
+                self._live.camera_fault = str(fields["reason"])
             if ev in ("audio.lost", "audio.back"):
                 self._live.audio_lost = ev == "audio.lost"
             self._log.append(ev, at_ns, **fields)
@@ -177,6 +185,7 @@ class Intake:
         if reason is not None:
             live.camera_ok = live.unkillable = False
             live.restarts += 1
+            live.camera_fault = live.camera_fault or f"the capture worker ended: {reason}"
             if not killed:
                 self._gaps.worker_lost(f"worker {reason}")
             self._log.append("capture.exit", reason=reason, epoch=worker.epoch)

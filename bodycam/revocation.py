@@ -20,6 +20,8 @@ from .clock import utc_text
 from .errors import CannotOpen
 from .signing import BAD_CERTIFICATE, common_name, extension_of, fingerprint, utc_ns_of
 
+# Where a store keeps the force's list.
+CRL_FILE = Path("trust") / "crl.pem"
 MAX_CRL_BYTES = 16 * 1024 * 1024
 _CRL_PEM = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .activation import SWITCH, DemandOn, State
+from .bootcheck import BootCheck
 from .buffer import PreRecordBuffer
 from .clock import NS, ClockSource, ScaledClock, wait
 from .config import CHARGE_OFF, Config
@@ -42,6 +43,7 @@ from .parts import (
 from .powerguard import PowerActions, PowerGuard
 from .signalplayer import SignalPlayer, TraceEvent
 from .signals import Cue, Facts
+from .signing import Signer
 from .simulate.pins import SimulatedPins
 from .stopping import on_signals
 from .store import Store
@@ -125,9 +127,11 @@ class Supervisor:
             can_encrypt=self._keys_ok, interrupted=interrupted,
             strain=lambda: self._power.machine.strain,
         )  # fmt: skip
-        self._wire_threads(store, ring)
+        self._wire_threads(store, ring, signer, key_fault)
 
-    def _wire_threads(self, store: Store, ring: PreRecordBuffer) -> None:
+    def _wire_threads(
+        self, store: Store, ring: PreRecordBuffer, signer: Signer, key_fault: DeviceError | None
+    ) -> None:
         config, clock, log = self._config, self._clock, self._log
         pins = open_pins(config, clock, self._on_world, log.append)
         self._closing.callback(pins.close)
@@ -144,9 +148,13 @@ class Supervisor:
                 lambda: self._recorder.live.recording is not None,
             ),
         )  # fmt: skip
+        self._boot_check = BootCheck(
+            config, clock, log, store, ring, self._recorder, self._switches, self._power, signer,
+            key_fault,
+        )  # fmt: skip
         self._watchdog = Watchdog(
             config, clock, log, store, ring, self._recorder, self._switches, self._power,
-            lambda: self._lamps.state,
+            lambda: self._lamps.state, lambda: self._boot_check.answer,
         )  # fmt: skip
         self._watchdog.sample_clock(logged=True)
         self._lamps.start()
@@ -156,6 +164,7 @@ class Supervisor:
         self._recorder.start()
         self._switches.start()
         self._watchdog.start()
+        self._boot_check.start()
         self._booted = True
 
     def _inhibit(self, reason: str | None) -> None:
@@ -248,6 +257,7 @@ class Supervisor:
         self._notifier.send(stopping="1")
         if failed:
             self._log.append("thread.died", sync=True, reason=failed)
+        self._boot_check.stop()
         self._switches.stop()
         closed = self._recorder.shutdown(self._clock.real_s(10.0))
         self._power.stop()

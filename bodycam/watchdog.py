@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .buffer import PreRecordBuffer
+from .checks.result import SelfTest
 from .clock import MS, NS, Clock, utc_text, wait
 from .config import Config
 from .errors import StorageError
@@ -37,11 +38,11 @@ class Watchdog:
     def __init__(
         self, config: Config, clock: Clock, log: EventLog, store: Store, ring: PreRecordBuffer,
         recorder: Recorder, switches: SwitchReader, power: PowerGuard,
-        signal_name: Callable[[], str],
+        signal_name: Callable[[], str], boot_check: Callable[[], SelfTest | None],
     ) -> None:  # fmt: skip
         self._config, self._clock, self._log, self._store = config, clock, log, store
         self._ring, self._recorder, self._switches = ring, recorder, switches
-        self._power, self._signal_name = power, signal_name
+        self._power, self._signal_name, self._boot_check = power, signal_name, boot_check
         self._status_path = Path(config.store.runtime) / "status.json"
         self._frames_before = 0
         self._frames_before_ns = 0
@@ -181,7 +182,7 @@ class Watchdog:
         live, now_ns = self._recorder.live, self._clock.boot_ns()
         depth = self._ring.depth()
         last_sync_ns = self._recorder.sealer.last_sync_ns
-        sample = self._clock.sample()
+        sample, test = self._clock.sample(), self._boot_check()
         return {
             "device": self._config.device.id, "pid": os.getpid(),
             "worker_pid": self._recorder.worker_pid, "written_ns": now_ns,
@@ -199,7 +200,7 @@ class Watchdog:
             **self._power.status(),
             "clock": sample.source.value, "clock_unc_ms": sample.unc_ms,
             "utc": utc_text(sample.utc_ns), "log_fault": self._log.fault,
-            "switches": self._switches.levels(),
+            "switches": self._switches.levels(), "selftest": test.to_json() if test else None,
         }  # fmt: skip
 
     def write_status(self) -> None:

@@ -119,12 +119,18 @@ def test_the_camera(facts: CameraFacts, verdict: CheckVerdict, says: str) -> Non
     ],
 )
 def test_the_microphone(facts: SoundFacts, verdict: CheckVerdict, says: str) -> None:
-    result = judge_sound(facts, config())
+    result = judge_sound(facts, config(), camera_ok=True)
     assert (result.verdict, says in result.found) == (verdict, True), result
 
 
 def test_a_camera_that_is_to_have_no_sound_is_not_asked_for_any() -> None:
-    assert judge_sound(SoundFacts(0), config(audio={"source": "none"})).verdict is NOT_TESTED
+    silent = config(audio={"source": "none"})
+    assert judge_sound(SoundFacts(0), silent, camera_ok=True).verdict is NOT_TESTED
+
+
+def test_without_a_camera_the_microphone_was_never_opened() -> None:
+    assert judge_sound(SoundFacts(0), config(), camera_ok=False).verdict is NOT_TESTED
+    assert judge_sound(SoundFacts(0, "gone"), config(), camera_ok=False).verdict is FAILED
 
 
 # -- the card --------------------------------------------------------------------------------------
@@ -238,6 +244,7 @@ def test_battery_and_heat(reading: PowerReading, battery: CheckVerdict, heat: Ch
     [
         (Power(), 25_000, OK),
         (Power(), 46_000, WARN),
+        (Power(), 56_000, FAILED),
         (Power(), -1_000, WARN),
         (Power(), None, WARN),
         (Power(cell_sensor="none"), None, NOT_TESTED),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..config import AudioSource, Config
 from ..errors import ExitCode
@@ -10,6 +12,7 @@ from .result import CheckResult, failed, not_tested, ok, warn
 
 _ENOUGH_PERCENT = 90
 _SILENT_DB = -90
+SILENCE_DB = -120
 _CAMERA_STEP = "Check the ribbon cable and [camera] in the configuration, then test again"
 _SOUND_STEP = "Check the microphone's plug and [audio] device: arecord -L lists what there is"
 
@@ -33,6 +36,11 @@ class SoundFacts:
     units: int
     fault: str = ""
     peak_db: int | None = None
+
+
+def source_text(ready: Mapping[str, Any]) -> str:
+    """What opened, out of a `capture.ready`. Raises KeyError for one that is none."""
+    return "{width}x{height} from {source} ({encoder})".format_map(ready)
 
 
 def judge_camera(facts: CameraFacts, config: Config) -> CheckResult:
@@ -64,11 +72,13 @@ def judge_camera(facts: CameraFacts, config: Config) -> CheckResult:
     return ok(name, text, **figures)
 
 
-def judge_sound(facts: SoundFacts, config: Config) -> CheckResult:
+def judge_sound(facts: SoundFacts, config: Config, *, camera_ok: bool) -> CheckResult:
     """Sound comes, and it is more than the silence of a microphone that is not there."""
     name, audio = "microphone", config.audio
     if audio.source is AudioSource.NONE:
         return not_tested(name, 'there is to be none: [audio] source = "none"')
+    if not camera_ok and not facts.fault and not facts.units:
+        return not_tested(name, "the worker opens it after the camera")
     if facts.fault or not facts.units:
         why = facts.fault or "it gives no sound"
         return failed(name, why, _SOUND_STEP, ExitCode.DEVICE)
@@ -81,3 +91,13 @@ def judge_sound(facts: SoundFacts, config: Config) -> CheckResult:
             "Speak into it and test again; then replace it", **figures,
         )  # fmt: skip
     return ok(name, f"{text}, peak {facts.peak_db} dB", **figures)
+
+
+def judge_ring(*, locked: bool) -> CheckResult:
+    """The ring's memory is never swapped to the card."""
+    if locked:
+        return ok("ring", "locked in memory")
+    return warn(
+        "ring", "not locked in memory: what was never meant to be kept may be swapped",
+        "LimitMEMLOCK=infinity in the unit; test as root",
+    )  # fmt: skip

@@ -50,8 +50,8 @@ def load_alone(module: str) -> Broken | None:
     return Broken(module, how, deadly=not said)
 
 
-def broken_among(modules: Sequence[str]) -> list[Broken]:
-    with ThreadPoolExecutor(max_workers=2) as pool:
+def broken_among(modules: Sequence[str], at_once: int = 2) -> list[Broken]:
+    with ThreadPoolExecutor(max_workers=at_once) as pool:
         return [found for found in pool.map(load_alone, modules) if found]
 
 

@@ -116,6 +116,11 @@ def check_cell(reading: PowerReading, config: Config) -> CheckResult:
             "Check the thermistor, and [power] cell_sensor",
         )  # fmt: skip
     text = f"{milli_c / 1000:.0f} C"
+    if milli_c >= heat.cell_shed_c * 1000:
+        return failed(
+            "cell", f"{text}: near the end of what it stands", "Take the unit off, let it cool apart",
+            ExitCode.DEVICE, cell_milli_c=milli_c,
+        )  # fmt: skip
     if not heat.charge_from_c * 1000 <= milli_c <= heat.charge_to_c * 1000:
         return warn(
             "cell", f"{text}: it will not be charged",

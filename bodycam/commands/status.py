@@ -65,11 +65,24 @@ def _text(status: dict[str, Any]) -> str:
         f"since boot {status['frames']} pictures, {status['dropped']} dropped",
         f"           {status['gaps']} gaps, {status['restarts']} camera restarts",
     ]  # fmt: skip
+    lines += _self_test(status["selftest"])
     if status["storage_fault"]:
         lines.append(f"STORAGE    {status['storage_fault']}")
     if status["inhibited"]:
         lines.append(f"STOPPED    by {status['inhibited']}: cool or charge the unit")
     return "\n".join(lines)
+
+
+def _self_test(test: dict[str, Any] | None) -> list[str]:
+    if test is None:
+        return ["self-test  not done yet"]
+    red = [check for check in test["checks"] if check["verdict"] == "failed"]
+    warned = ", ".join(check["name"] for check in test["checks"] if check["verdict"] == "warn")
+    answer = "RED" if red else "green"
+    return [
+        f"self-test  {answer} at {test['utc'][:19]}Z" + (f"; look at {warned}" if warned else ""),
+        *(f"           {c['name']}: {c['found']}. {c['next_step']}" for c in red),
+    ]
 
 
 def _storage(free: int | None, percent: int | None) -> str:

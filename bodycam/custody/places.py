@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..eventlog import CHECKPOINT_FILE, LOG_FILE
+from ..revocation import CRL_FILE
 from .findings import Check, Finding, Verdict
-
-CRL_FILE = Path("trust") / "crl.pem"
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import resource
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import ConfigError
@@ -12,27 +13,28 @@ from ..errors import ConfigError
 
 def become_owner(root: Path) -> None:
     """As root, become the user whose store this is, for good. Raises ConfigError for anybody else."""
-    evidence = root / "evidence"
     try:
-        owner = evidence.stat().st_uid
-    except FileNotFoundError:
-        return  # a store that is yet to be made is made by whoever asks
+        place = next((path for path in (root / "evidence", root) if path.exists()), None)
+        found = place.stat() if place else None
     except PermissionError:
-        owner = 0
-    if os.geteuid() == owner:
+        found = None
+    if found is None and os.geteuid() == 0:
+        return  # a store that is yet to be made is made by whoever asks
+    if found is not None and os.geteuid() == found.st_uid:
         return
-    if os.geteuid():
+    if found is None or os.geteuid():
         raise ConfigError(
             f"{root}: belongs to another user, and so do its keys", "Run: sudo bodycam selftest"
         )
-    # As the unit has it; a user could not raise it again.
-    resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    # As the unit has it; a user could not raise it again. Without it the ring's check says so.
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY,) * 2)
     try:
-        user = pwd.getpwuid(owner)
+        user = pwd.getpwuid(found.st_uid)
         os.initgroups(user.pw_name, user.pw_gid)
         group = user.pw_gid
     except KeyError:  # a card of another system
         os.setgroups([])
-        group = evidence.stat().st_gid
+        group = found.st_gid
     os.setresgid(group, group, group)
-    os.setresuid(owner, owner, owner)
+    os.setresuid(found.st_uid, found.st_uid, found.st_uid)

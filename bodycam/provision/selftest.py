@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from cryptography import x509
 
 from ..checks.answer import Logged
-from ..checks.capture import judge_camera, judge_sound
+from ..checks.capture import judge_camera, judge_ring, judge_sound
 from ..checks.card import check_card
 from ..checks.identity import check_certificates, check_key, check_recipients
 from ..checks.loading import broken_among, judge_modules
@@ -32,16 +32,16 @@ from ..checks.watchdog import (
 )
 from ..clock import Clock, SystemClock
 from ..config import Config, pin_map
-from ..custody.places import CRL_FILE
 from ..errors import CannotOpen, ConfigError, DeviceError, StorageError
 from ..eventlog import EventLog
 from ..parts import begin_log, load_content_keys, load_key, log_origin, open_pins
+from ..revocation import CRL_FILE
 from ..sensors import Sensors
 from ..signing import FORCE_ROOT, NoKey, Signer, load_root
 from ..store import Store
 from .pincheck import Ask, Notes, check_inputs, show_outputs
 from .trial import Trial
-from .trialcheck import judge_lens, judge_recording, judge_ring, measure_sound
+from .trialcheck import judge_lens, judge_recording, measure_sound
 
 _BY = "selftest"
 _FULL_PIECES, _SHORT_PIECES = 24, 4
@@ -136,10 +136,10 @@ class SelfTester:
                     if name != "recording"
                 ),
             ]
-        sound = measure_sound(facts.heard)
+        sound, seen = measure_sound(facts.heard), facts.camera.frames > 0
         return [
             judge_camera(facts.camera, config), judge_recording(facts, config),
-            judge_lens(facts, config), judge_sound(sound, config), judge_ring(facts),
+            judge_lens(facts, config), judge_sound(sound, config, camera_ok=seen), judge_ring(locked=facts.ring_locked),
         ]  # fmt: skip
 
     def _force_root(self) -> x509.Certificate | None:

@@ -27,7 +27,7 @@ from cryptography import x509
 
 from ..activation import DemandOff, DemandOn
 from ..buffer import PreRecordBuffer
-from ..checks.capture import CameraFacts
+from ..checks.capture import CameraFacts, source_text
 from ..clock import MS, NS, Clock, wait
 from ..config import Config
 from ..contentkeys import ContentKeys
@@ -214,7 +214,7 @@ class Trial:
             elif ev.startswith("video."):
                 lens.add(ev.removeprefix("video."))
         opened = said.get("capture.ready")
-        source = "{width}x{height} from {source} ({encoder})".format(**opened) if opened else ""
+        source = source_text(opened) if opened else ""
         error = said.get("capture.error") or said.get("capture.exit") or {}
         heard = replace(
             facts.heard, config=bytes.fromhex(said.get("audio.format", {}).get("config", "")),

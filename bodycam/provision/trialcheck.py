@@ -75,13 +75,3 @@ def judge_lens(facts: TrialFacts, config: Config) -> CheckResult:
             "Take the cover off, wipe the lens, point it at something", faults=list(facts.lens),
         )  # fmt: skip
     return ok("lens", "neither dark nor frozen")
-
-
-def judge_ring(facts: TrialFacts) -> CheckResult:
-    """The ring's memory is never swapped to the card."""
-    if facts.ring_locked:
-        return ok("ring", "locked in memory")
-    return warn(
-        "ring", "not locked in memory: what was never meant to be kept may be swapped",
-        "LimitMEMLOCK=infinity in the unit; test as root",
-    )  # fmt: skip
