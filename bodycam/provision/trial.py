@@ -27,7 +27,7 @@ from cryptography import x509
 
 from ..activation import DemandOff, DemandOn
 from ..buffer import PreRecordBuffer
-from ..checks.capture import CameraFacts, source_text
+from ..checks.capture import CameraFacts
 from ..clock import MS, NS, Clock, wait
 from ..config import Config
 from ..contentkeys import ContentKeys
@@ -158,7 +158,7 @@ class Trial:
 
         self._until(opened, _OPENING_NS)
         depth = ring.depth()
-        camera = CameraFacts(live.frames, None, live.dropped)
+        camera = CameraFacts(live.frames, None, live.dropped, live.camera, fault=live.camera_fault)
         if depth.oldest_ns is None or depth.video_ns < _BEFORE_PRESS_NS:
             return TrialFacts(camera, ring_locked=ring.locked, fault=_crash(recorder))
         camera = replace(camera, first_ms=max(0, depth.oldest_ns - began_ns) // MS)
@@ -213,16 +213,12 @@ class Trial:
                 lens.discard(str(data.get("was")))
             elif ev.startswith("video."):
                 lens.add(ev.removeprefix("video."))
-        opened = said.get("capture.ready")
-        source = source_text(opened) if opened else ""
-        error = said.get("capture.error") or said.get("capture.exit") or {}
         heard = replace(
             facts.heard, config=bytes.fromhex(said.get("audio.format", {}).get("config", "")),
             fault=str(said.get("audio.lost", {}).get("reason", "")),
         )  # fmt: skip
         return replace(
             facts, heard=heard, lens=tuple(sorted(lens)),
-            camera=replace(facts.camera, source=source, fault=str(error.get("reason", ""))),
             pre_record_ms=int(said.get("rec.start", {}).get("actual_ms", 0)),
         )  # fmt: skip
 
