@@ -408,8 +408,9 @@ def until_socket(unit: Unit) -> PinsClient:
     while True:
         try:
             return PinsClient(unit.socket_path)
-        except (DeviceError, OSError) as fault:
-            assert time.monotonic() < deadline, fault
+        except (DeviceError, OSError):
+            if time.monotonic() > deadline:
+                raise
             time.sleep(0.005)
 
 
