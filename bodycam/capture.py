@@ -5,14 +5,14 @@ the recorder with the ring's memory and the write end of the descriptor pipe. It
 no evidence and may be killed at any moment. It ends on SIGTERM, when the recorder is gone, and by
 itself rather than hang.
 
-Its reports (EVENT units): `capture.ready`, `capture.error`, `audio.format`, `audio.lost`,
-`audio.back`.
+What it may report (EVENT units) is listed in ARCHITECTURE.md, "Worker protocol".
 """
 
 from __future__ import annotations
 
 import argparse
 import ctypes
+import faulthandler
 import os
 import signal
 import sys
@@ -36,6 +36,7 @@ _TICK_S = 1.0
 _SILENT_TICKS = 5
 _OPENING_TICKS = 20
 _CLOSING_S = 1.5
+_MARGIN_S = 2.0
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -61,10 +62,11 @@ def main(argv: list[str] | None = None) -> int:
 def serve(sink: UnitSink, source: Source, sound: Sound | None, tick_s: float = _TICK_S) -> int:
     """Feed the sink from an unopened source and its sound until told to stop.
 
-    After five ticks without a picture the process ends itself.
+    After five ticks without a picture the process ends itself. One that cannot even do that is
+    ended by the kernel, and says on stderr where it hung.
     """
-    done = threading.Event()
-    threading.Thread(target=_watch, args=(sink, done, tick_s), name="watch", daemon=True).start()
+    faulthandler.register(signal.SIGALRM, chain=True)
+    threading.Thread(target=_watch, args=(sink, tick_s), name="watch", daemon=True).start()
     try:
         facts = source.open()
         sink.report("capture.ready", **asdict(facts))
@@ -79,8 +81,8 @@ def serve(sink: UnitSink, source: Source, sound: Sound | None, tick_s: float = _
         raise
     finally:
         sink.stop.set()
+        _end_in(_CLOSING_S)
         source.close()
-        done.set()
     return ExitCode.OK
 
 
@@ -127,23 +129,33 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def _watch(sink: UnitSink, done: threading.Event, tick_s: float) -> None:
+def _end_in(seconds: float) -> None:
+    """Have the kernel end this process so much later, whatever it is doing; the last call counts.
+
+    No thread could: while libcamera's bindings wait for the camera they keep the interpreter's
+    lock, and nothing of ours runs.
+    """
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _watch(sink: UnitSink, tick_s: float) -> None:
     """End the process rather than let it hang: no picture, or a camera that will not close.
 
-    Counts ticks of the machine's time, so that neither a simulated clock nor a stopped process
-    looks like a hang.
+    Counts ticks of the machine's time, so that a simulated clock does not look like a hang.
     """
-    seen, silent = 0, 0
+    seen, silent, limit = 0, 0, _OPENING_TICKS
+    _end_in(limit * tick_s + _MARGIN_S)
     while not sink.stop.wait(tick_s):
         silent = 0 if sink.frames != seen else silent + 1
         seen = sink.frames
-        if silent >= (_SILENT_TICKS if seen else _OPENING_TICKS):
+        limit = _SILENT_TICKS if seen else _OPENING_TICKS
+        _end_in((limit - silent) * tick_s + _MARGIN_S)
+        if silent >= limit:
             reason = f"the camera has given no picture for {silent * tick_s:.0f} s"
             sink.report("capture.error", reason=reason)
             print(f"bodycam.capture: {reason}", file=sys.stderr, flush=True)
             os._exit(ExitCode.DEVICE)
-    if not done.wait(_CLOSING_S):
-        os._exit(ExitCode.OK)
+    _end_in(_CLOSING_S)
 
 
 def _complain(fault: BodycamError) -> int:

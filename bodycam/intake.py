@@ -13,7 +13,7 @@ from .clock import MS, NS, Clock
 from .errors import DeviceError, EvidenceError
 from .eventlog import EventLog
 from .media import AudioFormat, Track, aac_format
-from .ringcheck import GapFinder
+from .ringcheck import GapFinder, KeyframeAge
 from .sharedring import Descriptor
 from .worker import Worker
 
@@ -22,6 +22,7 @@ _UNKILLABLE_NS = 5 * NS
 _WORKER_EVENTS = frozenset({
     "capture.ready", "capture.error", "audio.format", "audio.lost", "audio.back",
     "audio.gap", "video.dark", "video.frozen", "video.covered", "video.blurred", "video.clear",
+    "overlay.lost", "overlay.back",
 })  # fmt: skip
 
 
@@ -67,6 +68,7 @@ class Intake:
         on_audio: Callable[[AudioFormat], None],
         *,
         frame_ns: int,
+        gop_ns: int,
         stall_ns: int,
     ) -> None:
         self._clock, self._log, self._ring, self._worker = clock, log, ring, worker
@@ -74,6 +76,7 @@ class Intake:
         self._on_audio = on_audio
         self._stall_ns = stall_ns
         self._gaps = GapFinder(frame_ns)
+        self._keyframes = KeyframeAge(gop_ns)
         self.last_gap_end_ns: int | None = None
 
     @property
@@ -126,7 +129,8 @@ class Intake:
         live = self._live
         live.frames += 1
         live.dropped += unit.dropped
-        live.camera_ok = True
+        self._watch_keyframes(unit)
+        live.camera_ok = not self._keyframes.missing
         gap = self._gaps.feed(unit)
         if gap is not None:
             live.gaps += 1
@@ -140,6 +144,18 @@ class Intake:
             live.ready = True
             self._log.append("ready", unit.at_ns)
         return unit.keyframe
+
+    def _watch_keyframes(self, unit: Descriptor) -> None:
+        """A recording and a segment begin at a keyframe: ask for one that is long in coming."""
+        age = self._keyframes.feed(unit)
+        if age is None:
+            return
+        if not age.over:
+            self._ring.request_keyframe()
+        if age.first or age.over:
+            self._log.append(
+                "keyframe.age", unit.at_ns, age_ms=age.age_ns // MS, over=age.over
+            )  # fmt: skip
 
     def _report(self, raw: bytes, at_ns: int) -> None:
         try:

@@ -92,7 +92,7 @@ class Recorder:
         self.live = Live()
         self._intake = Intake(
             clock, log, ring, worker, self.live, self._on_audio, frame_ns=self._frame_ns,
-            stall_ns=config.watchdog.stall_ms * MS,
+            gop_ns=config.camera.gop_ms * MS, stall_ns=config.watchdog.stall_ms * MS,
         )  # fmt: skip
         if interrupted.end_ns is not None:
             self._intake.resume_from(interrupted.end_ns)
@@ -245,6 +245,7 @@ class Recorder:
         if cursor is None:
             if self._waiting_start is None:
                 self._log.append("activation.waiting", start.at_ns, cause=start.cause)
+                self._ring.request_keyframe()
             self._waiting_start = (start, log_seq)
             return
         self._waiting_start = None
@@ -283,6 +284,8 @@ class Recorder:
         self.live.recording = facts.recording
         self._strains[facts.recording] = self._strain()
         self.live.on_disk = False
+        # Whoever cuts the recording to its press later finds a keyframe there.
+        self._ring.request_keyframe()
         self._log.append(
             "activation.start", at_ns, rec=facts.recording, cause=facts.cause,
             continues=facts.continues, trigger_seq=facts.trigger_seq,

@@ -1,13 +1,17 @@
-"""Holes in the stream of pictures: every second in which nothing could be recorded is named."""
+"""What is wrong with a stream of pictures: holes in it, and keyframes that do not come.
+
+Every second in which nothing could be recorded is named.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .clock import MS
+from .clock import MS, NS
 from .sharedring import Descriptor
 
 _MIN_GAP_NS = 150 * MS
+_MISSING_NS = 5 * NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +62,39 @@ class GapFinder:
             cause = "ring full" if unit.dropped else "camera"
         frames = round((unit.at_ns - from_ns) / picture_ns)
         return Gap(from_ns, unit.at_ns, frames, cause)
+
+
+@dataclass(frozen=True, slots=True)
+class Drought:
+    """No keyframe for `age_ns`: told at first, again each GOP, and when one comes at last."""
+
+    age_ns: int
+    first: bool
+    over: bool
+
+
+class KeyframeAge:
+    """Watches for keyframes: one should come each GOP, and none for two is a drought."""
+
+    def __init__(self, gop_ns: int) -> None:
+        self._gop_ns = gop_ns
+        self._keyframe_ns: int | None = None
+        self._told_ns: int | None = None
+        self.missing = False
+
+    def feed(self, unit: Descriptor) -> Drought | None:
+        """What there is to be done now: ask for a keyframe, unless the drought is over."""
+        keyframe_ns, told_ns = self._keyframe_ns, self._told_ns
+        if keyframe_ns is None or unit.keyframe:
+            self._keyframe_ns, self._told_ns, self.missing = unit.at_ns, None, False
+            if keyframe_ns is None or told_ns is None:
+                return None
+            return Drought(unit.at_ns - keyframe_ns, first=False, over=True)
+        age_ns = unit.at_ns - keyframe_ns
+        self.missing = age_ns > max(_MISSING_NS, 2 * self._gop_ns)
+        if age_ns <= 2 * self._gop_ns or (
+            told_ns is not None and unit.at_ns - told_ns < self._gop_ns
+        ):
+            return None
+        self._told_ns = unit.at_ns
+        return Drought(age_ns, first=told_ns is None, over=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from bodycam.errors import EvidenceError
 from bodycam.formats.boxes import Box, child, children
 from bodycam.formats.mp4read import read_fragment
 from bodycam.formats.records import SIGNATURE_UUID, parse_record, read_payload
+from bodycam.sharedring import Load, SharedRing, Word
 from bodycam.signing import load_root
 from bodycam.simulate.control import PinsClient
 from bodycam.simulate.unit import Unit
@@ -67,6 +69,17 @@ class Rig:
         until_ns = self.unit.clock.boot_ns() + int(seconds * NS)
         while (left := until_ns - self.unit.clock.boot_ns()) > 0:
             time.sleep(min(0.05, self.unit.clock.real_s(left / NS)))
+
+    def shed(self, load: Load) -> None:
+        """Ask the worker for less, as the recorder does: in the ring's header."""
+        pid = self.unit.status()["worker_pid"]
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        number = int(words[words.index(b"--ring-fd") + 1])
+        fd = os.open(f"/proc/{pid}/fd/{number}", os.O_RDWR)
+        ring = SharedRing(fd)
+        ring.words[Word.LOAD] = load
+        ring.close()
+        os.close(fd)
 
     def segments(self) -> list[Path]:
         return sorted((self.card / "evidence").glob("*/*.mp4"), key=lambda p: p.stat().st_mtime_ns)

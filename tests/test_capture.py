@@ -32,7 +32,7 @@ from bodycam.media import (
     split_annexb,
     video_format,
 )
-from bodycam.sharedring import DESCRIPTOR_BYTES, Descriptor
+from bodycam.sharedring import DESCRIPTOR_BYTES, Descriptor, Load
 from tests.scene_reader import beep_onsets, flash_onsets, read_frames
 
 pytestmark = pytest.mark.system
@@ -55,6 +55,7 @@ class Worker:
         self.events: list[dict[str, Any]] = []
         self.order: list[str] = []
         self.units: list[AccessUnit] = []
+        self.every: list[int] = []
         self._cursor: Any = None
         self._epoch = 0
         self.process = self.spawn()
@@ -96,6 +97,8 @@ class Worker:
             self.order.append(self.events[-1]["ev"])
             return
         self.order.append(unit.track.name)
+        if unit.track is Track.VIDEO:
+            self.every.append(unit.every)
         self._cursor = self._cursor or self.ring.open_cursor(0)
         while self._cursor and (read := self._cursor.read(0)):
             self.units.append(replace(read, data=bytes(read.data)))
@@ -255,6 +258,49 @@ def test_a_new_worker_goes_on_counting(start: Start) -> None:
     assert first.at_ns - worker.video[before - 1].at_ns < 5 * NS
 
 
+# -- what the recorder asks ------------------------------------------------------------------------
+
+
+def test_a_keyframe_is_made_when_it_is_asked_for(start: Start) -> None:
+    worker = start(SMALL + 'gop_ms = 5000\n[audio]\nsource = "none"\n')
+    worker.read_until(lambda: len(worker.video) >= 10)
+    worker.ring.request_keyframe()
+    worker.read_until(lambda: sum(unit.keyframe for unit in worker.video) >= 2)
+    assert len(worker.video) < 150, "before the next GOP"
+    assert {7, 8, 5} <= set(kinds(worker.video[-1]))
+    asked = len(worker.video)
+    worker.read_until(lambda: len(worker.video) >= asked + 20)
+    assert not any(unit.keyframe for unit in worker.video[asked:]), "one, and no more"
+
+
+def test_less_is_filmed_where_less_is_asked_for(start: Start, tmp_path: Path) -> None:
+    worker = start(SILENT)
+    worker.read_until(lambda: len(worker.video) >= 30)
+    worker.ring.set_load(Load.FEWER_PICTURES)
+    worker.read_until(lambda: len(worker.video) >= 90)
+    worker.ring.set_load(Load.FULL)
+    worker.read_until(lambda: len(worker.video) >= 120)
+    numbers = [frame.number for frame in read_frames(finished(worker, tmp_path / "clip.ts"))]
+    steps = [b - a for a, b in pairwise(n for n in numbers if n is not None)]
+    assert steps == worker.every[:-1]
+    assert steps == sorted(steps[:60]) + sorted(steps[60:], reverse=True)
+    assert steps.count(2) >= 50
+    keyframes = [unit.at_ns for unit in worker.video if unit.keyframe]
+    assert all(b - a < 1.07 * NS for a, b in pairwise(keyframes)), "a GOP lasts as long"
+
+
+def test_fewer_bits_are_spent_where_that_is_asked_for(start: Start) -> None:
+    worker = start(SILENT)
+    worker.read_until(lambda: len(worker.video) >= 60)
+    worker.ring.set_load(Load.FEWER_BITS)
+    worker.read_until(lambda: 2 in worker.every)
+    worker.read_until(lambda: worker.every.count(2) >= 60)
+    full = sum(len(u.data) for u, n in zip(worker.video, worker.every, strict=True) if n == 1)
+    few = sum(len(u.data) for u, n in zip(worker.video, worker.every, strict=True) if n == 2)
+    seconds_full, seconds_few = worker.every.count(1) / 30, worker.every.count(2) / 15
+    assert few / seconds_few < 0.6 * full / seconds_full
+
+
 # -- how it ends ---------------------------------------------------------------------------------
 
 
@@ -380,6 +426,52 @@ class Hanging:
 ring = RingWriter(int(sys.argv[2]), int(sys.argv[4]), head=0, epoch=1)
 sink = UnitSink(ring, SystemClock(), threading.Event())
 sys.exit(serve(sink, Hanging(), None, tick_s=0.02))
+"""
+
+
+@pytest.mark.parametrize("where", ["run", "close"])
+def test_a_library_that_lets_no_thread_run_is_ended_by_the_kernel(
+    start: Start, tmp_path: Path, where: str
+) -> None:
+    program = tmp_path / "deaf.py"
+    program.write_text(DEAF)
+    worker = start(SILENT, [sys.executable, str(program), where])
+    worker.read_until(lambda: len(worker.video) == 1)
+    worker.process.send_signal(signal.SIGTERM)
+    code, errors = worker.read_to_end()
+    assert code == -signal.SIGALRM
+    assert any(f"in {where}" in line for line in errors), "where it hung"
+
+
+# As libcamera's bindings: the interpreter's lock is kept while the library waits.
+DEAF = """
+import ctypes, sys, threading
+from bodycam.ringwriter import RingWriter
+from bodycam.camera.sink import UnitSink
+from bodycam.camera.source import SourceFacts
+from bodycam.capture import serve
+from bodycam.clock import SystemClock
+from bodycam.stopping import on_signals
+import signal
+
+def hang():
+    ctypes.PyDLL(None).sleep(600)
+
+class Deaf:
+    def open(self):
+        return SourceFacts("deaf", "none", 320, 180, 30)
+    def run(self, sink):
+        sink.video(1, True, b"\\0\\0\\1\\x65picture")
+        if sys.argv[1] == "run":
+            hang()
+        sink.stop.wait()
+    def close(self):
+        hang()
+
+stop = threading.Event()
+on_signals((signal.SIGTERM,), lambda _: stop.set())
+ring = RingWriter(int(sys.argv[3]), int(sys.argv[5]), head=0, epoch=1)
+sys.exit(serve(UnitSink(ring, SystemClock(), stop), Deaf(), None, tick_s=0.1))
 """
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import count, pairwise
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ from bodycam.clock import MS, NS, ScaledClock, SystemClock, utc_from_text, utc_t
 from bodycam.interleave import HOLD_NS, Interleaver, Pulled
 from bodycam.media import AccessUnit, Track
 from bodycam.prerecord import RingFacts, ShortReason, pre_record
-from bodycam.ringcheck import GapFinder
+from bodycam.ringcheck import GapFinder, KeyframeAge
 from bodycam.sharedring import Descriptor
 
 NOTHING = RingFacts(None, None, None)
@@ -53,8 +53,10 @@ def test_a_disabled_pre_record_says_so_whatever_else() -> None:
 # -- gaps --------------------------------------------------------------------------------------
 
 
-def picture(at_ms: int, epoch: int = 1, dropped: int = 0) -> Descriptor:
-    return Descriptor(Track.VIDEO, False, 1, 0, at_ms * MS, 0, dropped, epoch)
+def picture(
+    at_ms: int, epoch: int = 1, dropped: int = 0, every: int = 1, *, keyframe: bool = False
+) -> Descriptor:
+    return Descriptor(Track.VIDEO, keyframe, 1, 0, at_ms * MS, 0, dropped, epoch, every)
 
 
 def test_a_gap_is_from_the_end_of_one_picture_to_the_beginning_of_the_next() -> None:
@@ -79,6 +81,49 @@ def test_one_late_picture_is_no_gap() -> None:
     finder = GapFinder(frame_ns=40 * MS)
     finder.feed(picture(0))
     assert finder.feed(picture(100)) is None
+
+
+@given(st.lists(st.tuples(st.integers(1, 2), st.integers(0, 40)), min_size=2, max_size=60))
+def test_pictures_left_out_are_no_gap_and_lost_ones_are_counted(
+    stream: list[tuple[int, int]],
+) -> None:
+    """Each picture stands for one or two of the camera's; after it so many are lost."""
+    finder, at_ms, pace_ms, lost_before = GapFinder(frame_ns=40 * MS), 0, 40, 0
+    for every, lost in stream:
+        gap = finder.feed(picture(at_ms, every=every))
+        assert (0 if gap is None else gap.frames) == (lost_before if lost_before > 1 else 0)
+        if gap is not None:
+            assert gap.to_ns - gap.from_ns == lost_before * pace_ms * MS
+        pace_ms, lost_before = every * 40, lost
+        at_ms += (1 + lost) * pace_ms
+
+
+def ages(pattern: str, gop_ms: int) -> list[tuple[int, int, bool, bool]]:
+    """What is told of a stream of I and P pictures, ten a second: (when, age, first, over)."""
+    watch, told = KeyframeAge(gop_ms * MS), []
+    for i, kind in enumerate(pattern):
+        age = watch.feed(picture(i * 100, keyframe=kind == "I"))
+        if age is not None:
+            told.append((i, age.age_ns // MS, age.first, age.over))
+    return told
+
+
+def test_a_keyframe_is_asked_for_when_none_came_for_two_gops_and_again_each_gop() -> None:
+    assert ages("IPPPPIPPPPPPPPPPI", gop_ms=500) == []
+    assert ages("I" + "P" * 24 + "IPPPPI", gop_ms=500) == [
+        (11, 1100, True, False), (16, 1600, False, False), (21, 2100, False, False),
+        (25, 2500, False, True),
+    ]  # fmt: skip
+
+
+def test_keyframes_are_missing_after_five_seconds_and_two_gops() -> None:
+    for gop_ms, missing_ms in ((500, 5_100), (4_000, 8_100)):
+        watch = KeyframeAge(gop_ms * MS)
+        watch.feed(picture(0, keyframe=True))
+        at_ms = next(t for t in count(100, 100) if (watch.feed(picture(t)), watch.missing)[1])
+        assert at_ms == missing_ms
+        watch.feed(picture(at_ms + 100, keyframe=True))
+        assert not watch.missing
 
 
 # -- interleaving ------------------------------------------------------------------------------

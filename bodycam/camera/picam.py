@@ -10,13 +10,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import numpy as np
-
 from ..clock import MS, NS, Clock
 from ..config import Camera, Config
 from ..errors import DeviceError
 from .lens import LensCheck
-from .overlay import Overlay, Plane
+from .overlay import Overlay
 from .sink import UnitSink
 from .source import SourceFacts
 from .wishes import Wishes
@@ -44,10 +42,10 @@ class PicamSource:
         self._recording = False
         self._overlay: Overlay | None = None
         self._small_stream = False
-        self._number = 0
+        self._number = self._good = 0
+        self._bare = False
         self._every = 1
         self._last_ns = self._glanced_ns = 0
-        self._said = ""
         self._lens = LensCheck()
 
     def open(self) -> SourceFacts:
@@ -127,16 +125,21 @@ class PicamSource:
     # -- in the thread of the camera's events, before a picture is encoded ------------------------
 
     def _on_picture(self, request: Any) -> None:
-        """Never raises: a picture without its overlay is still evidence."""
+        """Never raises: a picture without its overlay is still evidence, and the next is tried."""
         try:
             at_ns = request.get_metadata()["SensorTimestamp"]
             self._obey(at_ns)
             self._glance(request, at_ns)
             self._burn_in(request, at_ns)
-        except Exception as fault:  # noqa: BLE001 - said once; the next picture is tried again
-            if not self._said:
-                self._said = f"before encoding: {type(fault).__name__}: {fault}"
-                self._sink.report("capture.error", reason=self._said)
+            self._good += 1
+            if self._bare and self._good >= self._config.camera.fps:
+                self._bare = False
+                self._sink.report("overlay.back")
+        except Exception as fault:  # noqa: BLE001 - becomes overlay.lost
+            self._good = 0
+            if not self._bare:
+                self._bare = True
+                self._sink.report("overlay.lost", reason=f"{type(fault).__name__}: {fault}")
         self._number += self._output.every
 
     def _obey(self, at_ns: int) -> None:
@@ -160,16 +163,12 @@ class PicamSource:
         if at_ns - self._glanced_ns < _GLANCE_NS:
             return
         self._glanced_ns = at_ns
-        for event in self._lens.look(self._small(request), at_ns):
-            event.tell(self._sink)
-
-    def _small(self, request: Any) -> Plane:
         name, step = ("lores", 1) if self._small_stream else ("main", _LORES_DIVISOR)
         width, height = self._camera.camera_configuration()[name]["size"]
         with self._mapped(request, name, write=False) as mapped:
-            # A copy: a view that is kept would not let the buffer be closed.
-            small: Plane = np.array(mapped.array[:height:step, :width:step])
-            return small
+            events = self._lens.look(mapped.array[:height:step, :width:step], at_ns)
+        for event in events:
+            event.tell(self._sink)
 
     def _burn_in(self, request: Any, at_ns: int) -> None:
         if self._overlay is None:

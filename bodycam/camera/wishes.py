@@ -21,6 +21,7 @@ class Wishes:
         self._gop_ns = camera.gop_ms * MS - 500 * MS // camera.fps
         self._answered = sink.keyframes_wanted()
         self._keyframe_ns: int | None = None
+        self._left_out = False
 
     @property
     def every(self) -> int:
@@ -36,11 +37,13 @@ class Wishes:
         """True if the picture of that moment must be a keyframe, whatever the encoder's GOP."""
         wanted, last_ns = self._sink.keyframes_wanted(), self._keyframe_ns
         asked, self._answered = wanted != self._answered, wanted
-        late = self.every > 1 and last_ns is not None and at_ns - last_ns >= self._gop_ns
+        late = self._left_out and last_ns is not None and at_ns - last_ns >= self._gop_ns
         if asked or late:
-            self._keyframe_ns = at_ns
+            self.keyframe_came(at_ns)
+        self._left_out = self._left_out or self.every > 1
         return asked or late
 
     def keyframe_came(self, at_ns: int) -> None:
         """The picture of that moment is a keyframe."""
         self._keyframe_ns = at_ns
+        self._left_out = False
