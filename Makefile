@@ -16,7 +16,7 @@ WORKERS ?= 2
 DESTDIR ?=
 PREFIX ?= /usr/local
 # What the camera's environment gets beside the recorder itself (pyproject.toml).
-EXTRAS ?= [media]
+EXTRAS ?= [media,camera]
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -97,7 +97,8 @@ install)
     ;;
 uninstall)
     if [ -z "$DESTDIR" ] && [ -d /run/systemd/system ]; then
-        systemctl disable --now bodycam.service bodycam-poweroff.path bodycam-offload.timer
+        systemctl disable --now bodycam.service bodycam-offload.timer
+        systemctl stop bodycam-poweroff.path
     fi
     while read -r _ to; do rm -f "$DESTDIR$to"; done < <(files)
     rm -f "$DESTDIR$PREFIX/bin/bodycam"

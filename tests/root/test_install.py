@@ -173,7 +173,7 @@ def test_presets_switch_on_the_recorder_and_not_the_network(
         }  # fmt: skip
     assert states == {
         "bodycam.service": "enabled",
-        "bodycam-poweroff.path": "enabled",
+        "bodycam-poweroff.path": "static",
         "bodycam-poweroff.service": "static",
         "bodycam-offload.service": "static",
         "bodycam-offload.timer": "disabled",
@@ -218,11 +218,11 @@ def test_on_a_running_camera_it_tells_systemd_and_uninstalling_stops_it(
     binds = [f"{ROOT}:/src"]
     with Machine([tmp_path / "layer", rootfs], tmp_path / "console", binds) as machine:
         wheel = next((ROOT / "dist").glob("bodycam-*.whl")).name
-        install = ["env", "EXTRAS=", "/src/systemd/install.sh"]
+        install = ["env", "EXTRAS=[media,camera]", "/src/systemd/install.sh"]
         machine.run(*install, "install", f"/src/dist/{wheel}")
         machine.run("systemctl", "enable", "--now", "bodycam")
         assert machine.show("bodycam.service", "ActiveState") == "active"
-        assert machine.show("bodycam-poweroff.path", "ActiveState") == "inactive"
+        assert machine.show("bodycam-poweroff.path", "ActiveState") == "active"
         stop = machine.run("bodycam", "status", check=False)
         assert stop.returncode == ExitCode.OK, stop.stdout
         done = machine.run(*install, "uninstall")

@@ -121,6 +121,17 @@ def test_a_hung_camera_process_is_replaced_by_the_recorder_itself(boot: Boot) ->
         assert camera.verify()[0] == ExitCode.INCOMPLETE
 
 
+def test_folders_that_are_missing_are_made_again(boot: Boot) -> None:
+    with boot() as camera:
+        machine = camera.machine
+        machine.until_state(UNIT, "active")
+        machine.run("systemctl", "stop", UNIT)
+        folders = [f"/var/lib/bodycam/{name}" for name in ("evidence", "log", "lock")]
+        machine.run("rm", "-r", *folders)
+        camera.start()
+        record(camera)
+
+
 def test_a_second_recorder_gives_way_at_once_and_is_not_tried_again(boot: Boot) -> None:
     with boot() as camera:
         machine = camera.machine
