@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from bodycam.clock import NS
+from bodycam.custody.verify import verify_paths
 from bodycam.errors import ExitCode
+from bodycam.signing import load_root
 
-from .camera import Camera
+from .camera import CONFIG, Camera
 from .conftest import Boot
 
 UNIT = "bodycam.service"
@@ -175,21 +178,38 @@ def test_a_wrong_configuration_is_said_once_and_not_tried_again(
         assert "Traceback" not in journal
 
 
-def test_the_recorders_request_switches_the_machine_off_after_a_clean_shutdown(
+BATTERY = {
+    "type": "Battery", "present": "1", "status": "Discharging", "health": "Good",
+    "capacity": "3", "voltage_now": "3250000", "temp": "251",
+}  # fmt: skip
+
+
+def test_an_empty_battery_switches_the_machine_off_after_a_clean_end(
     boot: Boot, tmp_path: Path
 ) -> None:
-    log = tmp_path / "log"
-    log.mkdir()
-    with boot(binds=[f"{log}:/var/lib/bodycam/log"]) as camera:
+    kept = {name: tmp_path / "store" / name for name in ("log", "evidence")}
+    for folder in kept.values():
+        folder.mkdir(parents=True)
+    gauge = Path("srv") / "sysfs" / "class" / "power_supply" / "battery"
+
+    def fit_battery(layer: Path) -> None:
+        (layer / gauge).mkdir(parents=True)
+        for name, text in BATTERY.items():
+            (layer / gauge / name).write_text(f"{text}\n", encoding="ascii")
+        config = layer / "etc" / "bodycam" / "bodycam.toml"
+        config.write_text(CONFIG + '[power]\nsysfs = "/srv/sysfs"\n', encoding="utf-8")
+
+    with boot(fit_battery, [f"{kept[n]}:/var/lib/bodycam/{n}" for n in kept]) as camera:
         machine = camera.machine
         machine.until_state(UNIT, "active")
+        root = tmp_path / "root.pem"
+        root.write_bytes((machine.root / "root" / "root.pem").read_bytes())
         record(camera)
-        # The recorder's own user, in the recorder's own view of the file system.
-        target = f"/proc/{camera.pid}/ns/mnt"
-        machine.run(
-            "nsenter", f"--mount={target}", "setpriv", "--reuid=bodycam", "--regid=bodycam",
-            "--clear-groups", "touch", "/run/bodycam/poweroff",
-        )  # fmt: skip
+        (machine.root / gauge / "capacity").write_text("2\n", encoding="ascii")
         machine.wait_for_end()
-    lines = (log / "events.jsonl").read_text(encoding="utf-8").splitlines()
-    assert '"ev":"shutdown"' in lines[-1]
+    lines = [json.loads(line) for line in (kept["log"] / "events.jsonl").read_bytes().splitlines()]
+    events = [line["ev"] for line in lines]
+    assert events.index("rec.stop") < events.index("power.off") < events.index("shutdown")
+    assert lines[-1]["ev"] == "shutdown"
+    report = verify_paths([tmp_path / "store"], load_root(root))
+    assert report.exit_code is ExitCode.OK, [finding.text for finding in report.findings]
