@@ -106,9 +106,12 @@ class BootCheck:
         frames = live.frames
         if wait(clock, self._stop, _COUNT_S):
             return
-        elapsed_ns = clock.boot_ns() - began.boot_ns
-        fps_milli = (live.frames - frames) * 1000 * NS // max(1, elapsed_ns)
-        self._tell(SelfTest(Form.BOOT, self._config.device.id, began, self._results(fps_milli)))
+        seen, elapsed_ns = live.frames - frames, clock.boot_ns() - began.boot_ns
+        camera = CameraFacts(
+            seen, seen * 1000 * NS // max(1, elapsed_ns), live.dropped, live.camera,
+            fault=live.camera_fault,
+        )  # fmt: skip
+        self._tell(SelfTest(Form.BOOT, self._config.device.id, began, self._results(camera)))
 
     def _tell(self, test: SelfTest) -> None:
         with self._writing:
@@ -118,7 +121,7 @@ class BootCheck:
         self.answer = test
         self._log.request_checkpoint()
 
-    def _results(self, fps_milli: int) -> tuple[CheckResult, ...]:
+    def _results(self, camera: CameraFacts) -> tuple[CheckResult, ...]:
         config, signer, now = self._config, self._signer, self._clock.sample()
         identity, sysfs = Path(config.identity.path), Path(config.power.sysfs)
         power, hardware = self._power.reading, read_hardware(sysfs)
@@ -126,7 +129,7 @@ class BootCheck:
         unclear = hardware is None or hardware.state != "active"
         systemd = ask_systemd() if unclear else Systemd({})
         return (
-            self._camera(fps_milli), self._sound(), judge_ring(locked=self._ring.locked),
+            judge_camera(camera, config), self._sound(camera), judge_ring(locked=self._ring.locked),
             self._pins(), check_key(signer, self._key_fault, config.identity.key, SystemClock()),
             check_certificates(signer, config, Path(config.store.path) / CRL_FILE, now),
             check_recipients(identity, config.recipients, signer), self._card(), self._space(),
@@ -136,26 +139,13 @@ class BootCheck:
             self._modules(),
         )  # fmt: skip
 
-    def _camera(self, fps_milli: int) -> CheckResult:
-        live = self._recorder.live
-        return judge_camera(
-            CameraFacts(
-                live.frames if live.camera_ok else 0,
-                fps_milli,
-                live.dropped,
-                live.camera,
-                fault=live.camera_fault,
-            ),
-            self._config,
-        )
-
-    def _sound(self) -> CheckResult:
+    def _sound(self, camera: CameraFacts) -> CheckResult:
         count, largest = self._ring.sound()
         silent = count > 0 and largest <= SILENT_AAC_BYTES
         fault = "it was lost" if self._recorder.live.audio_lost else ""
         return judge_sound(
             SoundFacts(count, fault, SILENCE_DB if silent else None), self._config,
-            camera_ok=self._recorder.live.camera_ok,
+            camera_ok=camera.frames > 0,
         )  # fmt: skip
 
     def _pins(self) -> CheckResult:
@@ -189,7 +179,7 @@ class BootCheck:
 
     def _modules(self) -> CheckResult:
         modules = needed_modules(self._config)
-        if self._recorder.live.camera_ok:
+        if self._recorder.live.frames:
             return ok("modules", "recorder and worker run on them", modules=modules)
-        # Without pictures nobody misses the processor, and a module may be why.
+        # Where there never was a picture nobody misses the processor, and a module may be why.
         return judge_modules(modules, broken_among(modules, at_once=1))

@@ -595,10 +595,11 @@ from bodycam.provision.owner import become_owner
 if len(sys.argv) > 2:
     os.setresuid(*[int(sys.argv[2])] * 3)
 try:
-    become_owner(Path(sys.argv[1]))
+    become_owner(Path(sys.argv[1]), Path(sys.argv[1]).parent / "run")
 except ConfigError as fault:
     sys.exit(f"{int(fault.exit_code)}: {fault}")
 (Path(sys.argv[1]) / "evidence" / "made").touch()
+(Path(sys.argv[1]).parent / "run" / "pins.sock").touch()
 print(os.getresuid(), os.getresgid())
 """
 
@@ -614,6 +615,7 @@ def test_only_the_owner_of_a_store_tests_it_and_root_becomes_the_owner(tmp_path:
     """What root tests proves nothing for the recorder, and what root writes stays root's."""
     store = tmp_path / "store"
     (store / "evidence").mkdir(parents=True)
+    (tmp_path / "run").mkdir()
     mine = become(store)
     assert mine.stdout == f"{(os.getuid(),) * 3} {(os.getgid(),) * 3}\n", mine.stderr
     if os.geteuid():
@@ -623,10 +625,12 @@ def test_only_the_owner_of_a_store_tests_it_and_root_becomes_the_owner(tmp_path:
             folder.chmod(0o755)
     for path in (store, store / "evidence", store / "evidence" / "made"):
         os.chown(path, 65534, 65534)
+    shutil.rmtree(tmp_path / "run")
     assert become(store).stdout == f"{(65534,) * 3} {(65534,) * 3}\n"
     # A card of another system: nobody here has that number.
     os.chown(store / "evidence", 54321, 54321)
     (store / "evidence" / "made").unlink()
+    shutil.rmtree(tmp_path / "run")
     assert become(store).stdout == f"{(54321,) * 3} {(54321,) * 3}\n"
     stranger = become(store, "65534")
     assert stranger.stderr.startswith(f"{int(ExitCode.USAGE)}: {store}: belongs to another user")

@@ -15,6 +15,7 @@ from ..contentkeys import PQ_RECIPIENTS, ContentKeys, load_pq_recipients
 from ..errors import BodycamError, CannotOpen, ConfigError, DeviceError, EvidenceError, ExitCode
 from ..revocation import load_crls
 from ..signing import (
+    BAD_CERTIFICATE,
     FORCE_ROOT,
     RECIPIENTS,
     Signer,
@@ -54,7 +55,11 @@ def check_key(signer: Signer, missing: DeviceError | None, kind: str, clock: Clo
 
 def check_certificates(signer: Signer, config: Config, crl: Path, now: Instant) -> CheckResult:
     """The chain is this camera's, leads to the force root, and lasts."""
-    name, chain = "certificates", [load_certificate(der) for der in signer.certificates]
+    name = "certificates"
+    try:
+        chain = [load_certificate(der) for der in signer.certificates]
+    except BAD_CERTIFICATE as wrong:
+        return failed(name, f"cannot be read: {wrong}", _PROVISION, ExitCode.DEVICE)
     if not chain:
         return not_tested(name, "no device key, no certificate to judge")
     device = common_name(chain[0])

@@ -11,8 +11,11 @@ from pathlib import Path
 from ..errors import ConfigError
 
 
-def become_owner(root: Path) -> None:
-    """As root, become the user whose store this is, for good. Raises ConfigError for anybody else."""
+def become_owner(root: Path, runtime: Path) -> None:
+    """As root, become the user whose store this is, for good. Raises ConfigError for anybody else.
+
+    The runtime folder, which goes when the service stops, is made for that user before.
+    """
     try:
         place = next((path for path in (root / "evidence", root) if path.exists()), None)
         found = place.stat() if place else None
@@ -26,6 +29,9 @@ def become_owner(root: Path) -> None:
         raise ConfigError(
             f"{root}: belongs to another user, and so do its keys", "Run: sudo bodycam selftest"
         )
+    if not runtime.exists():
+        runtime.mkdir(mode=0o755, parents=True)
+        os.chown(runtime, found.st_uid, found.st_gid)
     # As the unit has it; a user could not raise it again. Without it the ring's check says so.
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY,) * 2)

@@ -24,7 +24,7 @@ def run_selftest(
     running recorder's.
     """
     config = load(config_path)
-    become_owner(Path(config.store.path))
+    become_owner(Path(config.store.path), Path(config.store.runtime))
     clock = make_clock(config)
     try:
         return SelfTester(config, config_path, clock, say).run(Wish(short, lamps, ask))
