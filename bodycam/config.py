@@ -219,6 +219,20 @@ class Heat(_Table, frozen=True):
     charge_to_c: Annotated[int, _int(30, 60, _CELSIUS)] = 45
 
 
+# What a Pi carries itself: the hubs and Ethernet of Pi 3, 3 B+ and 4.
+BUILT_IN_USB = ("0424:9514", "0424:ec00", "0424:2514", "0424:7800", "2109:3431")
+_USB_ID = _text("'vvvv:pppp', vendor and product as lsusb has them", r"^[0-9a-f]{4}:[0-9a-f]{4}$")
+
+
+class Devices(_Table, frozen=True):
+    usb_allow: list[Annotated[str, _USB_ID]] = msgspec.field(
+        default_factory=lambda: list(BUILT_IN_USB)
+    )
+    dock: Annotated[str, _text("'vvvv:pppp', or nothing", r"^([0-9a-f]{4}:[0-9a-f]{4})?$")] = ""
+    card: Annotated[str, _text("a block device's name, with * and ?")] = "mmcblk*"
+    rescan_s: Annotated[int, _int(1, 60, "seconds")] = 10
+
+
 class Pin(_Table, frozen=True):
     bcm: Annotated[int, _int(0, 27, "BCM numbering")]
     direction: Annotated[str, _text("'in' or 'out'", r"^(in|out)$")]
@@ -262,6 +276,7 @@ class Config(_Table, frozen=True):
     watchdog: Watchdog = Watchdog()
     power: Power = Power()
     heat: Heat = Heat()
+    devices: Devices = Devices()
     gpio: Gpio = Gpio()
     simulate: Simulate | None = None
 

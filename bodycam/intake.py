@@ -18,6 +18,8 @@ from .sharedring import Descriptor
 from .worker import Worker
 
 _UNKILLABLE_NS = 5 * NS
+# A worker that began after the camera was there has seen it; one whose camera left gives no more.
+_YOUNG_NS = _GONE_NS = NS // 2
 # What the worker may put into the log, and nothing else.
 _WORKER_EVENTS = frozenset({
     "capture.ready", "capture.error", "audio.format", "audio.lost", "audio.back",
@@ -51,6 +53,13 @@ class Live:
     frames: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class CameraPlug:
+    """A camera was plugged in, or out."""
+
+    present: bool
+
+
 class Intake:
     """The camera's side of the recorder thread; it is called from nowhere else.
 
@@ -75,6 +84,7 @@ class Intake:
         self._live = live
         self._on_audio = on_audio
         self._stall_ns = stall_ns
+        self._gone_until_ns = 0
         self._gaps = GapFinder(frame_ns)
         self._keyframes = KeyframeAge(gop_ns)
         self.last_gap_end_ns: int | None = None
@@ -177,6 +187,17 @@ class Intake:
         except (ValueError, KeyError, TypeError, AttributeError, EvidenceError) as fault:
             self._log.append("capture.garbage", reason=f"report: {fault}")
 
+    def plugged(self, plug: CameraPlug) -> None:
+        """Wait neither for a time-out nor for a pause: look again now."""
+        if not plug.present:
+            self._gone_until_ns = self._clock.boot_ns() + self._stall_ns
+            return
+        worker = self._worker
+        worker.retry_now()
+        if worker.running and not self._live.camera_ok and worker.age_ns() > _YOUNG_NS:
+            # It opened what was there before, or hangs in that.
+            worker.kill()
+
     def watch(self) -> None:
         """Kill a worker that has gone silent, and replace one that has ended."""
         worker, live, now_ns = self._worker, self._live, self._clock.boot_ns()
@@ -190,7 +211,7 @@ class Intake:
                 # A process in uninterruptible sleep holds the camera: only a reboot helps.
                 live.unkillable = True
                 self._log.append("capture.unkillable", pid=worker.pid)
-        elif silent_ns > self._stall_ns:
+        elif silent_ns > (_GONE_NS if now_ns < self._gone_until_ns else self._stall_ns):
             live.camera_ok = False
             self._gaps.worker_lost("stall")
             self._log.append("capture.stall", silent_ms=silent_ns // MS, pid=worker.pid)

@@ -21,7 +21,7 @@ from .config import Config
 from .errors import StorageFull
 from .eventlog import EventLog
 from .formats.records import NO_PREVIOUS
-from .intake import Intake, Live
+from .intake import CameraPlug, Intake, Live
 from .media import AudioFormat
 from .power import Strain
 from .prerecord import PreRecord, RingFacts, pre_record
@@ -79,7 +79,7 @@ class Recorder:
                 config.mute.allowed, config.covert.allowed,
             )
         )  # fmt: skip
-        self._inbox: queue.SimpleQueue[Request | Report | str] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Request | Report | CameraPlug | str] = queue.SimpleQueue()
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._thread = threading.Thread(target=self._run, name="recorder")
         self._stop = threading.Event()
@@ -114,6 +114,11 @@ class Recorder:
     def report(self, report: Report) -> None:
         """Hand over what the sealer did."""
         self._inbox.put(report)
+        os.eventfd_write(self._wake_fd, 1)
+
+    def plugged(self, present: bool) -> None:
+        """A camera has come, or gone."""
+        self._inbox.put(CameraPlug(present))
         os.eventfd_write(self._wake_fd, 1)
 
     def inhibit(self, reason: str | None) -> None:
@@ -186,6 +191,8 @@ class Recorder:
                     self._on_finished(message)
                 case Refused():
                     self._on_refused(message)
+                case CameraPlug():
+                    self._intake.plugged(message)
                 case str():
                     self._on_inhibit(message.removeprefix("inhibit:") or None)
 

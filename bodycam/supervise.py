@@ -23,6 +23,7 @@ from .bootcheck import BootCheck
 from .buffer import PreRecordBuffer
 from .clock import NS, ClockSource, ScaledClock, wait
 from .config import CHARGE_OFF, Config
+from .devices import DeviceActions, DeviceWatch
 from .errors import DeviceError, ExitCode
 from .eventlog import EventLog
 from .gpio import Pins
@@ -152,6 +153,9 @@ class Supervisor:
             config, clock, log, store, ring, self._recorder, self._switches, self._power, signer,
             key_fault,
         )  # fmt: skip
+        self._devices = DeviceWatch(
+            config, clock, log, DeviceActions(self._recorder.plugged, ring.microphone_seen)
+        )
         self._watchdog = Watchdog(
             config, clock, log, store, ring, self._recorder, self._switches, self._power,
             lambda: self._lamps.state, lambda: self._boot_check.answer,
@@ -165,6 +169,7 @@ class Supervisor:
         self._switches.start()
         self._watchdog.start()
         self._boot_check.start()
+        self._devices.start()
         self._booted = True
 
     def _inhibit(self, reason: str | None) -> None:
@@ -222,13 +227,14 @@ class Supervisor:
             long=live.wanted_ns is not None and now_ns - live.wanted_ns > _LONG_NS,
             covert=live.covert,
             muted=live.muted,
+            tamper=self._devices.tamper,
         )
 
     def _threads(self) -> dict[str, Watched]:
         return {
             "recorder": self._recorder, "sealer": self._recorder.sealer,
             "switch": self._switches, "health": self._watchdog, "signals": self._lamps,
-            "power": self._power,
+            "power": self._power, "devices": self._devices,
         }  # fmt: skip
 
     def _watch(self) -> str | None:
@@ -259,6 +265,7 @@ class Supervisor:
             self._log.append("thread.died", sync=True, reason=failed)
         self._boot_check.stop()
         self._switches.stop()
+        self._devices.stop()
         closed = self._recorder.shutdown(self._clock.real_s(10.0))
         self._power.stop()
         self._watchdog.stop()

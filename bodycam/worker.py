@@ -54,6 +54,14 @@ class Worker:
         """When the next life may begin."""
         return self._next_start_ns
 
+    def age_ns(self) -> int:
+        """How long ago this life began."""
+        return self._clock.boot_ns() - self._started_ns
+
+    def retry_now(self) -> None:
+        """What made the last lives fail is over: the next one need not wait."""
+        self._failures = self._next_start_ns = 0
+
     def start(self) -> None:
         """Start a life. Raises DeviceError if the process cannot be made."""
         self.epoch += 1

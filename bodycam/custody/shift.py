@@ -118,7 +118,7 @@ _MARKS = {
     "video.dark": "notice", "video.frozen": "notice", "video.covered": "notice",
     "video.blurred": "notice",
     "power.battery": "notice", "power.heat": "notice", "power.load": "notice",
-    "power.off": "fault", "power.charge_stuck": "fault", "power.recalled": "fault",
+    "tamper.usb": "fault", "power.off": "fault", "power.charge_stuck": "fault", "power.recalled": "fault",
     "log.damaged": "fault",
 }  # fmt: skip
 
@@ -278,6 +278,7 @@ def _words(ev: str, data: dict[str, Any]) -> str:
         f"{key}={value}"
         for key, value in data.items()
         if key in ("name", "pin", "reason", "cause", "bounce_ns", "edges", "file", "bytes", "frags",
-                   "before_ns", "after_ns", "silent_ms", "why", "quantity", "level", "load")
+                   "before_ns", "after_ns", "silent_ms", "why", "quantity", "level", "load",
+                   "what", "id")
     ]  # fmt: skip
     return f"{ev} {' '.join(shown)}".strip()[:300]

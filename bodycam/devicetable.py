@@ -1,0 +1,121 @@
+"""Which devices are there: what the kernel's observer saw, held against what a rescan finds; pure.
+
+| seen                           | event                                                  |
+|--------------------------------|--------------------------------------------------------|
+| a device that was not known    | added, by the observer or by the rescan                |
+| one that is no longer there    | removed, likewise                                      |
+| the same again                 | none                                                   |
+| the same with another identity | removed, and added                                     |
+
+A device is known by its path below /sys. One of a foreign USB device is foreign itself: it is said
+and never used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from .clock import NS
+
+
+class Kind(Enum):
+    """What a device is to the camera."""
+
+    CAMERA = "camera"
+    MICROPHONE = "microphone"
+    CARD = "card"
+    BATTERY = "battery"
+    DOCK = "dock"
+    USB = "usb"
+
+
+class SeenBy(Enum):
+    """Who noticed."""
+
+    START = "start"
+    OBSERVER = "observer"
+    RESCAN = "rescan"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One device: its kernel name, and who it says it is.
+
+    `what`: for a foreign USB device `device`, or what one of its interfaces does.
+    """
+
+    kind: Kind
+    name: str
+    ident: str
+    foreign: bool = False
+    what: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEdge:
+    """A device has come, or gone."""
+
+    device: Device
+    present: bool
+    seen_by: SeenBy
+
+
+class DeviceTable:
+    """The devices that are known to be there."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Device] = {}
+
+    def see(self, path: str, device: Device | None, by: SeenBy) -> list[DeviceEdge]:
+        """Take what is now at a path; None if nothing is, or nothing that matters."""
+        before = self.known.get(path)
+        if device == before:
+            return []
+        edges = []
+        if before is not None:
+            del self.known[path]
+            edges.append(DeviceEdge(before, present=False, seen_by=by))
+        if device is not None:
+            self.known[path] = device
+            edges.append(DeviceEdge(device, present=True, seen_by=by))
+        return edges
+
+    def differing(self, found: Mapping[str, Device]) -> list[str]:
+        """The paths at which a rescan found something else."""
+        paths = sorted({*found, *self.known})
+        return [path for path in paths if found.get(path) != self.known.get(path)]
+
+    @property
+    def foreign(self) -> bool:
+        """True while a foreign device is plugged in."""
+        return any(device.foreign for device in self.known.values())
+
+
+class Allowance:
+    """So many lines a minute; beyond that they are counted. A loose plug must not fill the log."""
+
+    _WINDOW_NS = 60 * NS
+
+    def __init__(self, lines: int) -> None:
+        self._lines = lines
+        self._since_ns = 0
+        self._said = 0
+        self._unsaid = 0
+
+    def take(self) -> bool:
+        """True if one more line may be written."""
+        self._said += 1
+        if self._said <= self._lines:
+            return True
+        self._unsaid += 1
+        return False
+
+    def renew(self, now_ns: int) -> int:
+        """Begin a new minute when it is time; how many lines were not written in the last one."""
+        if now_ns - self._since_ns < self._WINDOW_NS:
+            return 0
+        self._since_ns = now_ns
+        unsaid, self._said, self._unsaid = self._unsaid, 0, 0
+        return unsaid
