@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from bodycam.config import BUILT_IN_USB
+
 FOLDER = Path(__file__).parent.parent / "systemd"
 UNITS = sorted(p for kind in ("service", "path", "timer") for p in FOLDER.glob(f"*.{kind}"))
 UNIT = (FOLDER / "bodycam.service").read_text(encoding="utf-8")
@@ -90,6 +92,16 @@ def test_only_the_offload_has_a_network() -> None:
         and "PrivateNetwork=yes" not in path.read_text("utf-8")
     }
     assert networked == {"bodycam-offload.service"}
+
+
+def test_udev_lets_in_what_the_recorder_does_not_call_tampering() -> None:
+    rules = (FOLDER / "71-bodycam.rules").read_text(encoding="utf-8")
+    allowed = re.findall(
+        r'(?m)^ATTR{idVendor}=="(\w+)", ATTR{idProduct}=="([\w|]+)", ENV{BODYCAM_ALLOWED}="1"$',
+        rules,
+    )
+    listed = {f"{vendor}:{one}" for vendor, products in allowed for one in products.split("|")}
+    assert listed == set(BUILT_IN_USB)
 
 
 def test_every_shipped_file_is_in_the_table_of_the_readme() -> None:
