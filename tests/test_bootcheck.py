@@ -20,7 +20,7 @@ from bodycam.simulate.sysfs import change_power
 from bodycam.simulate.unit import Unit
 
 from .rig import QUICK, Rig, running
-from .test_selftest import make_film
+from .test_selftest import SCHEMA, make_film
 
 system = [pytest.mark.system, pytest.mark.xdist_group("bootcheck")]
 
@@ -58,6 +58,7 @@ class TestTheRecorder:
             assert data["checks"]["watchdog"]["timeout_us"] == 30_000_000
             assert data["checks"]["recipients"]["names"] == ["custody", "oversight"]
             rig.until("its answer in the status", lambda: rig.unit.status()["selftest"] is not None)
+            SCHEMA.validate(rig.unit.status()["selftest"])
             assert "self-test  green at" in status_of(rig)
             # READY was not kept waiting for it.
             assert rig.unit.ready_ns is not None

@@ -379,6 +379,17 @@ def test_a_shift_is_read_from_its_log(tmp_path: Path) -> None:
         assert words in drawing
 
 
+def test_a_shift_shows_what_the_self_tests_found(tmp_path: Path) -> None:
+    green: dict[str, object] = {"form": "boot", "verdict": "green", "failed": [], "checks": {}}
+    red: dict[str, object] = {"form": "boot", "verdict": "red", "failed": ["card"], "checks": {}}
+    log = _shift_log(
+        tmp_path, [("boot", 0, {}), ("selftest", 3000, green), ("selftest", 9000, red)]
+    )
+    green_mark, red_mark = read_shift(log).marks
+    assert (green_mark.kind, red_mark.kind) == ("notice", "fault")
+    assert red_mark.text == "selftest form=boot verdict=red failed=['card']"
+
+
 def test_an_interrupted_recording_ends_where_its_last_picture_does(tmp_path: Path) -> None:
     camera = Camera(tmp_path)
     shot = [u for u in footage() if u.at_ns < START_NS + 90 * FRAME_NS]
@@ -396,7 +407,7 @@ def test_an_interrupted_recording_ends_where_its_last_picture_does(tmp_path: Pat
 
 @pytest.mark.parametrize("ev", ["boot", "ready", "switch.on", "rec.start", "rec.stop", "gap",
                                 "marker", "tail.start", "seg.open", "clock.step", "mute.start",
-                                "activation.start", "recovery", "storage.full", "no.such.event"])  # fmt: skip
+                                "activation.start", "recovery", "storage.full", "selftest", "no.such.event"])  # fmt: skip
 @pytest.mark.parametrize("data", [{}, {"rec": EVIL}, {"rec": 7, "first_ns": "x", "from_ns": None}])
 def test_events_without_their_data_do_no_harm(
     tmp_path: Path, ev: str, data: dict[str, object]

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from bodycam.custody.verify import verify_paths
@@ -30,6 +31,7 @@ from bodycam.simulate.sysfs import change_power
 from bodycam.simulate.unit import Unit
 
 from .rig import QUICK, Rig, running, wait_for_no_worker
+from .test_verify_schema import closed
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("selftest")]
 
@@ -37,6 +39,9 @@ FULL = (
     "camera", "recording", "lens", "microphone", "ring", "pins", "lamps", "key", "certificates",
     "recipients", "card", "space", "clock", "battery", "cell", "heat", "watchdog", "hw watchdog", "modules",
 )  # fmt: skip
+SCHEMA = jsonschema.Draft202012Validator(
+    closed(json.loads((Path(__file__).parent.parent / "docs" / "selftest.schema.json").read_text()))
+)
 # A busy machine loses a picture now and then; nothing else may be wrong.
 WHOLE = ("intact", "incomplete")
 DAY_NS = 86_400 * 10**9
@@ -80,7 +85,10 @@ def selftest(unit: Unit, *words: str, prefix: tuple[str, ...] = (), **env: str) 
         stdin=subprocess.DEVNULL, timeout=120, env={**os.environ, **env},
     )  # fmt: skip
     assert done.stdout, done.stderr
-    return Answer(done.returncode, json.loads(done.stdout), done.stderr)
+    answer = json.loads(done.stdout)
+    SCHEMA.validate(answer)
+    assert answer["exit_code"] == done.returncode
+    return Answer(done.returncode, answer, done.stderr)
 
 
 def log_of(unit: Unit) -> list[dict[str, Any]]:
@@ -569,13 +577,46 @@ def unit_again(unit: Unit) -> Unit:
     return again
 
 
+def test_interrupted_by_the_technician_it_cleans_up_and_says_so(tmp_path: Path) -> None:
+    unit = make_unit(tmp_path / "unit")
+    with started(unit) as process:
+        until_trial(unit)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == ExitCode.FAILURE
+    wait_for_no_worker(unit.config_path)
+    assert list((unit.card / "selftest").iterdir()) == []
+    assert [line["ev"] for line in log_of(unit)] == ["boot"]
+
+
+def test_it_deletes_nothing_but_its_own(tmp_path: Path) -> None:
+    unit = make_unit(tmp_path / "unit")
+    kept = unit.card / "selftest" / "notes"
+    kept.mkdir(parents=True)
+    assert selftest(unit).code == 0
+    assert kept.is_dir()
+    # A link to the evidence must not make the evidence its own.
+    kept.rmdir()
+    (unit.card / "selftest").rmdir()
+    precious = unit.card / "evidence" / "evidence"
+    precious.mkdir()
+    (unit.card / "selftest").symlink_to(unit.card / "evidence")
+    answer = selftest(unit)
+    assert (answer.code, answer.failed) == (ExitCode.STORAGE, ["recording"]), answer.json
+    assert "is a link" in answer.check("recording")["found"]
+    assert precious.is_dir()
+
+
+def until_trial(unit: Unit) -> None:
+    deadline = time.monotonic() + 60
+    while not list((unit.card / "selftest").glob("evidence/*/*.mp4")):
+        assert time.monotonic() < deadline, "no trial"
+        time.sleep(0.01)
+
+
 def test_killed_in_the_middle_it_leaves_no_worker_no_lock_and_no_scratch(tmp_path: Path) -> None:
     unit = make_unit(tmp_path / "unit")
     with started(unit) as process:
-        deadline = time.monotonic() + 60
-        while not list((unit.card / "selftest").glob("evidence/*/*.mp4")):
-            assert time.monotonic() < deadline, "no trial"
-            time.sleep(0.01)
+        until_trial(unit)
         process.send_signal(signal.SIGKILL)
         process.wait()
     wait_for_no_worker(unit.config_path)

@@ -37,6 +37,11 @@ class Systemd:
     def answers(self) -> bool:
         return bool(self.properties)
 
+    @property
+    def keeps_the_recorder(self) -> bool:
+        """It runs, or is about to be started again."""
+        return self.properties.get("ActiveState", "inactive") not in ("inactive", "failed")
+
     def text(self, name: str) -> str:
         """A time-out in systemd's words ("14s"); empty if it is off."""
         value = self.properties.get(name, "")
@@ -57,7 +62,7 @@ def ask_systemd() -> Systemd:
     """Asks what is in force now, for the manager and for the recorder's unit."""
     return Systemd(
         _show("RuntimeWatchdogUSec", "WatchdogDevice", "WatchdogLastPingTimestampMonotonic")
-        | _show("LoadState", "WatchdogUSec", unit=SERVICE)
+        | _show("LoadState", "ActiveState", "WatchdogUSec", unit=SERVICE)
     )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-from ..errors import DeviceError, ExitCode
+from ..checks.status import read_status
+from ..errors import ExitCode
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,29 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> ExitCode:
     """Exit 7 while storage stops the recording, 8 while the camera does or no recorder runs."""
-    path = arguments.runtime / "status.json"
-    try:
-        status = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as fault:
-        raise DeviceError(
-            f"{path}: no recorder has written a status here ({fault})",
-            "Start it: systemctl start bodycam, or bodycam run --config FILE",
-        ) from fault
-    status["running"] = _alive(int(status["pid"]))
+    status = read_status(arguments.runtime)
     print(json.dumps(status) if arguments.json else _text(status))
     if status["storage_full"] or status["storage_fault"]:
         return ExitCode.STORAGE
     return ExitCode.OK if status["running"] and status["camera"] else ExitCode.DEVICE
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _text(status: dict[str, Any]) -> str:

@@ -120,6 +120,7 @@ _MARKS = {
     "power.battery": "notice", "power.heat": "notice", "power.load": "notice",
     "tamper.usb": "fault", "power.off": "fault", "power.charge_stuck": "fault", "power.recalled": "fault",
     "log.damaged": "fault",
+    "selftest": "notice",
 }  # fmt: skip
 
 
@@ -151,7 +152,8 @@ class _Reader:
             self._on.to_ns = self._now_ns
         self._event(ev, at_ns, data)
         if ev in _MARKS:
-            shift.marks.append(Mark(_MARKS[ev], at_ns, _words(ev, data)))
+            kind = "fault" if data.get("verdict") == "red" else _MARKS[ev]
+            shift.marks.append(Mark(kind, at_ns, _words(ev, data)))
 
     def _at(self, boot_ns: int) -> int:
         return boot_ns + self._offset_ns
@@ -279,6 +281,6 @@ def _words(ev: str, data: dict[str, Any]) -> str:
         for key, value in data.items()
         if key in ("name", "pin", "reason", "cause", "bounce_ns", "edges", "file", "bytes", "frags",
                    "before_ns", "after_ns", "silent_ms", "why", "quantity", "level", "load",
-                   "what", "id")
+                   "what", "id", "form", "verdict", "failed")
     ]  # fmt: skip
     return f"{ev} {' '.join(shown)}".strip()[:300]

@@ -5,7 +5,6 @@ Camera, pins and log are the recorder's. So this one is not in the log: the reco
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,11 @@ from ..checks.result import (
     ok,
     result_from_json,
 )
+from ..checks.status import read_status
 from ..checks.unit import check_space
 from ..clock import Clock
 from ..config import Config
-from ..errors import ExitCode, StorageError
+from ..errors import DeviceError, ExitCode, StorageError
 from ..parts import load_key
 from ..store import Store
 from .selftest import identity_checks, unit_checks
@@ -37,7 +37,7 @@ _NEVER = ("recording", "lens", "lamps")
 def look_beside(config: Config, clock: Clock) -> SelfTest:
     """The answer, with what only the recorder could test taken from its test at boot."""
     began = clock.sample()
-    status = _status(Path(config.store.runtime) / "status.json")
+    status = _status(Path(config.store.runtime))
     booted = status.get("selftest") or {}
     at_boot = {c["name"]: result_from_json(c) for c in booted.get("checks", [])}
     when = f"at {str(booted.get('utc', ''))[11:19]}Z"
@@ -56,16 +56,21 @@ def look_beside(config: Config, clock: Clock) -> SelfTest:
     return SelfTest(Form.BESIDE, config.device.id, began, tuple(results))
 
 
-def _status(path: Path) -> dict[str, Any]:
+def _status(runtime: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        return read_status(runtime)
+    except DeviceError:
         return {}  # a recorder that is just starting has written none
 
 
 def _camera(status: dict[str, Any]) -> CheckResult:
     if not status:
         return not_tested("camera", "the recorder has written no status yet")
+    if not status["running"]:
+        return failed(
+            "camera", "the recorder has died, and was not started again yet",
+            "Look for why: journalctl -u bodycam", ExitCode.FAILURE,
+        )  # fmt: skip
     frames, dropped = int(status["frames"]), int(status["dropped"])
     if not status["camera"]:
         return failed(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..checks.answer import Logged
 from ..checks.result import SelfTest
+from ..checks.watchdog import ask_systemd
 from ..config import load
 from ..errors import AlreadyRunning
 from ..parts import make_clock
@@ -25,8 +26,13 @@ def run_selftest(
     """
     config = load(config_path)
     become_owner(Path(config.store.path), Path(config.store.runtime))
+    # Once more, as the recorder will have to.
+    config = load(config_path)
     clock = make_clock(config)
     try:
+        # A recorder between two lives would find its store taken, and systemd would give it up.
+        if config.simulate is None and ask_systemd().keeps_the_recorder:
+            raise AlreadyRunning("bodycam.service is running", "Run: systemctl stop bodycam")
         return SelfTester(config, config_path, clock, say).run(Wish(short, lamps, ask))
     except AlreadyRunning:
         if lamps:

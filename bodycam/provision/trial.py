@@ -44,6 +44,7 @@ from ..store import Store, storage_error
 from ..switches import Request
 
 SCRATCH = "selftest"
+_OURS = ("evidence", "log", "lock")
 _BY = "selftest"
 _WANTED_NS = 2 * NS
 # The lens check has to see a fault for 3 s before it tells.
@@ -262,14 +263,15 @@ def forget_cached(path: Path) -> bool:
 
 
 def clear(scratch: Path) -> None:
-    """Take away what a trial left, a killed one, too; the folder stays."""
+    """Take away what a trial left, a killed one, too; nothing else, and never by way of a link."""
+    if scratch.is_symlink():
+        raise StorageError(f"{scratch}: is a link", "Delete it: nothing is recorded through links")
     try:
-        for path in scratch.iterdir():
-            if path.is_dir():
+        for name in _OURS:
+            path = scratch / name
+            if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
-                path.unlink()
-    except FileNotFoundError:
-        return
+                path.unlink(missing_ok=True)
     except OSError as fault:
         raise storage_error(fault, scratch) from fault

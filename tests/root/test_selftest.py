@@ -71,3 +71,21 @@ def test_a_technician_without_rights_is_told_how(boot: Boot) -> None:
         )  # fmt: skip
         assert done.returncode == ExitCode.USAGE
         assert "sudo bodycam selftest" in done.stderr
+
+
+def test_a_recorder_between_two_lives_keeps_its_store(boot: Boot) -> None:
+    """Taken from it, systemd would not start it again: exit 75 is for a second recorder."""
+    with boot() as camera:
+        machine = camera.machine
+        machine.until_state(UNIT, "active")
+        drop_in = "/run/systemd/system/bodycam.service.d"
+        machine.run("mkdir", "-p", drop_in)
+        machine.run("sh", "-c", f"printf '[Service]\\nRestartSec=15\\n' > {drop_in}/slow.conf")
+        machine.run("systemctl", "daemon-reload")
+        machine.run("kill", "-KILL", str(camera.pid))
+        machine.until_state(UNIT, "activating")
+        code, checks, answer = selftest(camera)
+        assert (code, answer["form"]) == (ExitCode.FAILURE, "beside the recorder"), answer
+        assert "has died" in checks["camera"]["found"]
+        machine.until_state(UNIT, "active", seconds=60)
+        assert camera.restarts == 1
