@@ -119,7 +119,7 @@ class BoardPins:
         with self._reading, self._lock:
             for name in self._outputs:
                 self.write(name, self._pins[name].rest_active)
-            for name in list(self._claimed):
+            for name in [name for name in self._pins if name in self._claimed]:
                 self._give_back(name)
             self._lines.close()
 
@@ -229,7 +229,7 @@ def open_board(
     lines, reason = _choose(gpio, clock, work_dir)
     chip = lines.chip
     note(
-        "gpio.chip", backend=lines.backend, chip=chip and chip.path.name,
+        "gpio.chip", sync=True, backend=lines.backend, chip=chip and chip.path.name,
         label=chip and chip.label, reason=reason,
     )  # fmt: skip
     return BoardPins(lines, pin_map, clock, note)

@@ -13,6 +13,7 @@ rests (`LineFault`). Only edge times decide, so it does not matter how late the 
 | any      | a hole in the driver's edge numbers     | LostPulse                        |
 | any      | a re-read that differs from the edges   | Reconciled, then as an edge      |
 | any      | the 40th edge within 1 s, no toggle     | LineFault; the level is held     |
+| changing | the edge that a re-read overtook        | none; the change takes its time  |
 | in fault | an edge                                 | none; it is counted              |
 | in fault | stable for 0.5 s                        | LineFaultEnded, Toggle if it is  |
 """
@@ -170,14 +171,22 @@ class Debouncer:
         late = edge.at_ns <= self._read_ns and edge.active == self._raw
         at_ns = max(edge.at_ns, self._edge_ns)
         lost = self._edges_lost(edge, late)
-        if late:
-            # The re-read was quicker than the driver: this change is counted already.
-            return []
-        outcomes = self.tick(at_ns)
+        outcomes = [] if late else self.tick(at_ns)
         if lost and self._ignored is None:
             outcomes.append(LostPulse(self.pin, at_ns, lost))
-        outcomes += self._take(edge.active, at_ns)
+        if late:
+            self._correct(edge.at_ns)
+        else:
+            outcomes += self._take(edge.active, at_ns)
         return outcomes
+
+    def _correct(self, at_ns: int) -> None:
+        """The re-read was quicker than the driver: the change is counted, and now has its time."""
+        burst = self._burst
+        if burst is not None and burst.last_ns == self._read_ns:
+            first_ns = at_ns if burst.edges == 1 else burst.first_ns
+            self._burst = _Burst(first_ns, max(at_ns, first_ns), burst.edges)
+            self._edge_ns = self._read_ns = max(at_ns, first_ns)
 
     def _edges_lost(self, edge: Edge, late: bool) -> int:
         hole = 0

@@ -30,6 +30,8 @@ from .gpio import Pins
 
 # An edge may still be on its way through the driver when the clock has passed it.
 _DRIVER_NS = 5 * MS
+# How long a level that no edge explains may wait for its edge.
+_LATE_NS = 20 * MS
 _KEY_STABLE_NS = 30 * MS
 _EDGES_PER_S = 200
 # A driver may lose an edge now and then; one that was never heard since its claim may be deaf.
@@ -185,7 +187,7 @@ class SwitchReader:
             self._handle(name, outcomes)
 
     def _take_late_edges(self) -> None:
-        until_ns = self._clock.boot_ns() + _DRIVER_NS
+        until_ns = self._clock.boot_ns() + _LATE_NS
         while (left_ns := until_ns - self._clock.boot_ns()) > 0:
             for edge in self._pins.edges(left_ns / NS):
                 self._edge(edge)

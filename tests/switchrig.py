@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,14 +31,21 @@ class SwitchRig:
         raw = self._path.read_bytes().split(b"\n")[:-1]
         return [line for line in map(json.loads, raw) if ev in (None, line["ev"])]
 
-    def until_logged(self, ev: str, count: int = 1, seconds: float = 30) -> dict[str, Any]:
-        """Wait for a line of the log; the failure shows what was there instead."""
+    def until(self, what: str, holds: Callable[[], bool], seconds: float = 30) -> None:
+        """Wait for a fact; the failure shows what was logged instead."""
         deadline = time.monotonic() + seconds
-        while len(self.lines(ev)) < count:
+        while not holds():
             assert self.reader.crashed is None, self.reader.crashed
-            assert time.monotonic() < deadline, f"no {count} x {ev} in {self.lines()}"
+            assert time.monotonic() < deadline, f"{what} never came: {self.lines()}"
             time.sleep(0.005)
+
+    def until_logged(self, ev: str, count: int = 1) -> dict[str, Any]:
+        self.until(f"{count} x {ev}", lambda: len(self.lines(ev)) >= count)
         return self.lines(ev)[count - 1]
+
+    def until_level(self, pin: str, active: bool) -> None:
+        """Wait until the debounced level is this one."""
+        self.until(f"{pin} at rest", lambda: self.reader.levels()[pin] == active)
 
 
 @contextmanager

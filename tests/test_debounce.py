@@ -125,7 +125,7 @@ def test_an_edge_that_the_reread_overtook_is_not_counted_twice() -> None:
     debouncer = slide()
     assert debouncer.level(True, 100 * MS) == [Reconciled("record", True, 100 * MS)]
     assert debouncer.feed(Edge("record", True, 99 * MS, 1)) == []
-    assert toggled(debouncer.tick(130 * MS)) == [(True, 100)]
+    assert toggled(debouncer.tick(130 * MS)) == [(True, 99)]
 
 
 def test_a_reading_older_than_the_last_edge_proves_nothing() -> None:
