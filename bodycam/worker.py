@@ -14,7 +14,8 @@ from .errors import DeviceError
 from .sharedring import DESCRIPTOR_BYTES, Descriptor
 
 _PIPE_BYTES = 1 << 16  # what a pipe holds; a larger buffer is mapped anew for each read
-_BACK_OFF_S = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
+# With the start itself, at most 5 s from a camera that is there again to its first picture.
+_BACK_OFF_S = (0.0, 0.1, 0.5, 1.0, 2.0, 3.0)
 _SETTLED_NS = NS // 2
 _START_GRACE_NS = 10 * NS
 

@@ -190,6 +190,16 @@ def test_every_dependency_is_explained() -> None:
 # -- ARCHITECTURE ------------------------------------------------------------------------------
 
 
+def test_every_bite_of_picamera2_is_held_by_a_test_that_is_there() -> None:
+    bites = rows(section(ARCHITECTURE, "## Where picamera2 bites"))
+    assert [cells[0] for cells in bites] == [str(n) for n in range(1, 10)]
+    for _, _, held in bites:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", held)
+        assert named
+        for path, test in named:
+            assert f"\ndef {test}(" in (ROOT / path).read_text(encoding="utf-8"), test
+
+
 def test_the_architecture_places_every_module() -> None:
     table = section(ARCHITECTURE, "## Modules")
     missing = []

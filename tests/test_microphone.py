@@ -23,7 +23,7 @@ from bodycam.camera.alsa import AlsaReader, Ended, Opened, Piece, microphones
 from bodycam.clock import MS, NS, SystemClock
 from bodycam.config import Audio
 from bodycam.media import Track
-from tests.test_capture import SMALL, Worker
+from tests.capturing import SMALL, Worker
 
 pytestmark = pytest.mark.system
 

@@ -1,8 +1,8 @@
 """The Raspberry Pi camera through picamera2, with the encoder that the board has.
 
-The only sign of life is the age of the last access unit: a stalled sensor, a loose cable and a dead
-thread of picamera2 all look the same, silent. After a fault nothing of picamera2 is called any
-more, for it might wait for ever; only a new worker helps.
+The only sign of life is the age of the last access unit, which the recorder and the worker's watch
+look at: a stalled sensor, a loose cable and a dead thread of picamera2 are all alike silent. After a
+fault nothing of picamera2 is called any more, for it might wait for ever; only a new worker helps.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ from .source import SourceFacts
 from .wishes import Wishes
 
 _TICK_S = 0.1
-_SILENT_TICKS = 20
-_STARTING_TICKS = 100
 _BUFFERS = 6
 _LORES_DIVISOR = 4
 _GLANCE_NS = 500 * MS
@@ -103,24 +101,11 @@ class PicamSource:
         self._camera.pre_callback = self._on_picture
         self._camera.start_recording(self._encoder, self._output)
         self._recording = True
-        try:
-            self._attend()
-        except DeviceError:
-            # stop() would wait for ever for a thread that is dead or a sensor that is silent.
-            self._recording = False
-            raise
-
-    def _attend(self) -> None:
-        sink, seen, silent = self._sink, 0, 0
         while not sink.stop.wait(_TICK_S):
             if self._output.fault:
+                # stop() would wait for ever for a thread that is dead.
+                self._recording = False
                 raise DeviceError(f"the camera pipeline failed ({self._output.fault})")
-            silent = 0 if sink.frames != seen else silent + 1
-            seen = sink.frames
-            if silent >= (_SILENT_TICKS if seen else _STARTING_TICKS):
-                raise DeviceError(
-                    f"the camera gave no picture for {silent * _TICK_S:.0f} s", _CHECK
-                )
 
     # -- in the thread of the camera's events, before a picture is encoded ------------------------
 

@@ -19,10 +19,12 @@ class Sensor:
     def __init__(self) -> None:
         self._diary = Path(os.environ["RIG_DIARY"])
         self._stall = Path(os.environ["SHIM_STALL"])
+        self._encoder = Path("/dev/video11")
 
     def reset(self) -> None:
-        """An empty diary and no faults."""
+        """An empty diary, no faults, and no encoder in hardware."""
         self._stall.unlink(missing_ok=True)
+        self._encoder.unlink(missing_ok=True)
         for fault in Fault:
             fault.path.unlink(missing_ok=True)
         self._diary.unlink(missing_ok=True)
@@ -32,6 +34,14 @@ class Sensor:
         if not self._diary.exists():
             return []
         return sorted(int(line.split()[0]) for line in self._diary.read_text().splitlines())
+
+    def streams(self) -> int:
+        """How many streams were asked of it last."""
+        return int(self._diary.read_text().splitlines()[-1].split()[1])
+
+    def with_hardware_encoder(self) -> None:
+        """From now on the board has one."""
+        self._encoder.touch()
 
     @contextmanager
     def stalled(self) -> Iterator[None]:

@@ -25,8 +25,8 @@
 
 #define NS 1000000000LL
 #define STALL_POLL_US 5000
-#define MAX_PACED 64
-#define BUFFERS 6
+#define MAX_PACED 1024
+#define MADE_UP_NS (2 * NS)
 
 static int is(int fd, const char *what)
 {
@@ -128,8 +128,8 @@ static long long boot_ns(void)
 	return now.tv_sec * NS + now.tv_nsec;
 }
 
-/* In the thread that makes the picture. It may be late, as a machine is: a sensor goes on exposing in
- * time, and only when all of its buffers wait does it lose pictures. */
+/* In the thread that makes the picture. It may be late, as a busy machine is; a sensor exposes in time
+ * all the same, so a pause is made up for. A stall is not. */
 static void tick(int fd)
 {
 	static long long next;
@@ -141,10 +141,11 @@ static void tick(int fd)
 	if (at == MAX_PACED || !paced[at].inode || about.st_ino == last || !fps)
 		return;
 	last = about.st_ino;
-	while (stall && !stat(stall, &about))
+	int stalled = 0;
+	for (; stall && !stat(stall, &about); stalled = 1)
 		usleep(STALL_POLL_US);
 	long long period = NS / atof(fps), now = boot_ns();
-	if (next < now - BUFFERS * period)
+	if (stalled || next < now - MADE_UP_NS)
 		next = now;
 	struct timespec until = {next / NS, next % NS};
 	clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &until, NULL);

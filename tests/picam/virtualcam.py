@@ -11,6 +11,7 @@ picamera2, libcamera, PyAV and OpenCV are the real ones, and the product knows n
 | SensorTimestamp of the exposure     | the shim's time of it; libcamera's is that of the request |
 | a sensor that obeys FrameRate       | the shim's pace                                           |
 | one owner at a time                 | a lock; the virtual pipeline lets everybody in            |
+| the VideoCore's encoder             | `virtualcodec`, while there is a file /dev/video11        |
 
 Each picture carries the time of its exposure in it (`frame_code`, microseconds modulo 2^32), and is
 written into the camera's diary ($RIG_DIARY): what the camera took, whatever became of it.
@@ -43,6 +44,7 @@ class Fault(Enum):
     """What goes wrong while the file of that name is there."""
 
     ABSENT = "absent"  # no camera is found
+    DARK = "dark"  # every stream shows nothing, not even its time
     CALLBACK = "callback"  # what our own callback asks for raises
     ENCODER = "encoder"  # picamera2's encoder raises, in the thread of the camera's events
     GARBAGE = "garbage"  # the encoder gives bytes that are no H.264
@@ -99,12 +101,15 @@ def _stand_in_for_kms() -> None:
 def _install(picamera2: Any) -> None:
     from picamera2 import allocators, controls, encoders, request
 
+    from tests.picam import virtualcodec
+
     camera = picamera2.Picamera2
     camera.__init__ = _with_our_allocator(camera.__init__, allocators.DmaAllocator)
     camera._get_raw_modes = _raw_modes
     camera._open_camera = _alone(camera._open_camera)
     camera.close = _unlocking(camera.close)
     camera.stop_ = _deaf(camera.stop_)
+    virtualcodec.install(encoders.v4l2_encoder)
     encoders.Encoder._timestamp = _timestamp
     encoders.Encoder.outputframe = _sometimes_garbage(encoders.Encoder.outputframe)
     completed = request.CompletedRequest
@@ -193,15 +198,21 @@ def _exposed(init: Any) -> Any:
 
     def made(self: Any, request: Any, picam2: Any) -> None:
         init(self, request, picam2)
-        stream = picam2.stream_map["main"]
-        width, height = self.config["main"]["size"]
-        memory = picam2.allocator.mapped_buffers[request.buffers[stream]]
-        stride = self.config["main"]["stride"]
-        luma = np.frombuffer(memory, np.uint8, stride * height).reshape(height, stride)
-        at_us = _exposure_ns(request, stream) // 1000
-        write_code(luma[:, :width], CodeLayout.of(width, height), at_us & 0xFFFF_FFFF, flash=False)
+        at_us = _exposure_ns(request, picam2.stream_map["main"]) // 1000
+        for name in ("main", "lores"):
+            stream, config = picam2.stream_map[name], self.config[name]
+            if stream is None:
+                continue
+            width, height = config["size"]
+            memory = picam2.allocator.mapped_buffers[request.buffers[stream]]
+            rows = np.frombuffer(memory, np.uint8, config["stride"] * height)
+            luma = rows.reshape(height, config["stride"])[:, :width]
+            if Fault.DARK.holds:
+                luma[:] = 16
+            elif name == "main":
+                write_code(luma, CodeLayout.of(width, height), at_us & 0xFFFF_FFFF, flash=False)
         if diary >= 0:
-            os.write(diary, f"{at_us} {os.getpid()}\n".encode())
+            os.write(diary, f"{at_us} {len(request.buffers)}\n".encode())
 
     return made
 
