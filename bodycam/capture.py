@@ -133,7 +133,7 @@ def _end_in(seconds: float) -> None:
     """Have the kernel end this process so much later, whatever it is doing; the last call counts.
 
     No thread could: while libcamera's bindings wait for the camera they keep the interpreter's
-    lock, and nothing of ours runs.
+    lock, and nothing of ours runs. A process that was stopped for longer ends when it goes on.
     """
     signal.setitimer(signal.ITIMER_REAL, seconds)
 

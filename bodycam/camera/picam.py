@@ -83,9 +83,12 @@ class PicamSource:
         try:
             lores = {"size": small, "format": "YUV420"}
             camera.configure(camera.create_video_configuration(lores=lores, **common))
-            self._small_stream = camera.camera_configuration()["lores"]["size"] == small
+            given, _ = camera.camera_configuration()["lores"]["size"]
+            self._small_stream = 2 * given <= wanted.width
         except (RuntimeError, IndexError):
-            self._small_stream = False
+            self._small_stream = (
+                False  # it has one stream only, or the next attempt says what it is
+            )
         if not self._small_stream:
             camera.configure(camera.create_video_configuration(**common))
 
@@ -99,7 +102,10 @@ class PicamSource:
             width, height = self._size
             self._overlay = Overlay(width, height, self._config.device.id)
         self._camera.pre_callback = self._on_picture
-        self._camera.start_recording(self._encoder, self._output)
+        try:
+            self._camera.start_recording(self._encoder, self._output)
+        except Exception as fault:
+            raise DeviceError(f"the camera cannot be started ({_cause(fault)})", _CHECK) from fault
         self._recording = True
         while not sink.stop.wait(_TICK_S):
             if self._output.fault:

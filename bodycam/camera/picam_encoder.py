@@ -104,8 +104,8 @@ class SoftwareEncoder(LibavH264Encoder):  # type: ignore[misc]  # picamera2 has 
         if bitrate_kbps == self._bitrate_kbps:
             return
         self._bitrate_kbps = bitrate_kbps
-        # libx264 takes a new cap only in a new encoder. Without delay it holds no picture back.
-        self._container.close()
+        # libx264 takes a new cap only in a new encoder. The old one lets go of the camera's buffers.
+        self._stop()
         self._start()
 
 

@@ -125,7 +125,7 @@ class ReplaySource:
         last_ns = -1
         count = 0
         with self._container() as container:
-            raw = _is_raw(container)
+            raw, time_base = _is_raw(container), container.streams.video[0].time_base
             for packet in self._annexb(container, raw):
                 try:
                     whole = sets.complete(memoryview(cast("Any", packet)))
@@ -133,7 +133,7 @@ class ReplaySource:
                     raise self._unfit(fault.message, _ENCODE) from fault
                 if whole is None:
                     continue
-                rel_ns = count * NS // self._camera.fps if raw else self._rel_ns(packet)
+                rel_ns = count * NS // self._camera.fps if raw else self._rel_ns(packet, time_base)
                 if rel_ns <= last_ns:
                     raise self._unfit("its pictures are not stored in order", _ENCODE)
                 last_ns, count = rel_ns, count + 1
@@ -151,12 +151,16 @@ class ReplaySource:
 
     def _sounds(self) -> Iterator[_Unit]:
         with self._container() as container:
-            for packet in container.demux(container.streams.audio[0]):
-                if packet.size and (rel_ns := self._rel_ns(packet)) >= 0:
+            stream = container.streams.audio[0]
+            for packet in container.demux(stream):
+                if packet.size and (rel_ns := self._rel_ns(packet, stream.time_base)) >= 0:
                     yield _Unit(rel_ns, False, True, memoryview(cast("Any", packet)))
 
-    def _rel_ns(self, packet: Packet[VideoStream] | Packet[AudioStream]) -> int:
-        seconds = (packet.pts or 0) * (packet.time_base or Fraction(1)) - self._start_s
+    def _rel_ns(
+        self, packet: Packet[VideoStream] | Packet[AudioStream], time_base: Fraction | None
+    ) -> int:
+        # The stream's time base: a packet out of a filter has none in PyAV 14.
+        seconds = (packet.pts or 0) * (time_base or Fraction(1)) - self._start_s
         return int(seconds * NS)
 
     def _container(self) -> InputContainer:

@@ -116,7 +116,7 @@ _MARKS = {
     "activation.refused": "fault", "key.missing": "fault", "wrapkey.missing": "fault",
     "switch.fault": "fault", "gpio.fault": "fault", "thread.died": "fault", "audio.lost": "notice",
     "video.dark": "notice", "video.frozen": "notice", "video.covered": "notice",
-    "video.blurred": "notice",
+    "video.blurred": "notice", "overlay.lost": "notice",
     "power.battery": "notice", "power.heat": "notice", "power.load": "notice",
     "tamper.usb": "fault", "power.off": "fault", "power.charge_stuck": "fault", "power.recalled": "fault",
     "log.damaged": "fault",

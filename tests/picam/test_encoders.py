@@ -100,6 +100,19 @@ def test_less_is_filmed_where_less_is_asked_for(start: Start, encoder: str) -> N
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
+def test_a_load_that_changes_often_uses_up_no_buffer(start: Start, encoder: str) -> None:
+    """The camera has four: a change that kept one would soon end it."""
+    worker = start(encoder)
+    for load in [Load.FEWER_BITS, Load.FULL] * 6:
+        seen = len(worker.video)
+        worker.ring.set_load(load)
+        worker.read_until(lambda: len(worker.video) >= seen + 8)  # noqa: B023
+    times = [unit.at_ns for unit in worker.video]
+    assert len(times) >= 96, "the camera has ended"
+    assert max(b - a for a, b in pairwise(times)) < 0.1 * NS
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
 def test_nonsense_from_the_encoder_ends_the_worker_and_never_its_thread(
     start: Start, sensor: Sensor, encoder: str
 ) -> None:
@@ -109,6 +122,17 @@ def test_nonsense_from_the_encoder_ends_the_worker_and_never_its_thread(
         code, errors = worker.read_to_end()
     assert code == 8
     assert "does not begin with a start code" in worker.said("capture.error")["reason"]
+    assert not any("Traceback" in line for line in errors)
+
+
+def test_an_encoder_that_somebody_else_has_is_a_missing_camera(
+    start: Start, sensor: Sensor
+) -> None:
+    with sensor.suffering(Fault.CODEC_BUSY):
+        worker = start("V4L2")
+        code, errors = worker.read_to_end()
+    assert code == 8
+    assert "Device or resource busy" in worker.said("capture.error")["reason"]
     assert not any("Traceback" in line for line in errors)
 
 

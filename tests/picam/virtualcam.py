@@ -47,6 +47,7 @@ class Fault(Enum):
     DARK = "dark"  # every stream shows nothing, not even its time
     CALLBACK = "callback"  # what our own callback asks for raises
     ENCODER = "encoder"  # picamera2's encoder raises, in the thread of the camera's events
+    CODEC_BUSY = "codec-busy"  # another program has the VideoCore's encoder
     GARBAGE = "garbage"  # the encoder gives bytes that are no H.264
     DEAF = "deaf"  # the camera cannot be stopped: the call never returns
 
@@ -109,7 +110,7 @@ def _install(picamera2: Any) -> None:
     camera._open_camera = _alone(camera._open_camera)
     camera.close = _unlocking(camera.close)
     camera.stop_ = _deaf(camera.stop_)
-    virtualcodec.install(encoders.v4l2_encoder)
+    virtualcodec.install(encoders.v4l2_encoder, lambda: Fault.CODEC_BUSY.holds)
     encoders.Encoder._timestamp = _timestamp
     encoders.Encoder.outputframe = _sometimes_garbage(encoders.Encoder.outputframe)
     completed = request.CompletedRequest

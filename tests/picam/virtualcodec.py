@@ -9,6 +9,7 @@ repeats the parameter sets only if told to.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import mmap
 import os
@@ -31,10 +32,16 @@ _DEFAULT_GOP = 60
 _ioctl = fcntl.ioctl
 
 
-def install(v4l2_encoder: Any) -> None:
+def install(v4l2_encoder: Any, is_busy: Callable[[], bool]) -> None:
     """Put the device under picamera2's module; the calls of everybody else go to the kernel."""
+
+    def opened(path: str, *_: object, **__: object) -> Device:
+        if is_busy():
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path)
+        return Device()
+
     fcntl.ioctl = _routed
-    v4l2_encoder.open = lambda *_, **__: Device()
+    v4l2_encoder.open = opened
     v4l2_encoder.select = SimpleNamespace(poll=_Poll, POLLIN=select.POLLIN, POLLOUT=select.POLLOUT)
     v4l2_encoder.mmap = SimpleNamespace(
         mmap=_memory, PROT_READ=mmap.PROT_READ, PROT_WRITE=mmap.PROT_WRITE,
