@@ -44,10 +44,12 @@ class Sensors:
 
     def charge_controls(self) -> list[Path]:
         """The kernel's own switches of the charger, where its driver has one."""
-        return sorted(self._root.glob("class/power_supply/*/charge_behaviour"))
+        supplies = _below(self._root / "class/power_supply")
+        controls = (folder / "charge_behaviour" for folder in supplies)
+        return [path for path in controls if path.exists()]
 
     def _battery_folder(self) -> Path | None:
-        for folder in sorted(self._root.glob("class/power_supply/*")):
+        for folder in _below(self._root / "class/power_supply"):
             # A mouse has a battery, too: its scope is "Device".
             if _text(folder / "type") == "Battery" and _text(folder / "scope") != "Device":
                 return None if _text(folder / "present") == "0" else folder
@@ -56,11 +58,11 @@ class Sensors:
     def _supplied(self) -> bool:
         return any(
             _text(folder / "type") != "Battery" and _text(folder / "online") == "1"
-            for folder in self._root.glob("class/power_supply/*")
+            for folder in _below(self._root / "class/power_supply")
         )
 
     def _soc(self) -> int | None:
-        for zone in sorted(self._root.glob("class/thermal/thermal_zone*")):
+        for zone in _below(self._root / "class/thermal", "thermal_zone"):
             if _text(zone / "type") in _SOC_ZONES:
                 return _whole(zone / "temp", *_CELSIUS)
         return _first(self._hwmon("cpu_thermal"), "temp1_input", *_CELSIUS)
@@ -70,7 +72,7 @@ class Sensors:
         if kind == "hwmon":
             return _first(self._hwmon(name), "temp1_input", *_CELSIUS)
         if kind == "iio":
-            devices = self._named("bus/iio/devices/iio:device*", name)
+            devices = _named(self._root / "bus/iio/devices", name)
             return _first(devices, "in_temp_input", *_CELSIUS)
         if kind == "none" or battery is None:
             return None
@@ -85,15 +87,14 @@ class Sensors:
         return (flags or frozenset()) | ({UNDERVOLT} if alarm else set())
 
     def _flags(self) -> frozenset[str] | None:
-        for path in sorted(self._root.glob("devices/platform/soc*/soc*:firmware/get_throttled")):
-            return throttled_flags(_text(path) or "")
+        for soc in _below(self._root / "devices/platform", "soc"):
+            text = _text(soc / f"{soc.name}:firmware/get_throttled")
+            if text is not None:
+                return throttled_flags(text)
         return None if self._firmware is None else self._firmware.throttled()
 
     def _hwmon(self, name: str) -> Iterator[Path]:
-        return self._named("class/hwmon/hwmon*", name)
-
-    def _named(self, pattern: str, name: str) -> Iterator[Path]:
-        return (path for path in sorted(self._root.glob(pattern)) if _text(path / "name") == name)
+        return _named(self._root / "class/hwmon", name)
 
 
 def throttled_flags(text: str) -> frozenset[str] | None:
@@ -219,9 +220,27 @@ def _whole(path: Path, low: int, high: int) -> int | None:
     return value if low <= value <= high else None
 
 
-def _text(path: Path) -> str | None:
+def _named(parent: Path, name: str) -> Iterator[Path]:
+    return (folder for folder in _below(parent) if _text(folder / "name") == name)
+
+
+def _below(parent: Path, prefix: str = "") -> list[Path]:
     try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()[:200]
+        return sorted(path for path in parent.iterdir() if path.name.startswith(prefix))
+    except OSError:
+        # This kernel knows no such kind of device.
+        return []
+
+
+def _text(path: Path) -> str | None:
+    # Twice a second some thirty of them: read as plainly as possible.
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            raw = os.read(fd, 200)
+        finally:
+            os.close(fd)
     except OSError:
         # A sensor that cannot be read is one that is not there; a loss is logged by the machine.
         return None
+    return raw.decode("utf-8", errors="replace").strip()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,11 +42,15 @@ class Camera:
     done: list[str] = field(default_factory=list)
     recording: bool = False
     pin_broken: bool = False
+    looks: Callable[[], int] = lambda: 0
+    cut_at_look: int = 0
     _last: dict[str, str] = field(default_factory=dict)
 
     def charge_off(self, cut: bool) -> None:
         if self.pin_broken:
             raise DeviceError("pin 'charge-off' (BCM 9) cannot be switched: busy")
+        if cut and self._last.get("charger") != "charging cut":
+            self.cut_at_look = self.looks()
         self._note("charger", "charging cut" if cut else "charging allowed")
 
     def set_load(self, load: Load) -> None:
@@ -74,6 +80,7 @@ def guarded(tmp_path: Path, start: PowerChange = HEALTHY) -> Iterator[tuple[Came
         Sensors(camera.sysfs, "battery", None),
         PowerActions(camera.charge_off, camera.set_load, camera.inhibit, lambda: camera.recording),
     )
+    camera.looks = lambda: guard.beats
     guard.start()
     try:
         yield camera, guard
@@ -113,6 +120,19 @@ def test_a_cell_that_gets_too_hot_is_cut_off_before_the_load_is_shed_and_all_is_
         assert camera.kernel_switch.read_text() == "inhibit-charge"
     names = [name for name, _ in said(guard, tmp_path / "log")]
     assert names.index("power.charge") < names.index("power.load")
+
+
+def test_charging_is_cut_off_at_the_first_look_at_a_hot_cell(tmp_path: Path) -> None:
+    """Looks are half a second apart: that is how long it takes at most."""
+    with guarded(tmp_path) as (camera, guard):
+        for _ in range(3):
+            until(lambda: guard.machine.cut is None)
+            change_power(camera.sysfs, PowerChange(cell_c=46))
+            looks = guard.beats
+            until(lambda: camera.done[-1] == "charging cut")
+            # The look that was going on, or the next one.
+            assert camera.cut_at_look <= looks + 1
+            change_power(camera.sysfs, PowerChange(cell_c=30))
 
 
 def test_the_kernels_switch_of_the_charger_follows(tmp_path: Path) -> None:
@@ -258,6 +278,11 @@ def test_in_standby_the_charger_is_watched_as_well(tmp_path: Path) -> None:
         rig.until("charging", lambda: not charge_off(rig))
         change_power(rig.unit.sysfs, PowerChange(cell_c=50))
         rig.until("cut off", lambda: charge_off(rig))
+        shown = subprocess.run(
+            [sys.executable, "-m", "bodycam", "status", "--runtime", str(rig.unit.runtime)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert "charging   CUT OFF: the cell is too hot (cell 50 C)" in shown.stdout
         assert rig.until_logged("power.charge", 2)["data"]["reason"] == "hot"
     heartbeat = rig.events("heartbeat")[0]["data"]
     assert heartbeat["cell_range_milli_c"] is not None

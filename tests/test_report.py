@@ -353,7 +353,8 @@ def test_a_shift_is_read_from_its_log(tmp_path: Path) -> None:
                          "cause": "stall", "frames": 30}),
         ("switch.off", 20_000, {"pin": "switch"}),
         ("tail.start", 22_000, {**REC, "ends_ns": START_NS + 52_000 * MS}),
-        ("rec.stop", 52_000, {**REC, "reason": "stop"}),
+        ("rec.stop", 52_000, {**REC, "reason": "stop", "load": "fewer-bits",
+                              "throttled": ["capped", "undervolt"]}),
         ("shutdown", 60_000, {"reason": "SIGTERM"}),
     ])  # fmt: skip
     shift = read_shift(log)
@@ -371,6 +372,7 @@ def test_a_shift_is_read_from_its_log(tmp_path: Path) -> None:
     (recorded,) = shift.recordings.values()
     assert (recorded.cause, recorded.asked_ms, recorded.actual_ms) == ("switch", 30_000, 6_000)
     assert (recorded.reason, recorded.audio, recorded.gaps) == ("fresh_power", False, 1)
+    assert recorded.strain == ("fewer-bits", "capped", "undervolt")
     moments = (recorded.first_ns, recorded.pressed_ns, recorded.tail_ns, recorded.stopped_ns)
     assert [(at - UTC_NS) / NS for at in moments if at is not None] == [4, 10, 22, 52]
     assert [m.kind for m in shift.marks] == ["marker", "end"]
@@ -408,7 +410,15 @@ def test_an_interrupted_recording_ends_where_its_last_picture_does(tmp_path: Pat
 @pytest.mark.parametrize("ev", ["boot", "ready", "switch.on", "rec.start", "rec.stop", "gap",
                                 "marker", "tail.start", "seg.open", "clock.step", "mute.start",
                                 "activation.start", "recovery", "storage.full", "selftest", "no.such.event"])  # fmt: skip
-@pytest.mark.parametrize("data", [{}, {"rec": EVIL}, {"rec": 7, "first_ns": "x", "from_ns": None}])
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"rec": EVIL},
+        {"rec": 7, "first_ns": "x", "from_ns": None},
+        {"rec": "r", "load": [], "throttled": 7},
+    ],
+)
 def test_events_without_their_data_do_no_harm(
     tmp_path: Path, ev: str, data: dict[str, object]
 ) -> None:
@@ -426,7 +436,7 @@ def test_everything_that_is_shown_is_escaped(tmp_path: Path) -> None:
         ("rec.start", 2, {"rec": EVIL, "asked_ms": 1, "actual_ms": 0, "reason": EVIL}),
         ("gap", 3, {"rec": EVIL, "from_ns": START_NS, "to_ns": START_NS + NS, "cause": EVIL}),
         ("io.error", 4, {"why": EVIL, "file": EVIL}),
-        ("rec.stop", 5, {"rec": EVIL, "reason": EVIL}),
+        ("rec.stop", 5, {"rec": EVIL, "reason": EVIL, "load": EVIL, "throttled": [EVIL]}),
     ])  # fmt: skip
     write_report(tmp_path, verify_paths([log], None), tmp_path / "page.html", [tmp_path / EVIL[:9]])
     made = _Page((tmp_path / "page.html").read_text())

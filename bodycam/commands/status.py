@@ -41,8 +41,11 @@ def _text(status: dict[str, Any]) -> str:
         f"ring       {status['ring_ms'] / 1000:.1f} s, {status['ring_bytes'] / 2**20:.1f} MiB"
         + ("" if status["ring_locked"] else " (not locked in memory)"),
         f"storage    {_storage(free, status['free_percent'])}",
-        f"battery    {_or(status['battery_percent'], ' %')}",
-        f"heat       {_or(_celsius(status['soc_milli_c']), ' C')}",
+        f"battery    {_or(status['battery_percent'], ' %')}"
+        + (f", {status['battery_minutes']} min left" if status["battery_minutes"] else ""),
+        f"charging   {_charging(status['charge'], _celsius(status['cell_milli_c']))}",
+        f"heat       {_or(_celsius(status['soc_milli_c']), ' C')}"
+        + _strain(status["load"], status["throttled"]),
         f"clock      {status['utc']} ({status['clock']} +-{status['clock_unc_ms']} ms)",
         f"since boot {status['frames']} pictures, {status['dropped']} dropped",
         f"           {status['gaps']} gaps, {status['restarts']} camera restarts",
@@ -51,7 +54,8 @@ def _text(status: dict[str, Any]) -> str:
     if status["storage_fault"]:
         lines.append(f"STORAGE    {status['storage_fault']}")
     if status["inhibited"]:
-        lines.append(f"STOPPED    by {status['inhibited']}: cool or charge the unit")
+        reason = status["inhibited"]
+        lines.append(f"STOPPED    by {reason}: {_NEXT_STEPS.get(reason, 'see the log')}")
     return "\n".join(lines)
 
 
@@ -65,6 +69,27 @@ def _self_test(test: dict[str, Any] | None) -> list[str]:
         f"self-test  {answer} at {test['utc'][:19]}Z" + (f"; look at {warned}" if warned else ""),
         *(f"           {c['name']}: {c['found']}. {c['next_step']}" for c in red),
     ]
+
+
+_NEXT_STEPS = {
+    "heat": "let the unit cool", "battery": "charge the unit",
+    "recall": "take the cell out; it is on the recall list",
+}  # fmt: skip
+_NO_CHARGE = {
+    "start": "not yet looked at", "hot": "the cell is too hot", "cold": "the cell is too cold",
+    "sensor": "the cell's temperature is not known", "recall": "the cell is on the recall list",
+    "health": "the gauge says that the cell is not well",
+}  # fmt: skip
+
+
+def _charging(cut: str, cell_c: int | None) -> str:
+    cell = f" (cell {cell_c} C)" if cell_c is not None else ""
+    return "allowed" + cell if cut == "allowed" else f"CUT OFF: {_NO_CHARGE[cut]}{cell}"
+
+
+def _strain(load: str, throttled: list[str]) -> str:
+    met = [*([load] if load != "full" else []), *throttled]
+    return f": {', '.join(met)}" if met else ""
 
 
 def _storage(free: int | None, percent: int | None) -> str:

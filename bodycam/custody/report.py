@@ -210,7 +210,7 @@ def _row(
         _moment(told.first_ns if told and told.first_ns is not None else begin, zero_ns),
         _before(told),
         length,
-        escape(told.stop_reason if told and told.stop_reason else _ended(found)),
+        escape(told.stop_reason if told and told.stop_reason else _ended(found)) + _under(told),
         str(len(found.segments)) if found else "missing",
         str(gaps) if gaps else "none",
         _badge(found.verdict) if found else _badge(Verdict.INCOMPLETE),
@@ -242,6 +242,19 @@ def _before(told: Recorded | None) -> str:
     if told.audio is not None:
         text += f'<br><span class="soft">{"with" if told.audio else "without"} sound</span>'
     return text
+
+
+_STRAINS = {
+    "fewer-pictures": "half the pictures: too warm",
+    "fewer-bits": "half the pictures and bits: too warm",
+    "undervolt": "under-voltage", "capped": "processor slowed", "throttled": "processor slowed",
+    "soft-limit": "processor slowed",
+}  # fmt: skip
+
+
+def _under(told: Recorded | None) -> str:
+    words = dict.fromkeys(_STRAINS.get(word, word) for word in (told.strain if told else ()))
+    return f'<br><span class="soft">{escape("; ".join(words))}</span>' if words else ""
 
 
 def _ended(found: RecordingReport | None) -> str:

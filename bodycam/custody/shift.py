@@ -52,6 +52,7 @@ class Recorded:
     tail_ns: int | None = None
     stopped_ns: int | None = None
     stop_reason: str = ""
+    strain: tuple[str, ...] = ()
     cut_ns: int | None = None
     gaps: int = 0
 
@@ -257,6 +258,7 @@ class _Reader:
                 known.tail_ns = None
             case "rec.stop":
                 known.stopped_ns, known.stop_reason = at_ns, str(data.get("reason", ""))
+                known.strain = _strain(data)
             case "seg.open":
                 known.first_ns = known.first_ns if known.first_ns is not None else at_ns
 
@@ -264,6 +266,13 @@ class _Reader:
         self._close_all(self._now_ns)
         self._cut_open()
         return self.shift
+
+
+def _strain(data: dict[str, Any]) -> tuple[str, ...]:
+    """What a recording was made under: less load than asked for, or a firmware that holds back."""
+    load, throttled = data.get("load"), data.get("throttled")
+    met = [str(load)] if load not in (None, "full") else []
+    return (*met, *(str(flag) for flag in (throttled if isinstance(throttled, list) else [])))
 
 
 def _is_int(value: Any) -> TypeGuard[int]:
