@@ -43,6 +43,16 @@ class DeviceActions:
     microphone: Callable[[], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Uevent:
+    """What the kernel said of one device."""
+
+    subsystem: str
+    path: str
+    gone: bool
+    told: dict[str, str]
+
+
 class Observer:
     """The kernel's events about devices. Raises DeviceError if they cannot be had."""
 
@@ -59,10 +69,15 @@ class Observer:
     def fileno(self) -> int:
         return int(self._monitor.fileno())
 
-    def next(self, timeout_s: float) -> Any | None:
+    def next(self, timeout_s: float) -> Uevent | None:
         """The next event, or None after the time. Raises DeviceError if the observer is dead."""
         try:
-            return self._monitor.poll(timeout=timeout_s)
+            device = self._monitor.poll(timeout=timeout_s)
+            if device is None:
+                return None
+            told = {str(name): str(value) for name, value in device.properties.items()}
+            path, gone = str(device.device_path), device.action == "remove"
+            return Uevent(told.get("SUBSYSTEM", ""), path, gone, told)
         except (OSError, ValueError, UnicodeError) as fault:
             raise DeviceError(f"the observer of devices failed: {fault}") from fault
 
@@ -169,13 +184,11 @@ class DeviceWatch:
         except DeviceError as fault:
             self._lose_observer(str(fault))
 
-    def _take(self, event: Any) -> None:
+    def _take(self, event: Uevent) -> None:
         if event.subsystem not in SUBSYSTEMS:
             return
-        path, gone = str(event.device_path), event.action == "remove"
-        told = dict(event.properties)
-        device = None if gone else self._scan.look(path, event.subsystem, told)
-        self._tell(self._table.see(path, device, SeenBy.OBSERVER))
+        device = None if event.gone else self._scan.look(event.path, event.subsystem, event.told)
+        self._tell(self._table.see(event.path, device, SeenBy.OBSERVER))
 
     # -- the rescan -----------------------------------------------------------------------------
 

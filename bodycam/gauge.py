@@ -7,6 +7,7 @@
 | another value, for less than 60 s                    | what was believed before; a fault        |
 | about that other value for 60 s                      | it                                       |
 | empty, while the cell's voltage is not that of one   | nothing; a fault                         |
+| empty, as the first thing that it says               | nothing for 60 s, then it; a fault       |
 
 Minutes are those until the camera switches itself off, while the battery is not being charged: by the
 gauge's own estimate, else by its charge and the current drawn over the last minute or so, else by
@@ -87,14 +88,18 @@ class Gauge:
         if percent <= self._off_percent and (milli_volt or 0) > self._empty_milli_volt > 0:
             self.percent = None
             return f"{percent} % at {milli_volt} mV"
-        if self._believed is None or abs(percent - self._believed) <= _JUMP_POINTS:
+        before = self._believed
+        first = before is None and percent > self._off_percent
+        if first or (before is not None and abs(percent - before) <= _JUMP_POINTS):
             self._believe(percent)
             return None
         if self._other is None or abs(percent - self._other[0]) > _JUMP_POINTS:
             self._other = (percent, now_ns)
         if now_ns - self._other[1] < _JUMP_NS:
-            self.percent = self._believed
-            return f"from {self._believed} to {percent} % at once"
+            self.percent = before
+            # A dead gauge must not switch a camera off each time that it is switched on.
+            since = "at the start" if before is None else f"from {before} % at once"
+            return f"{percent} % {since}"
         self._believe(percent)
         self._past.clear()
         return None

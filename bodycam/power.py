@@ -49,7 +49,11 @@ _CONFIRM = 3
 _BACK_C = 3
 _STUCK_NS = 5 * NS
 _MINUTES = {"early": (30, 33), "low": (20, 22), "last": (5, 6)}
-_UNWELL = frozenset({"Overheat", "Dead", "Over voltage", "Cold", "Safety timer expire"})
+# Of the kernel's words for a battery's health.
+_UNWELL = frozenset({
+    "Overheat", "Hot", "Cold", "Dead", "Over voltage", "Over current", "Unspecified failure",
+    "Safety timer expire", "Watchdog timer expire", "No battery",
+})  # fmt: skip
 UNDERVOLT = "undervolt"
 
 

@@ -87,7 +87,7 @@ class PowerGuard:
         self._looked_ns = clock.boot_ns()
         self._overdue = False
         self._off_since_ns: int | None = None
-        self._off_asked = False
+        self._off_refused: str | None = None
         self._faults: dict[str, str] = {}
         self._ranges = {"soc": Range(), "cell": Range()}
         self._ranging = threading.Lock()
@@ -191,13 +191,14 @@ class PowerGuard:
             self._off_since_ns = None
         elif self._off_since_ns is None:
             self._off_since_ns = now_ns
-        elif not self._off_asked and (
+        elif (
             # A card that stalls must not keep an empty battery waiting: what is synced is safe.
             not self._do.recording() or now_ns - self._off_since_ns >= _CLOSE_NS
-        ):
-            self._off_asked = True
+        ) and not self._off_path.exists():
             refused = self._ask_to_switch_off(reason, now_ns)
-            self._unsaid.put((_SwitchedOff(reason, refused), now_ns))
+            if refused is None or refused != self._off_refused:
+                self._unsaid.put((_SwitchedOff(reason, refused), now_ns))
+            self._off_refused = refused
 
     def _ask_to_switch_off(self, reason: str, now_ns: int) -> str | None:
         # The recorder has no right to do it: bodycam-poweroff.path waits for this file.

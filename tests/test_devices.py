@@ -336,7 +336,7 @@ class TestOnThisKernel:
         script = (
             "import sys; from bodycam.devices import Observer; o = Observer();"
             "print('listening', flush=True);"
-            "names = (e.sys_name for e in iter(lambda: o.next(30), None));"
+            "names = (e.path.rpartition('/')[2] for e in iter(lambda: o.next(30), None));"
             "print(next(n for n in names if n == sys.argv[1]), flush=True)"
         )
         number = next(NUMBERS)

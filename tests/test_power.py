@@ -419,6 +419,16 @@ def test_a_gauge_that_dies_at_nought_is_not_believed_before_a_minute_is_over() -
     assert found == [None, "battery"]
 
 
+def test_a_gauge_that_begins_with_empty_is_given_a_minute_to_come_to_its_senses() -> None:
+    machine = PowerMachine(Heat(), Power())
+    found = []
+    for look in range(1, 130):
+        machine.feed(battery(0), look * LOOK_NS)
+        if look in (118, 129):
+            found.append(machine.close_reason)
+    assert found == [None, "battery"]
+
+
 def test_an_empty_gauge_at_a_full_cells_voltage_is_never_believed() -> None:
     watch = Watch()
     events = watch.say(*[battery(0, milli_volt=4100)] * 300)
@@ -476,7 +486,7 @@ def minutes(*batteries: tuple[float, Battery]) -> int | None:
 
 def test_the_gauges_own_estimate_comes_first_and_ends_where_the_camera_switches_off() -> None:
     assert minutes((0, Battery(52, seconds_left=5200))) == 83
-    assert minutes((0, Battery(2, seconds_left=5200))) == 0
+    assert minutes((0, Battery(3)), (1, Battery(2, seconds_left=5200))) == 0
 
 
 def test_else_the_charge_is_divided_by_the_current() -> None:
@@ -527,8 +537,9 @@ def test_a_flag_that_flutters_is_counted_and_no_edge_is_lost() -> None:
 
 def test_thresholds_are_the_configurations() -> None:
     machine = PowerMachine(Heat(soc_warn_c=50, charge_to_c=40), Power(off_percent=4))
-    for look in range(3):
-        machine.feed(replace(battery(4), soc_milli_c=50_000, cell_milli_c=41_000), look * LOOK_NS)
+    for look, percent in enumerate((5, 4, 4, 4)):
+        hot = replace(battery(percent), soc_milli_c=50_000, cell_milli_c=41_000)
+        machine.feed(hot, look * LOOK_NS)
     assert machine.hot
     assert machine.cut == "hot"
     assert machine.off_reason == "battery"

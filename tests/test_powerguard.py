@@ -89,7 +89,7 @@ def guarded(tmp_path: Path, start: PowerChange = HEALTHY) -> Iterator[tuple[Came
     assert guard.crashed is None
 
 
-def until(holds: Callable[[], bool], seconds: float = 20) -> None:
+def until(holds: Callable[[], object], seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline
@@ -199,10 +199,18 @@ def test_sensors_that_hang_cut_charging_off(tmp_path: Path) -> None:
     assert [fault["ok"] for fault in faults] == [False]
 
 
+NEARLY_FLAT = PowerChange(battery=4, cell_c=30, temperature_c=40, charging=False)
+
+
+def empty(camera: Camera, guard: PowerGuard) -> None:
+    until(lambda: guard.machine.percent == 4)
+    change_power(camera.sysfs, PowerChange(battery=2))
+
+
 def test_nothing_is_asked_to_switch_off_while_the_segment_is_being_closed(tmp_path: Path) -> None:
-    flat = PowerChange(battery=2, cell_c=30, temperature_c=40, charging=False)
-    with guarded(tmp_path, flat) as (camera, guard):
+    with guarded(tmp_path, NEARLY_FLAT) as (camera, guard):
         camera.recording = True
+        empty(camera, guard)
         until(lambda: "closed by battery" in camera.done)
         beats = guard.beats
         until(lambda: guard.beats > beats + 2)
@@ -214,14 +222,27 @@ def test_nothing_is_asked_to_switch_off_while_the_segment_is_being_closed(tmp_pa
 
 
 def test_a_card_that_stalls_does_not_keep_an_empty_battery_waiting(tmp_path: Path) -> None:
-    flat = PowerChange(battery=2, cell_c=30, temperature_c=40, charging=False)
-    with guarded(tmp_path, flat) as (camera, _):
+    with guarded(tmp_path, NEARLY_FLAT) as (camera, guard):
         camera.recording = True
+        empty(camera, guard)
         until(lambda: "closed by battery" in camera.done)
         began_ns = SystemClock().boot_ns()
         until((camera.runtime / "poweroff").exists)
         asked_ns = json.loads((camera.runtime / "poweroff").read_text())["at_ns"]
         assert asked_ns - began_ns < 5 * NS
+
+
+def test_a_request_that_cannot_be_made_is_made_again_and_said_once(tmp_path: Path) -> None:
+    with guarded(tmp_path, NEARLY_FLAT) as (camera, guard):
+        camera.runtime.rmdir()
+        empty(camera, guard)
+        until(lambda: guard._off_refused)
+        looks = guard.beats
+        until(lambda: guard.beats > looks + 2)
+        camera.runtime.mkdir()
+        until((camera.runtime / "poweroff").exists)
+    asked = [data for name, data in said(guard, tmp_path / "log") if name == "power.off"]
+    assert [data["refused"] is None for data in asked] == [False, True]
 
 
 def test_a_request_of_an_earlier_life_is_taken_back(tmp_path: Path) -> None:
