@@ -31,7 +31,7 @@ from .checks.capture import (
 from .checks.card import check_card, judge_syncs
 from .checks.identity import check_certificates, check_key, check_recipients
 from .checks.loading import broken_among, judge_modules
-from .checks.modules import SPARE_MODULES, needed_modules
+from .checks.modules import needed_modules
 from .checks.result import CheckResult, Form, SelfTest, failed, ok
 from .checks.unit import check_battery, check_cell, check_clock, check_heat, check_space
 from .checks.watchdog import (
@@ -182,4 +182,4 @@ class BootCheck:
         if self._recorder.live.frames:
             return ok("modules", "recorder and worker run on them", modules=modules)
         # Where there never was a picture nobody misses the processor, and a module may be why.
-        return judge_modules(modules, broken_among(modules, at_once=1), SPARE_MODULES)
+        return judge_modules(modules, broken_among(modules, at_once=1))

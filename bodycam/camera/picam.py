@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ..clock import MS, NS, Clock
+from ..clock import NS, Clock
 from ..config import Camera, Config
 from ..errors import DeviceError
 from .lens import LensCheck
@@ -22,7 +22,6 @@ from .wishes import Wishes
 _TICK_S = 0.1
 _BUFFERS = 6
 _LORES_DIVISOR = 4
-_GLANCE_NS = 500 * MS
 _CHECK = "Check the ribbon cable, then that no other program uses the camera"
 _INSTALL = (
     "Install python3-picamera2 (apt install --no-install-recommends python3-picamera2) "
@@ -43,7 +42,7 @@ class PicamSource:
         self._number = self._good = 0
         self._bare = False
         self._every = 1
-        self._last_ns = self._glanced_ns = 0
+        self._last_ns = 0
         self._lens = LensCheck()
 
     def open(self) -> SourceFacts:
@@ -150,10 +149,9 @@ class PicamSource:
             self._encoder.force_keyframe()
 
     def _glance(self, request: Any, at_ns: int) -> None:
-        """Show the lens check a small picture without the overlay, twice a second."""
-        if at_ns - self._glanced_ns < _GLANCE_NS:
+        """Show the lens check the pictures that it wants, small and without the overlay."""
+        if not self._lens.wants(at_ns):
             return
-        self._glanced_ns = at_ns
         name, step = ("lores", 1) if self._small_stream else ("main", _LORES_DIVISOR)
         width, height = self._camera.camera_configuration()[name]["size"]
         with self._mapped(request, name, write=False) as mapped:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..checks.loading import broken_among, judge_modules
-from ..checks.modules import SPARE_MODULES, needed_modules
+from ..checks.modules import needed_modules
 from ..checks.result import (
     CheckResult,
     CheckVerdict,
@@ -51,7 +51,7 @@ def look_beside(config: Config, clock: Clock) -> SelfTest:
             *identity_checks(config, signer, missing, clock),
             _space(config, clock),
             *unit_checks(config, clock),
-            judge_modules(modules, broken_among(modules), SPARE_MODULES),
+            judge_modules(modules, broken_among(modules)),
         ]
     return SelfTest(Form.BESIDE, config.device.id, began, tuple(results))
 

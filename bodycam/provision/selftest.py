@@ -20,7 +20,7 @@ from ..checks.capture import judge_camera, judge_ring, judge_sound
 from ..checks.card import check_card
 from ..checks.identity import check_certificates, check_key, check_recipients
 from ..checks.loading import broken_among, judge_modules
-from ..checks.modules import SPARE_MODULES, TOKEN, needed_modules, pins_modules
+from ..checks.modules import TOKEN, needed_modules, pins_modules
 from ..checks.result import CheckResult, Form, SelfTest, fault, not_tested
 from ..checks.unit import check_battery, check_cell, check_clock, check_heat, check_space
 from ..checks.watchdog import (
@@ -85,7 +85,7 @@ class SelfTester:
             results += identity_checks(config, signer, missing, clock)
             results += self._card(store, wish)
             results += unit_checks(config, clock)
-            results.append(judge_modules(modules, broken, SPARE_MODULES))
+            results.append(judge_modules(modules, broken))
             test = SelfTest(form, config.device.id, began, tuple(results))
             if log is None:
                 return test, Logged(why_not=f"it cannot be written: {storage}")
