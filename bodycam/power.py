@@ -350,20 +350,3 @@ def _cell_rungs(heat: Heat) -> list[Rung]:
 def _battery_rungs(power: Power) -> list[Rung]:
     levels = {"low": power.low_percent, "last": power.last_percent, "empty": power.off_percent}
     return [falling(name, percent, percent + 2) for name, percent in levels.items()]
-
-
-class Range:
-    """Lowest and highest value since it was last taken."""
-
-    def __init__(self) -> None:
-        self._range: tuple[int, int] | None = None
-
-    def add(self, value: int | None) -> None:
-        if value is not None:
-            low, high = self._range or (value, value)
-            self._range = (min(low, value), max(high, value))
-
-    def take(self) -> list[int] | None:
-        """[lowest, highest], None if there was no value; begins anew."""
-        taken, self._range = self._range, None
-        return None if taken is None else list(taken)

@@ -1,7 +1,8 @@
 """The power thread: looks at the sensors twice a second and acts, the charger first.
 
 It never touches the disk, so that a stalled card cannot keep a hot cell on the charger: what it has
-to say waits in a queue for the health thread. What it does, and when, is the table of `power`.
+to say waits in a queue for the health thread. Nor does it touch the gauge's bus: `gaugebus` does. What
+it does, and when, is the table of `power`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from .clock import MS, NS, Clock, wait
 from .config import Config
 from .errors import DeviceError
 from .eventlog import EventLog
+from .gaugebus import ROUND_S, GaugeBus, GaugeReading
 from .power import (
     ChargeEdge,
     ChargeStuck,
@@ -26,14 +28,12 @@ from .power import (
     PowerEvent,
     PowerMachine,
     PowerReading,
-    Range,
     Recalled,
     SensorEdge,
 )
-from .sensors import Sensors, selected
+from .sensors import Sensors
 from .sharedring import Load
 
-LOOK_S = 0.5
 OFF_FILE = "poweroff"
 _OVERDUE_NS = 3 * NS
 _CLOSE_NS = 7 * NS // 2
@@ -76,6 +76,23 @@ class _SwitchedOff:
 _Saying = PowerEvent | _LoadSet | _ControlFault | _SwitchedOff
 
 
+class Range:
+    """Lowest and highest value since it was last taken."""
+
+    def __init__(self) -> None:
+        self._range: tuple[int, int] | None = None
+
+    def add(self, value: int | None) -> None:
+        if value is not None:
+            low, high = self._range or (value, value)
+            self._range = (min(low, value), max(high, value))
+
+    def take(self) -> list[int] | None:
+        """[lowest, highest], None if there was no value; begins anew."""
+        taken, self._range = self._range, None
+        return None if taken is None else list(taken)
+
+
 class PowerGuard:
     """One thread; other threads read its public attributes."""
 
@@ -84,11 +101,14 @@ class PowerGuard:
     ) -> None:
         self._clock, self._sensors, self._do = clock, sensors, actions
         self._off_path = Path(config.store.runtime) / OFF_FILE
+        self._fresh = threading.Event()
+        self._bus = GaugeBus(clock, sensors, self._fresh, self._control_fault)
+        self._bus_silent = False
         self._looked_ns = clock.boot_ns()
         self._overdue = False
         self._off_since_ns: int | None = None
         self._off_refused: str | None = None
-        self._faults: dict[str, str] = {}
+        self._faults: dict[str, str | None] = {}
         self._ranges = {"soc": Range(), "cell": Range()}
         self._ranging = threading.Lock()
         self._load = Load.FULL
@@ -100,38 +120,53 @@ class PowerGuard:
         self.reading = PowerReading()
         self.looked = threading.Event()
         self.beats = 0
-        self.crashed: str | None = None
+        self._crashed: str | None = None
 
     def start(self) -> None:
         # Of an earlier life: this one has not asked for anything yet.
         self._off_path.unlink(missing_ok=True)
+        self._bus.start()
         self._thread.start()
 
     def stop(self) -> None:
         self._stop.set()
+        self._fresh.set()
         self._thread.join(2.0)
+        self._bus.stop()
 
     @property
     def alive(self) -> bool:
-        return self._thread.is_alive()
+        return self._thread.is_alive() and self._bus.crashed is None
+
+    @property
+    def crashed(self) -> str | None:
+        return self._crashed or self._bus.crashed
 
     def _run(self) -> None:
         try:
             while not self._stop.is_set():
                 self.beats += 1
-                due_ns = self._clock.boot_ns() + int(LOOK_S * NS)
-                self._look()
-                wait(self._clock, self._stop, max(0, due_ns - self._clock.boot_ns()) / NS)
+                fresh = wait(self._clock, self._fresh, 2 * ROUND_S)
+                self._fresh.clear()
+                gauge = self._bus.latest(self._clock.boot_ns())
+                # A reading counts once, however late the next one is.
+                if fresh or gauge is None:
+                    self._look(gauge)
         except BaseException as fault:
-            self.crashed = f"{type(fault).__name__}: {fault}"
+            self._crashed = f"{type(fault).__name__}: {fault}"
             raise
 
-    def _look(self) -> None:
-        reading = self._sensors.read()
+    def _look(self, gauge: GaugeReading | None) -> None:
+        soc_milli_c, throttled = self._sensors.read_board()
         now_ns = self._clock.boot_ns()
+        self._notice_silence(gauge, now_ns)
+        reading = PowerReading(
+            soc_milli_c, gauge.cell_milli_c if gauge else None, gauge.battery if gauge else None,
+            throttled,
+        )  # fmt: skip
         events = self.machine.feed(reading, now_ns)
         # Before anything else, and each time anew: nobody else may have the last word.
-        self._cut_charge(self.machine.cut is not None, now_ns)
+        self._cut_charge(self.machine.cut is not None)
         for event in events:
             self._unsaid.put((event, now_ns))
         self._shed_and_close()
@@ -142,6 +177,13 @@ class PowerGuard:
         self.reading = reading
         self._looked_ns, self._overdue = now_ns, False
         self.looked.set()
+
+    def _notice_silence(self, gauge: GaugeReading | None, now_ns: int) -> None:
+        silent = gauge is None
+        if silent is not self._bus_silent:
+            self._bus_silent = silent
+            why = "no answer for 2 s" if silent else None
+            self._unsaid.put((SensorEdge("bus", why), now_ns))
 
     def _shed_and_close(self) -> None:
         load, reason = self.machine.load, self.machine.close_reason
@@ -155,32 +197,27 @@ class PowerGuard:
 
     # -- the charger ----------------------------------------------------------------------------
 
-    def _cut_charge(self, cut: bool, now_ns: int) -> None:
+    def _cut_charge(self, cut: bool) -> None:
         try:
             self._do.charge_off(cut)
-            self._faults.pop("pin", None)
+            self._control_fault("pin", None)
         except DeviceError as fault:
-            self._fault("pin", str(fault), now_ns)
-        behaviour = "inhibit-charge" if cut else "auto"
-        for path in self._sensors.charge_controls():
-            try:
-                if selected(path.read_text(encoding="ascii")) != behaviour:
-                    path.write_text(behaviour, encoding="ascii")
-                self._faults.pop(str(path), None)
-            except (OSError, UnicodeDecodeError) as fault:
-                self._fault(str(path), f"{path}: {fault}", now_ns)
+            self._control_fault("pin", str(fault))
+        self._bus.tell_charger(cut=cut)
 
-    def _fault(self, control: str, reason: str, now_ns: int) -> None:
+    def _control_fault(self, control: str, reason: str | None) -> None:
+        """Say once that a control of the charger does not obey; from either thread."""
         if self._faults.get(control) != reason:
             self._faults[control] = reason
-            self._unsaid.put((_ControlFault(reason), now_ns))
+            if reason is not None:
+                self._unsaid.put((_ControlFault(reason), self._clock.boot_ns()))
 
     def check(self, now_ns: int) -> None:
-        """For another thread: sensors that hang are a cell without a temperature."""
+        """For another thread: where even this one hangs, nobody knows how hot the cell is."""
         late_ns = now_ns - self._looked_ns
         if not self._overdue and late_ns > _OVERDUE_NS:
             self._overdue = True
-            self._cut_charge(True, now_ns)
+            self._cut_charge(True)
             self._unsaid.put((SensorEdge("all", f"no answer for {late_ns // MS} ms"), now_ns))
 
     # -- switching off --------------------------------------------------------------------------

@@ -33,14 +33,20 @@ class Sensors:
         self._firmware = firmware
 
     def read(self) -> PowerReading:
-        """The sensors as they are now. A gauge on a slow bus may take its time."""
+        """All of them as they are now. A gauge on a slow bus may take its time."""
+        battery, cell_milli_c = self.read_gauge()
+        soc_milli_c, throttled = self.read_board()
+        return PowerReading(soc_milli_c, cell_milli_c, battery, throttled)
+
+    def read_board(self) -> tuple[int | None, frozenset[str] | None]:
+        """What the SoC says of itself: temperature and throttling."""
+        return self._soc(), self._throttled()
+
+    def read_gauge(self) -> tuple[Battery | None, int | None]:
+        """Battery and the cell's temperature, over a bus that may hang."""
         folder = self._battery_folder()
-        return PowerReading(
-            soc_milli_c=self._soc(),
-            cell_milli_c=self._cell(folder),
-            battery=None if folder is None else _battery(folder, supplied=self._supplied()),
-            throttled=self._throttled(),
-        )
+        battery = None if folder is None else _battery(folder, supplied=self._supplied())
+        return battery, self._cell(folder)
 
     def charge_controls(self) -> list[Path]:
         """The kernel's own switches of the charger, where its driver has one."""

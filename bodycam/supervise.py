@@ -62,7 +62,9 @@ class Watched(Protocol):
     """A thread that counts its rounds."""
 
     beats: int
-    crashed: str | None
+
+    @property
+    def crashed(self) -> str | None: ...
 
     @property
     def alive(self) -> bool: ...

@@ -180,15 +180,10 @@ def test_a_kernel_switch_that_may_not_be_written_is_said_once(tmp_path: Path) ->
 
 
 def test_sensors_that_hang_cut_charging_off(tmp_path: Path) -> None:
-    """A gauge whose bus hangs: reading it does not return."""
+    """Of the SoC's own: this thread itself hangs, and another one finds it."""
     with guarded(tmp_path) as (camera, guard):
         until(lambda: guard.machine.cut is None)
-        temperature, hanging = camera.sysfs / "class/thermal/thermal_zone0/temp", tmp_path / "bus"
-        os.mkfifo(hanging)
-        os.link(hanging, tmp_path / "fifo")
-        hanging.rename(temperature)
-        beats = guard.beats
-        until(lambda: guard.beats > beats)
+        hang(camera.sysfs / "class/thermal/thermal_zone0/temp", tmp_path / "fifo")
         while camera.done[-1] != "charging cut":  # as the main thread does, four times a second
             guard.check(SystemClock().boot_ns())
             time.sleep(0.25)
@@ -197,6 +192,30 @@ def test_sensors_that_hang_cut_charging_off(tmp_path: Path) -> None:
         until(lambda: camera.done[-1] == "charging allowed")
     faults = [data for name, data in said(guard, tmp_path / "log") if data.get("sensor") == "all"]
     assert [fault["ok"] for fault in faults] == [False]
+
+
+def hang(path: Path, spare: Path) -> None:
+    """Reading this file does not return, until somebody writes to the spare one."""
+    os.mkfifo(spare)
+    os.link(spare, spare.with_suffix(".in"))
+    spare.with_suffix(".in").rename(path)
+
+
+def test_a_gauge_whose_bus_hangs_ends_the_charge_and_nothing_else(tmp_path: Path) -> None:
+    with guarded(tmp_path) as (camera, guard):
+        until(lambda: guard.machine.cut is None)
+        battery, spare = camera.sysfs / "class/power_supply/battery", tmp_path / "bus"
+        hang(battery / "temp", spare)
+        until(lambda: camera.done[-1] == "charging cut")
+        assert guard.machine.cut == "sensor"
+        # The SoC is watched all the same.
+        change_power(camera.sysfs, PowerChange(temperature_c=90))
+        until(lambda: "closed by heat" in camera.done)
+        change_power(camera.sysfs, PowerChange(cell_c=30, temperature_c=50))
+        spare.write_text("300\n")
+        until(lambda: camera.done[-1] == "charging allowed")
+    edges = [data for name, data in said(guard, tmp_path / "log") if data.get("sensor") == "bus"]
+    assert [edge["ok"] for edge in edges] == [False, True]
 
 
 NEARLY_FLAT = PowerChange(battery=4, cell_c=30, temperature_c=40, charging=False)
@@ -307,6 +326,31 @@ def test_in_standby_the_charger_is_watched_as_well(tmp_path: Path) -> None:
         assert rig.until_logged("power.charge", 2)["data"]["reason"] == "hot"
     heartbeat = rig.events("heartbeat")[0]["data"]
     assert heartbeat["cell_range_milli_c"] is not None
+
+
+@pytest.mark.system
+@pytest.mark.xdist_group("daemon")
+def test_a_recording_outlives_a_gauge_that_hangs(tmp_path: Path) -> None:
+    """For longer than systemd would wait for a thread that does not move."""
+
+    def charged(unit: Unit) -> None:
+        change_power(unit.sysfs, HEALTHY)
+
+    with running(tmp_path / "unit", before=charged, speed=2) as rig:
+        rig.until("charging", lambda: not charge_off(rig))
+        rig.press(True)
+        rig.until_logged("rec.start")
+        hang(rig.unit.sysfs / "class/power_supply/battery/capacity", tmp_path / "fifo")
+        rig.until("cut off", lambda: charge_off(rig))
+        rig.run_for(25)
+        fed = len(rig.unit.messages)
+        rig.until("fed", lambda: "WATCHDOG=1" in list(rig.unit.messages)[fed:])
+        rig.press(False)
+        stop = rig.until_logged("rec.stop")
+    assert stop["data"]["reason"] == "stop"
+    assert (rig.unit.starts, len(rig.events("rec.start"))) == (1, 1)
+    # A busy machine loses a picture now and then; nothing else may be wrong.
+    assert rig.verify().exit_code in {ExitCode.OK, ExitCode.INCOMPLETE}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
