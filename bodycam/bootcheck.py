@@ -32,7 +32,7 @@ from .checks.card import check_card, judge_syncs
 from .checks.identity import check_certificates, check_key, check_recipients
 from .checks.loading import broken_among, judge_modules
 from .checks.modules import needed_modules
-from .checks.result import CheckResult, Form, SelfTest, failed, ok
+from .checks.result import CheckResult, Form, SelfTest, failed, ok, warn
 from .checks.unit import check_battery, check_cell, check_clock, check_heat, check_space
 from .checks.watchdog import (
     Systemd,
@@ -156,6 +156,12 @@ class BootCheck:
                 "pins", "a switch cannot be read, or its line never rests",
                 "See gpio.fault and switch.fault in the log; check its wire", ExitCode.DEVICE,
                 active=active,
+            )  # fmt: skip
+        lost = self._switches.unreadable()
+        if lost:
+            return warn(
+                "pins", f"{', '.join(lost)}: cannot be read",
+                "gpio.fault in the log names who holds the line", active=active, lost=lost,
             )  # fmt: skip
         told = f", active: {', '.join(active)}" if active else ""
         return ok("pins", f"{len(levels)} inputs read{told}", active=active)

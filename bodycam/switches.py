@@ -90,7 +90,9 @@ class SwitchReader:
         """Take the level each input has now, then follow the edges."""
         now_ns = self._clock.boot_ns()
         for name, debouncer in self._debouncers.items():
-            if self._pins.level(name):
+            active = self._pins.level(name)
+            self._readable[name] = active is not None
+            if active:
                 self._log.append("switch.on_at_boot", now_ns, pin=name)
                 self._on_at_start.add(name)
                 # Fed like any other level: it counts once it was stable. No edge was lost.
@@ -111,8 +113,12 @@ class SwitchReader:
         return pending is not None and not pending.active and self._kind is SwitchKind.SLIDE
 
     def levels(self) -> dict[str, bool]:
-        """The debounced level of each input."""
+        """The debounced level of each input; that of an unreadable one is held."""
         return {name: d.active for name, d in self._debouncers.items()}
+
+    def unreadable(self) -> list[str]:
+        """The inputs whose line cannot be had now."""
+        return [name for name, readable in self._readable.items() if not readable]
 
     def faulty(self) -> bool:
         """True while any input chatters without an end, or the record switch cannot be read."""

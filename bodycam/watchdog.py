@@ -168,7 +168,8 @@ class Watchdog:
         self._log.append(
             "heartbeat", now_ns, state=live.state.value, rec=live.recording,
             on_disk=live.on_disk, camera=live.camera_ok, signal=self._signal_name(),
-            levels=self._switches.levels(), ring_ms=depth.video_ns // MS,
+            levels=self._switches.levels(), unreadable=self._switches.unreadable(),
+            ring_ms=depth.video_ns // MS,
             ring_bytes=depth.payload_bytes,
             fps_milli=fps_milli if self._frames_before_ns else None, dropped=live.dropped,
             free_bytes=self.space.free_bytes if self.space else None,
@@ -200,7 +201,8 @@ class Watchdog:
             **self._power.status(),
             "clock": sample.source.value, "clock_unc_ms": sample.unc_ms,
             "utc": utc_text(sample.utc_ns), "log_fault": self._log.fault,
-            "switches": self._switches.levels(), "selftest": test.to_json() if test else None,
+            "switches": self._switches.levels(), "unreadable": self._switches.unreadable(),
+            "selftest": test.to_json() if test else None,
         }  # fmt: skip
 
     def write_status(self) -> None:

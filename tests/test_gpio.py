@@ -14,9 +14,10 @@ import pytest
 
 from bodycam.boardpins import open_board
 from bodycam.clock import MS, SystemClock
-from bodycam.config import Active, Gpio, Pin, PinsBackend, Pull, default_pins
+from bodycam.config import Active, Config, Gpio, Pin, PinsBackend, Pull, Store, default_pins
 from bodycam.errors import DeviceError, ExitCode
 from bodycam.gpiochip import find_chip
+from bodycam.parts import open_pins
 from bodycam.rpilines import RpiLines
 from tests.test_pins_contract import BoardModule, Notes, install_board, on_stand_in
 
@@ -68,6 +69,17 @@ def test_without_the_headers_chip_the_label_that_was_looked_for_is_named(tmp_pat
     (tmp_path / "gpiochip4").symlink_to("gpiochip0")
     with pytest.raises(DeviceError, match=r"there is gpiochip0 \(.*\)\. `gpiodetect` lists"):
         find_chip("pinctrl-x", tmp_path)
+
+
+def test_a_recorder_without_any_pins_says_why_in_the_log(tmp_path: Path) -> None:
+    gpio = Gpio(backend=PinsBackend.AUTO, chip="a label that no chip has")
+    config, notes = Config(gpio=gpio, store=Store(runtime=str(tmp_path))), Notes()
+    with pytest.raises(DeviceError) as refused:
+        open_pins(config, SystemClock(), lambda world: world, notes)
+    assert notes.lines == [
+        ("gpio.fault", {"pin": None, "reason": str(refused.value), "owner": None})
+    ]
+    assert "labelled 'a label that no chip has'" in str(refused.value)
 
 
 def test_a_backend_that_was_asked_for_is_never_replaced_by_another(tmp_path: Path) -> None:

@@ -20,12 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> ExitCode:
-    """Exit 7 while storage stops the recording, 8 while the camera does or no recorder runs."""
+    """Exit 7 while storage stops the recording, 8 while camera or switch do or no recorder runs."""
     status = read_status(arguments.runtime)
     print(json.dumps(status) if arguments.json else _text(status))
     if status["storage_full"] or status["storage_fault"]:
         return ExitCode.STORAGE
-    return ExitCode.OK if status["running"] and status["camera"] else ExitCode.DEVICE
+    works = status["running"] and status["camera"] and "record" not in status["unreadable"]
+    return ExitCode.OK if works else ExitCode.DEVICE
 
 
 def _text(status: dict[str, Any]) -> str:
@@ -50,6 +51,9 @@ def _text(status: dict[str, Any]) -> str:
         f"since boot {status['frames']} pictures, {status['dropped']} dropped",
         f"           {status['gaps']} gaps, {status['restarts']} camera restarts",
     ]  # fmt: skip
+    if status["unreadable"]:
+        lost = ", ".join(status["unreadable"])
+        lines.append(f"SWITCHES   CANNOT BE READ: {lost}; gpio.fault in the log names the owner")
     lines += _self_test(status["selftest"])
     if status["storage_fault"]:
         lines.append(f"STORAGE    {status['storage_fault']}")
