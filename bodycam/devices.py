@@ -100,7 +100,8 @@ class DeviceWatch:
         self._next_scan_ns = 0
         self._foreign_ns: int | None = None
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="devices")
+        # A driver that hangs when it is asked must not keep the recorder from ending.
+        self._thread = threading.Thread(target=self._run, name="devices", daemon=True)
         self.beats = 0
         self.crashed: str | None = None
 

@@ -53,6 +53,8 @@ from .watchdog import Watchdog
 
 _READY_ANYWAY_NS = 5 * NS
 _STUCK_NS = 20 * NS
+# It asks drivers about devices, and a driver may hang; no recording depends on the answer.
+_SPARED = frozenset({"devices"})
 _LONG_NS = 3600 * NS
 _LOOP_S = 0.25
 _FIRST_LOOK_S = 1.0
@@ -244,6 +246,7 @@ class Supervisor:
         began_ns = self._clock.boot_ns()
         ready = False
         moved = dict.fromkeys(self._threads(), (-1, began_ns))
+        said: set[str] = set()
         while not self._stop.is_set():
             now_ns = self._clock.boot_ns()
             self._power.check(now_ns)
@@ -252,7 +255,11 @@ class Supervisor:
                     return f"{name}: {thread.crashed or 'ended'}"
                 if thread.beats != moved[name][0]:
                     moved[name] = (thread.beats, now_ns)
-            if all(now_ns - at_ns < _STUCK_NS for _, at_ns in moved.values()):
+            stuck = {name for name, (_, at_ns) in moved.items() if now_ns - at_ns >= _STUCK_NS}
+            for name in sorted((stuck & _SPARED) - said):
+                self._log.append("thread.stuck", now_ns, thread=name)
+            said = stuck & _SPARED
+            if not stuck - _SPARED:
                 self._notifier.send(watchdog="1")
             if not ready and (self._recorder.live.ready or now_ns - began_ns > _READY_ANYWAY_NS):
                 ready = True

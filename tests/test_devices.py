@@ -420,6 +420,21 @@ def test_a_foreign_usb_stick_is_a_tamper_event_and_the_lamp_says_so(tmp_path: Pa
 
 @pytest.mark.system
 @pytest.mark.xdist_group("daemon")
+def test_a_driver_that_hangs_when_it_is_asked_costs_no_recording(tmp_path: Path) -> None:
+    with running(tmp_path / "unit", {"devices": {"rescan_s": 1}}, speed=4) as rig:
+        supply = Sysfs(rig.unit.sysfs).add("i2c/power_supply/usb", "class/power_supply", type="USB")
+        os.mkfifo(supply / "online")
+        rig.until_logged("thread.stuck", seconds=60)
+        fed = len(rig.unit.messages)
+        rig.until("fed", lambda: "WATCHDOG=1" in list(rig.unit.messages)[fed:])
+        rig.press(True)
+        rig.until_logged("rec.start")
+        (supply / "online").write_text("0\n")
+    assert rig.unit.starts == 1
+
+
+@pytest.mark.system
+@pytest.mark.xdist_group("daemon")
 def test_a_camera_that_comes_back_is_opened_without_waiting(tmp_path: Path) -> None:
     """The worker failed so often that its next start is seconds away; then the camera is there."""
     video = tmp_path / "footage.h264"
