@@ -136,6 +136,15 @@ def test_an_encoder_that_somebody_else_has_is_a_missing_camera(
     assert not any("Traceback" in line for line in errors)
 
 
+def test_a_dead_thread_of_the_encoder_ends_the_worker(start: Start, sensor: Sensor) -> None:
+    worker = start("V4L2")
+    worker.read_until(lambda: len(worker.video) >= 10)
+    with sensor.suffering(Fault.CODEC_LOST):
+        code, _ = worker.read_to_end()
+    assert code == 8
+    assert worker.said("capture.error")["reason"] == "the camera has given no picture for 5 s"
+
+
 @pytest.mark.parametrize("size", [(2560, 1920), (640, 480)])
 def test_the_lens_check_sees_the_picture_without_the_overlay(
     start: Start, sensor: Sensor, size: tuple[int, int]

@@ -48,6 +48,7 @@ class Fault(Enum):
     CALLBACK = "callback"  # what our own callback asks for raises
     ENCODER = "encoder"  # picamera2's encoder raises, in the thread of the camera's events
     CODEC_BUSY = "codec-busy"  # another program has the VideoCore's encoder
+    CODEC_LOST = "codec-lost"  # its driver answers every call with an error
     GARBAGE = "garbage"  # the encoder gives bytes that are no H.264
     DEAF = "deaf"  # the camera cannot be stopped: the call never returns
 
@@ -110,7 +111,9 @@ def _install(picamera2: Any) -> None:
     camera._open_camera = _alone(camera._open_camera)
     camera.close = _unlocking(camera.close)
     camera.stop_ = _deaf(camera.stop_)
-    virtualcodec.install(encoders.v4l2_encoder, lambda: Fault.CODEC_BUSY.holds)
+    virtualcodec.install(
+        encoders.v4l2_encoder, lambda: Fault.CODEC_BUSY.holds, lambda: Fault.CODEC_LOST.holds
+    )
     encoders.Encoder._timestamp = _timestamp
     encoders.Encoder.outputframe = _sometimes_garbage(encoders.Encoder.outputframe)
     completed = request.CompletedRequest

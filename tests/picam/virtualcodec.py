@@ -32,7 +32,7 @@ _DEFAULT_GOP = 60
 _ioctl = fcntl.ioctl
 
 
-def install(v4l2_encoder: Any, is_busy: Callable[[], bool]) -> None:
+def install(v4l2_encoder: Any, is_busy: Callable[[], bool], is_lost: Callable[[], bool]) -> None:
     """Put the device under picamera2's module; the calls of everybody else go to the kernel."""
 
     def opened(path: str, *_: object, **__: object) -> Device:
@@ -40,19 +40,20 @@ def install(v4l2_encoder: Any, is_busy: Callable[[], bool]) -> None:
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path)
         return Device()
 
-    fcntl.ioctl = _routed
+    def routed(device: Any, request: int, argument: Any = 0, *more: Any) -> Any:
+        if not isinstance(device, Device):
+            return _ioctl(device, request, argument, *more)
+        if is_lost():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return device.ioctl(request, argument)
+
+    fcntl.ioctl = routed
     v4l2_encoder.open = opened
     v4l2_encoder.select = SimpleNamespace(poll=_Poll, POLLIN=select.POLLIN, POLLOUT=select.POLLOUT)
     v4l2_encoder.mmap = SimpleNamespace(
         mmap=_memory, PROT_READ=mmap.PROT_READ, PROT_WRITE=mmap.PROT_WRITE,
         MAP_SHARED=mmap.MAP_SHARED,
     )  # fmt: skip
-
-
-def _routed(device: Any, request: int, argument: Any = 0, *more: Any) -> Any:
-    if isinstance(device, Device):
-        return device.ioctl(request, argument)
-    return _ioctl(device, request, argument, *more)
 
 
 def _memory(fd: int, length: int, _flags: int, _prot: int, *, offset: int) -> mmap.mmap:
