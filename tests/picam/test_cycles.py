@@ -85,4 +85,5 @@ def test_one_process_may_open_and_close_the_camera_as_often(sensor: Sensor) -> N
     assert len(seen) == WARM + CYCLES
     fds, kib = zip(*seen[WARM:], strict=True)
     assert max(fds) == min(fds), fds
-    assert kib[-1] - kib[0] < 4096, f"KiB: {kib}"
+    # The allocator settles in the first half. A picture that stayed behind has 460 KiB, each time.
+    assert kib[-1] - kib[CYCLES // 2] < 2048, f"KiB: {kib}"
