@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from bodycam.certificates import Trust
 from bodycam.cli import main
 from bodycam.custody.verify import verify_paths
-from bodycam.errors import ConfigError, DeviceError
+from bodycam.errors import ConfigError, DeviceError, ExitCode
 from bodycam.pkcs11key import RequestKey, TokenKey, load_token_key, open_token, parse_uri
 from bodycam.provision.authority import open_authority
 from bodycam.provision.identity import make_identity, make_request
@@ -208,19 +210,20 @@ def test_closing_twice_is_closing_once(token: Token) -> None:
 # -- the recorder ------------------------------------------------------------------------------
 
 
+def move_key(token: Token, unit: Unit) -> None:
+    """Let the unit's device key be the one in the token."""
+    identity, device = unit.out / "identity", unit.config.device.id
+    (identity / "device.key").unlink()
+    (identity / "device.pem").unlink()
+    with open_token(parse_uri(token.uri())) as key:
+        make_request(identity, device, RequestKey(key))
+    certify(unit.out, device, unit.clock.sample().utc_ns)
+
+
 def recorded(token: Token, out: Path, pin: str) -> Rig:
     """One recording by the real recorder, whose device key is in the token."""
-
-    def move_key(unit: Unit) -> None:
-        identity, device = unit.out / "identity", unit.config.device.id
-        (identity / "device.key").unlink()
-        (identity / "device.pem").unlink()
-        with open_token(parse_uri(token.uri())) as key:
-            make_request(identity, device, RequestKey(key))
-        certify(unit.out, device, unit.clock.sample().utc_ns)
-
     setting = {"identity": {"key": token.uri(pin=pin)}}
-    with running(out / "unit", setting, before=move_key) as rig:
+    with running(out / "unit", setting, before=lambda unit: move_key(token, unit)) as rig:
         rig.press(True)
         rig.until_logged("rec.start")
         rig.press(False)
@@ -239,6 +242,26 @@ def test_with_a_locked_token_it_records_unsigned_and_says_so(token: Token, tmp_p
     (missing,) = rig.events("key.missing")
     assert "in token 'bodycam'" in missing["data"]["reason"]
     assert rig.verify().exit_code == 5
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(("pin", "code"), [("pin", 0), ("wrong", ExitCode.DEVICE)])
+def test_the_self_test_signs_in_the_token(
+    token: Token, tmp_path: Path, pin: str, code: int
+) -> None:
+    unit = Unit(tmp_path / "unit", {"identity": {"key": token.uri(pin=pin)}}, 1)
+    unit.prepare()
+    move_key(token, unit)
+    done = subprocess.run(
+        [sys.executable, "-m", "bodycam", "selftest", "--json", "--short", "--config",
+         str(unit.config_path)],
+        check=False, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    answer = json.loads(done.stdout)
+    key = next(check for check in answer["checks"] if check["name"] == "key")
+    assert done.returncode == code, answer
+    assert ("in token 'bodycam'" if code else "in a token, signs") in key["found"]
+    assert answer["log"]["signed"] is not bool(code)
 
 
 # -- the setting -------------------------------------------------------------------------------

@@ -20,6 +20,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from bodycam.cli import main
+from bodycam.custody.inspect import inspect
+from bodycam.custody.inspect import text as inspect_text
 from bodycam.custody.verify import verify_paths
 from bodycam.errors import DeviceError, ExitCode
 from bodycam.formats.logline import encode_line
@@ -126,6 +129,11 @@ def test_a_healthy_unit_is_green_and_the_log_proves_it(tmp_path: Path) -> None:
     assert data["checks"]["recording"]["verify"] == recording["verify"]
     report = verify_paths([unit.card], load_root(unit.root_path))
     assert (report.exit_code, report.logs[0].vouched_lines) == (ExitCode.OK, 3)
+    # Anybody can be given that one line, with a proof that it is in the camera's log.
+    proof, trust = tmp_path / "proof.json", ["--trust", str(unit.root_path)]
+    assert main(["log", "prove", "2", "--log", str(unit.card), "--out", str(proof), *trust]) == 0
+    assert main(["log", "check", str(proof), *trust]) == 0
+    assert "selftest" in inspect_text(inspect(unit.card / "log")).splitlines()[1]
     # Nothing of the trial is left, and nothing was put among the evidence.
     assert list((unit.card / "selftest").iterdir()) == []
     assert list((unit.card / "evidence").iterdir()) == []
