@@ -35,6 +35,7 @@ from ..custody.verify import Report, verify_paths
 from ..errors import BodycamError, StorageError
 from ..eventlog import LOG_FILE, EventLog
 from ..formats.logline import decode_line
+from ..intake import Live
 from ..media import Track
 from ..parts import begin_log, log_origin, make_recorder, make_ring
 from ..power import Strain
@@ -151,36 +152,45 @@ class Trial:
 
     def _press(self, recorder: Recorder, ring: PreRecordBuffer, began_ns: int) -> TrialFacts:
         """What an officer does: wait for green, switch on, switch off."""
-        live, clock = recorder.live, self._clock
+        camera = self._until_green(recorder, ring, began_ns)
+        facts = TrialFacts(camera, ring_locked=ring.locked, fault=_crash(recorder))
+        if camera.frames and self._can_encrypt and facts.fault is None:
+            facts = self._switch_on_and_off(recorder, ring, facts)
+        return replace(facts, heard=Heard(frames=_sound(ring)))
 
-        def opened() -> bool:
-            dead = live.restarts >= _MAX_WORKER_DEATHS
-            return dead or recorder.crashed is not None or ring.depth().video_ns >= _BEFORE_PRESS_NS
-
-        self._until(opened, _OPENING_NS)
-        depth = ring.depth()
-        camera = CameraFacts(live.frames, None, live.dropped, live.camera, fault=live.camera_fault)
-        if depth.oldest_ns is None or depth.video_ns < _BEFORE_PRESS_NS:
-            return TrialFacts(camera, ring_locked=ring.locked, fault=_crash(recorder))
-        camera = replace(camera, first_ms=max(0, depth.oldest_ns - began_ns) // MS)
-        before = _Seen(live.frames, depth.newest_ns or 0)
-        if not self._can_encrypt:
-            heard = Heard(frames=_sound(ring))
-            return TrialFacts(camera, heard, ring_locked=ring.locked)
-        pressed_ns = clock.boot_ns()
-        recorder.post(Request(DemandOn(_BY, pressed_ns, _BY), -1))
-        until_ns = max(pressed_ns + NS, depth.oldest_ns + _WANTED_NS)
+    def _until_green(self, recorder: Recorder, ring: PreRecordBuffer, began_ns: int) -> CameraFacts:
+        live = recorder.live
         self._until(
-            lambda: (live.on_disk and (ring.newest_ns() or 0) >= until_ns) or _ended(recorder),
+            lambda: (
+                ring.depth().video_ns >= _BEFORE_PRESS_NS
+                or live.restarts >= _MAX_WORKER_DEATHS
+                or _ended(recorder)
+            ),
+            _OPENING_NS,
+        )
+        depth = ring.depth()
+        if depth.oldest_ns is None or depth.video_ns < _BEFORE_PRESS_NS:
+            return _no_pictures(live)
+        first_ms = max(0, depth.oldest_ns - began_ns) // MS
+        return CameraFacts(live.frames, None, live.dropped, live.camera, first_ms)
+
+    def _switch_on_and_off(
+        self, recorder: Recorder, ring: PreRecordBuffer, facts: TrialFacts
+    ) -> TrialFacts:
+        live, clock = recorder.live, self._clock
+        before, first_ns = _Seen(live.frames, ring.newest_ns() or 0), ring.depth().oldest_ns or 0
+        pressed_ns = clock.boot_ns()
+        enough_ns = max(pressed_ns + NS, first_ns + _WANTED_NS)
+        recorder.post(Request(DemandOn(_BY, pressed_ns, _BY), -1))
+        self._until(
+            lambda: (live.on_disk and (ring.newest_ns() or 0) >= enough_ns) or _ended(recorder),
             _RECORDING_NS,
         )
         after = _Seen(live.frames, ring.newest_ns() or 0)
-        recording = live.recording
         recorder.post(Request(DemandOff(_BY, clock.boot_ns()), -1))
-        looked_ns = depth.oldest_ns + _LENS_NS
         self._until(
             lambda: (
-                (live.recording is None and (ring.newest_ns() or 0) >= looked_ns)
+                (live.recording is None and (ring.newest_ns() or 0) >= first_ns + _LENS_NS)
                 or _ended(recorder)
             ),
             _RECORDING_NS,
@@ -189,13 +199,13 @@ class Trial:
         if live.storage_fault:
             fault = StorageError(live.storage_fault, "Check the card")
         camera = replace(
-            camera, frames=live.frames, dropped=live.dropped, fps_milli=after.fps_milli(before)
-        )
-        kept = recording is not None and not fault
-        return TrialFacts(
-            camera, Heard(frames=_sound(ring)), ring_locked=ring.locked, fault=fault,
-            recorded_ms=(after.at_ns - depth.oldest_ns) // MS if kept else 0,
+            facts.camera, frames=live.frames, dropped=live.dropped,
+            fps_milli=after.fps_milli(before),
         )  # fmt: skip
+        if after.at_ns < enough_ns and fault is None:
+            camera = _no_pictures(live)
+        recorded_ms = 0 if fault else (after.at_ns - first_ns) // MS
+        return replace(facts, camera=camera, fault=fault, recorded_ms=recorded_ms)
 
     def _until(self, holds: Callable[[], bool], at_most_ns: int) -> None:
         deadline_ns = self._clock.boot_ns() + at_most_ns
@@ -222,6 +232,12 @@ class Trial:
             facts, heard=heard, lens=tuple(sorted(lens)),
             pre_record_ms=int(said.get("rec.start", {}).get("actual_ms", 0)),
         )  # fmt: skip
+
+
+def _no_pictures(live: Live) -> CameraFacts:
+    """None at all, or some and then no more: neither is a camera that works."""
+    stopped = f"it stopped after {live.frames} pictures" if live.frames else ""
+    return CameraFacts(0, None, live.dropped, live.camera, fault=live.camera_fault or stopped)
 
 
 def _ended(recorder: Recorder) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,15 @@ CONFIG: dict[str, Any] = {
 }
 
 
+def command(unit: Unit) -> list[str]:
+    program = [sys.executable, "-m", "bodycam", "selftest", "--json"]
+    return [*program, "--config", str(unit.config_path)]
+
+
 def selftest(unit: Unit) -> tuple[int, dict[str, Any]]:
     done = subprocess.run(
-        [sys.executable, "-m", "bodycam", "selftest", "--json", "--config", str(unit.config_path)],
-        check=False, capture_output=True, text=True, timeout=180, stdin=subprocess.DEVNULL,
+        command(unit), check=False, capture_output=True, text=True, timeout=180,
+        stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)
@@ -58,3 +64,19 @@ def test_a_camera_that_gives_nothing_is_red(tmp_path: Path, sensor: Sensor) -> N
         code, answer = selftest(unit)
     failed = [check["name"] for check in answer["checks"] if check["verdict"] == "failed"]
     assert (code, failed) == (ExitCode.DEVICE, ["camera"]), answer
+
+
+def test_a_camera_that_stops_in_the_middle_is_red_too(tmp_path: Path, sensor: Sensor) -> None:
+    unit = make_unit(tmp_path / "unit")
+    with subprocess.Popen(
+        command(unit), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not list((unit.card / "selftest").glob("evidence/*/*.mp4")):
+            assert time.monotonic() < deadline, "no trial"
+            time.sleep(0.01)
+        with sensor.stalled():
+            out, _ = process.communicate(timeout=180)
+    answer = json.loads(out)
+    camera = next(check for check in answer["checks"] if check["name"] == "camera")
+    assert (process.returncode, camera["verdict"]) == (ExitCode.DEVICE, "failed"), answer
