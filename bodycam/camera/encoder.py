@@ -84,8 +84,11 @@ class VideoEncoder:
         return every
 
 
-def x264_options(camera: Camera, bitrate_kbps: int) -> dict[str, str]:
-    """How libx264 encodes here, whoever feeds it: fast, without delay, at most at that rate."""
+def x264_options(camera: Camera, bitrate_kbps: int, matrix: str = "smpte170m") -> dict[str, str]:
+    """How libx264 encodes here, whoever feeds it: fast, without delay, at most at that rate.
+
+    `matrix` says how the picture's YCbCr was made.
+    """
     gop = gop_frames(camera)
     # The rate is a cap (it sizes the ring), not a target: an empty street need not fill the card.
     # One thread: x264 delays by a picture for every further one, or cuts pictures into slices.
@@ -93,7 +96,7 @@ def x264_options(camera: Camera, bitrate_kbps: int) -> dict[str, str]:
     params = (
         f"crf=22:vbv-maxrate={cap}:vbv-bufsize={cap}:keyint={gop}:min-keyint={gop}:scenecut=0:"
         "bframes=0:open-gop=0:repeat-headers=1:annexb=1:sliced-threads=0:threads=1:"
-        "lookahead-threads=1:sync-lookahead=0:colormatrix=smpte170m"
+        f"lookahead-threads=1:sync-lookahead=0:colormatrix={matrix}"
     )
     return {"preset": "ultrafast", "tune": "zerolatency", "x264-params": params}
 

@@ -85,9 +85,8 @@ class PicamSource:
             given, _ = camera.camera_configuration()["lores"]["size"]
             self._small_stream = 2 * given <= wanted.width
         except (RuntimeError, IndexError):
-            self._small_stream = (
-                False  # it has one stream only, or the next attempt says what it is
-            )
+            # It has one stream only; or the next attempt says what it really is.
+            self._small_stream = False
         if not self._small_stream:
             camera.configure(camera.create_video_configuration(**common))
 

@@ -91,7 +91,9 @@ class SoftwareEncoder(LibavH264Encoder):  # type: ignore[misc]  # picamera2 has 
 
     def _start(self) -> None:
         super()._start()
-        options = x264_options(self._camera, self._bitrate_kbps)
+        # As picamera2 chooses for a video configuration.
+        matrix = "bt709" if self.width >= 1280 and self.height >= 720 else "smpte170m"
+        options = x264_options(self._camera, self._bitrate_kbps, matrix)
         self._stream.codec_context.options.update(options)
         self._stream = _Stream(self._stream)
 

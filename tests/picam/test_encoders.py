@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import pytest
 
 from bodycam.clock import NS
@@ -26,6 +27,7 @@ gop_ms = {gop_ms}
 source = "none"
 """
 ENCODERS = ["libx264", "V4L2"]
+BT709, SMPTE170M = 1, 6  # ITU-T H.264, table E-5
 Start = Callable[..., Worker]
 
 
@@ -61,6 +63,19 @@ def test_the_board_s_encoder_gives_every_picture_at_its_time(
         kinds = [nal_type(nal) for nal in split_annexb(unit.data)]
         assert unit.keyframe == ({7, 8, 5} <= set(kinds))
         assert sum(is_vcl(nal) for nal in split_annexb(unit.data)) == 1
+
+
+@pytest.mark.parametrize(("size", "matrix"), [((1280, 720), BT709), ((640, 480), SMPTE170M)])
+def test_the_stream_says_how_its_colours_were_made(
+    start: Start, tmp_path: Path, size: tuple[int, int], matrix: int
+) -> None:
+    """As the camera's own configuration, which goes by the size."""
+    worker = start("libx264", size=size)
+    worker.read_until(lambda: len(worker.video) >= 3)
+    clip = tmp_path / "clip.h264"
+    clip.write_bytes(b"".join(unit.data for unit in worker.video))
+    with av.open(str(clip)) as container:
+        assert next(container.decode(video=0)).colorspace == matrix
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
