@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bodycam.clock import NS, SystemClock
-from bodycam.config import Config, Devices, Power
-from bodycam.devices import DeviceActions, DeviceWatch, Observer
+from bodycam.clock import NS
+from bodycam.config import Devices
+from bodycam.devices import Observer
 from bodycam.devicescan import DeviceScan
 from bodycam.devicetable import Allowance, Device, DeviceTable, Kind, SeenBy
 from bodycam.errors import DeviceError
-from bodycam.eventlog import EventLog
-from bodycam.signing import NoKey
 
+from .devicerig import kill_observer, watched
 from .rig import QUICK, running
-
-ROOT = os.geteuid() == 0
-LOOP_CTL_ADD, LOOP_CTL_REMOVE = 0x4C80, 0x4C81
 
 # -- the table ---------------------------------------------------------------------------------
 
@@ -202,150 +192,6 @@ def test_garbage_in_sysfs_is_no_device(sysfs: Sysfs) -> None:
 
 
 # -- this machine's kernel ---------------------------------------------------------------------
-
-
-class Watched:
-    """A watch with its log, and what it told whom."""
-
-    def __init__(self, folder: Path, **settings: Any) -> None:
-        self.log_path = folder / "events.jsonl"
-        clock = SystemClock()
-        self.log = EventLog(folder, clock, "test", NoKey())
-        self.log.open()
-        self.told: list[str] = []
-        config = Config(
-            power=Power(sysfs=settings.pop("sysfs", "/sys")), devices=Devices(**settings)
-        )
-        self.watch = DeviceWatch(
-            config, clock, self.log,
-            DeviceActions(
-                lambda present: self.told.append("camera" if present else "no camera"),
-                lambda: self.told.append("microphone"),
-            ),
-        )  # fmt: skip
-
-    def events(self, ev: str) -> list[dict[str, Any]]:
-        lines = [json.loads(line) for line in self.log_path.read_bytes().split(b"\n")[:-1]]
-        return [line["data"] for line in lines if line["ev"] == ev]
-
-    def until(self, what: str, holds: Callable[[], object], seconds: float = 30) -> None:
-        deadline = time.monotonic() + seconds
-        while not holds():
-            assert self.watch.crashed is None
-            assert time.monotonic() < deadline, what
-            time.sleep(0.02)
-
-    @property
-    def fd(self) -> int:
-        observer = self.watch._observer
-        assert observer is not None
-        return observer.fileno()
-
-
-@contextmanager
-def watched(folder: Path, **settings: Any) -> Iterator[Watched]:
-    rig = Watched(folder, **settings)
-    rig.watch.start()
-    try:
-        rig.until("begun", lambda: rig.events("device.observer"))
-        yield rig
-    finally:
-        rig.watch.stop()
-        rig.log.close()
-    assert rig.watch.crashed is None
-
-
-@contextmanager
-def disk(number: int) -> Iterator[str]:
-    """A block device that comes and goes: the kernel tells it as it tells a card's."""
-    with open("/dev/loop-control", "rb") as control:
-        fcntl.ioctl(control, LOOP_CTL_ADD, number)
-        try:
-            yield f"loop{number}"
-        finally:
-            fcntl.ioctl(control, LOOP_CTL_REMOVE, number)
-
-
-def kill_observer(fd: int) -> None:
-    """Its socket is broken from now on. (Closed under libudev, it would abort the process.)"""
-    broken, other = socket.socketpair()
-    other.close()
-    with broken:
-        os.dup2(broken.fileno(), fd)
-
-
-def numbers() -> Iterator[int]:
-    """Numbers of loop devices that no other test takes at the same time."""
-    yield from range(10_000 + os.getpid() % 50_000 * 10, 2**20)
-
-
-NUMBERS = numbers()
-
-
-@pytest.mark.skipif(not ROOT, reason="makes block devices")
-class TestOnThisKernel:
-    def test_a_card_that_comes_and_goes_is_told_by_the_kernel(self, tmp_path: Path) -> None:
-        with watched(tmp_path, card="loop?????*", rescan_s=60) as rig:
-            with disk(next(NUMBERS)) as name:
-                rig.until("added", lambda: rig.events("device.added"))
-            rig.until("removed", lambda: rig.events("device.removed"))
-        card = {"kind": "card", "name": name, "id": "", "foreign": False, "seen_by": "observer"}
-        assert rig.events("device.added") == rig.events("device.removed") == [card]
-        assert rig.events("device.observer") == [{"ok": True, "reason": None}]
-
-    def test_a_dead_observer_is_noticed_and_rebuilt(self, tmp_path: Path) -> None:
-        with watched(tmp_path, card="loop?????*", rescan_s=60) as rig:
-            kill_observer(rig.fd)
-            rig.until("rebuilt", lambda: len(rig.events("device.observer")) == 3)
-            with disk(next(NUMBERS)):
-                rig.until("added", lambda: rig.events("device.added"))
-        assert [event["ok"] for event in rig.events("device.observer")] == [True, False, True]
-        assert rig.events("device.added")[0]["seen_by"] == "observer"
-
-    def test_a_deaf_observer_is_found_out_by_the_rescan_and_rebuilt(self, tmp_path: Path) -> None:
-        with watched(tmp_path, card="loop?????*", rescan_s=2) as rig:
-            silent, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-            with silent, other:
-                os.dup2(silent.fileno(), rig.fd)
-                with disk(next(NUMBERS)) as name:
-                    rig.until("rebuilt", lambda: len(rig.events("device.observer")) == 3)
-                    added = rig.events("device.added")
-                    assert [(e["name"], e["seen_by"]) for e in added] == [(name, "rescan")]
-                rig.until("removed", lambda: rig.events("device.removed"))
-        assert name in rig.events("device.observer")[1]["reason"]
-        assert rig.events("device.removed")[0]["seen_by"] == "observer"
-
-    def test_a_storm_of_events_costs_an_observer_and_no_device(self, tmp_path: Path) -> None:
-        """More events than the socket holds: what was lost is looked for."""
-        with watched(tmp_path, card="loop?????*", rescan_s=60) as rig:
-            with socket.socket(fileno=os.dup(rig.fd)) as same:
-                same.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-            uevent = Path("/sys/class/block/loop0/uevent")
-            with disk(next(NUMBERS)):
-                deadline = time.monotonic() + 60
-                while len(rig.events("device.observer")) < 3:
-                    assert time.monotonic() < deadline
-                    for _ in range(500):
-                        uevent.write_text("change")
-                rig.until("added", lambda: rig.events("device.added"))
-            rig.until("removed", lambda: rig.events("device.removed"))
-        assert len(rig.events("device.added")) == 1
-
-    def test_a_service_without_a_network_hears_the_kernel(self, tmp_path: Path) -> None:
-        """PrivateNetwork=yes keeps udevd's events out: the kernel's own are listened to."""
-        script = (
-            "import sys; from bodycam.devices import Observer; o = Observer();"
-            "print('listening', flush=True);"
-            "names = (e.path.rpartition('/')[2] for e in iter(lambda: o.next(30), None));"
-            "print(next(n for n in names if n == sys.argv[1]), flush=True)"
-        )
-        number = next(NUMBERS)
-        command = ["unshare", "--net", sys.executable, "-c", script, f"loop{number}"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as listener:
-            assert listener.stdout is not None
-            assert listener.stdout.readline() == "listening\n"
-            with disk(number) as name:
-                assert listener.stdout.readline() == f"{name}\n"
 
 
 def test_without_pyudev_it_is_said_and_rescans_do_the_work(tmp_path: Path, sysfs: Sysfs) -> None:

@@ -26,7 +26,7 @@ from bodycam.signing import NoKey
 from bodycam.simulate.control import PinsClient
 from bodycam.simulate.scenario import PowerChange, Sensor
 from bodycam.simulate.sysfs import change_power
-from bodycam.simulate.unit import Unit, mount_card, unmount_card
+from bodycam.simulate.unit import Unit
 
 from .rig import Rig, running
 
@@ -351,27 +351,3 @@ def test_a_recording_outlives_a_gauge_that_hangs(tmp_path: Path) -> None:
     assert (rig.unit.starts, len(rig.events("rec.start"))) == (1, 1)
     # A busy machine loses a picture now and then; nothing else may be wrong.
     assert rig.verify().exit_code in {ExitCode.OK, ExitCode.INCOMPLETE}
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
-@pytest.mark.system
-@pytest.mark.xdist_group("daemon")
-def test_a_card_without_room_does_not_keep_a_hot_cell_on_the_charger(tmp_path: Path) -> None:
-    def prepared(unit: Unit) -> None:
-        mount_card(unit.card, 16)
-        change_power(unit.sysfs, HEALTHY)
-
-    with running(tmp_path / "unit", before=prepared) as rig:
-        try:
-            rig.until("charging", lambda: not charge_off(rig))
-            with (rig.card / "filler").open("wb", buffering=0) as filler:
-                try:
-                    while True:
-                        filler.write(bytes(65536))
-                except OSError:
-                    pass
-            change_power(rig.unit.sysfs, PowerChange(cell_c=50))
-            rig.until("cut off", lambda: charge_off(rig))
-        finally:
-            rig.unit.stop()
-            unmount_card(rig.card)
