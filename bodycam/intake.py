@@ -181,7 +181,8 @@ class Intake:
                 self._live.camera, self._live.camera_fault = source_text(fields), ""
             if ev == "capture.error":
                 self._live.camera_fault = str(fields["reason"])
-            if ev in ("audio.lost", "audio.back"):
+            if ev in ("audio.lost", "audio.back", "audio.format"):
+                # A new worker that hears something says so with the format: it lost nothing.
                 self._live.audio_lost = ev == "audio.lost"
             self._log.append(ev, at_ns, **fields)
         except (ValueError, KeyError, TypeError, AttributeError, EvidenceError) as fault:

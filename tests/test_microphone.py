@@ -22,8 +22,10 @@ import pytest
 from bodycam.camera.alsa import AlsaReader, Ended, Opened, Piece, microphones
 from bodycam.clock import MS, NS, SystemClock
 from bodycam.config import Audio
+from bodycam.errors import ExitCode
 from bodycam.media import Track
 from tests.capturing import SMALL, Worker
+from tests.rig import records_of, running
 
 pytestmark = pytest.mark.system
 
@@ -288,6 +290,30 @@ def test_a_device_that_gives_more_sound_than_there_is_time_is_not_believed(
     worker.read_until(lambda: "audio.lost" in worker.order and len(worker.video) >= 60)
     assert "more sound than there is time" in worker.said("audio.lost")["reason"]
     assert all(unit.at_ns <= SystemClock().boot_ns() for unit in worker.of(Track.AUDIO))
+
+
+def test_the_recorder_says_degraded_until_there_is_sound_again(
+    sounds: Sounds, tmp_path: Path
+) -> None:
+    """Also where the worker that lost it is gone, and the next one never missed it."""
+    audio = {"source": "alsa", "device": "mic", "rate_hz": RATE}
+    with running(tmp_path / "unit", {"audio": audio}) as rig:
+        lost = rig.until_logged("audio.lost")
+        assert lost["boot_ns"] <= lost["logged_ns"]
+        rig.press(True)
+        rig.until("degraded", lambda: rig.unit.status()["signal"] == "degraded")
+        sounds.plug_in()
+        rig.unit.signal_worker(signal.SIGKILL)
+        rig.until_logged("audio.format")
+        rig.until("recording", lambda: rig.unit.status()["signal"] == "rec")
+        rig.until_logged("seg.open", 2)
+        rig.run_for(3)
+        rig.press(False)
+        rig.until_logged("rec.stop")
+        heard = [sum(r.get("na", 0) for r in records_of(path)) for path in rig.segments()]
+        assert heard[0] == 0
+        assert sum(heard) > 10
+        assert rig.verify().exit_code == ExitCode.INCOMPLETE, "the worker was killed: a gap"
 
 
 def test_a_stereo_device_is_taken_where_mono_was_asked(sounds: Sounds) -> None:
