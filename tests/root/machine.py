@@ -109,7 +109,7 @@ class Machine:
         """What the unit and systemd said about it since the boot."""
         return self.run("journalctl", "--no-pager", "--output", "cat", "--unit", unit).stdout
 
-    def wait_for_end(self, seconds: float = 30) -> None:
+    def wait_for_end(self, seconds: float = 60) -> None:
         """Until the machine has switched itself off."""
         if self._container is None:
             raise AssertionError("not booted")

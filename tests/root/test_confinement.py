@@ -109,6 +109,23 @@ def test_it_has_what_it_needs(answer: dict[str, Any]) -> None:
     assert answer["locked"] == [_locked_memory()] * 2
 
 
+def test_recorder_and_camera_process_are_held_alike(boot: Boot) -> None:
+    with boot() as camera:
+        machine = camera.machine
+        machine.until_state("bodycam.service", "active")
+        machine.until("a camera process", lambda: bool(camera.status()["worker_pid"]))
+        uid = machine.run("id", "--user", "bodycam").stdout.strip()
+        for pid in (camera.pid, camera.status()["worker_pid"]):
+            text = machine.run("cat", f"/proc/{pid}/status").stdout
+            status = dict(line.split(":\t", 1) for line in text.splitlines())
+            assert status["Uid"].split() == [uid] * 4
+            assert (status["CapEff"], status["CapBnd"]) == ("0" * 16, "0" * 16)
+            assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+        mounts = machine.run("cat", f"/proc/{camera.pid}/mountinfo").stdout
+        root = next(line for line in mounts.splitlines() if line.split()[4] == "/")
+        assert root.split()[5].startswith("ro")
+
+
 def _locked_memory() -> int:
     """Without limit, if the machine that tests may give that away itself."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
