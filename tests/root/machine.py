@@ -24,10 +24,19 @@ mkdir /mnt/up /mnt/work /mnt/root
 mount -t overlay overlay -o "lowerdir=$1,upperdir=/mnt/up,workdir=/mnt/work" /mnt/root
 mount -t tmpfs tmpfs /run
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
-shift
-systemd-nspawn --quiet --directory=/mnt/root --register=no --keep-unit --link-journal=no \
+mkdir -p "/sys/fs/cgroup/$2"
+echo $$ > "/sys/fs/cgroup/$2/cgroup.procs"
+name=$2
+shift 2
+systemd-nspawn --machine="$name" --quiet --directory=/mnt/root --register=no --keep-unit --link-journal=no \
     --private-network --capability=CAP_BPF --system-call-filter=bpf --console=pipe --boot "$@"
 """
+# A killed container leaves its groups, each with BPF programs, of which there may be only so many.
+_SWEEP = """
+mount -t cgroup2 cgroup2 /mnt
+find "/mnt/$1" -depth -type d -exec rmdir {} +
+"""
+_OWN_MOUNTS = ["unshare", "--mount", "--propagation", "private"]
 _number = itertools.count()
 
 
@@ -38,18 +47,17 @@ class Machine:
         self._layers = ":".join(str(layer) for layer in layers)
         self._console = console
         self._binds = binds
+        self._name = f"camera-{os.getpid()}-{next(_number)}"
         self._container: subprocess.Popen[bytes] | None = None
         self._leader = 0
 
     def __enter__(self) -> Self:
-        name = f"camera-{os.getpid()}-{next(_number)}"
-        options = [f"--machine={name}", *(f"--bind={bind}" for bind in self._binds)]
+        options = [f"--bind={bind}" for bind in self._binds]
         with self._console.open("wb") as console:
             # Processes of its own: the container dies with the test that made it, however that dies.
             self._container = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private",
-                 "--pid", "--mount-proc", "--fork", "--kill-child",
-                 "sh", "-ec", _SCRIPT, "sh", self._layers, *options],
+                ["setpriv", "--pdeathsig", "KILL", *_OWN_MOUNTS, "--pid", "--mount-proc", "--fork",
+                 "--kill-child", "sh", "-ec", _SCRIPT, "sh", self._layers, self._name, *options],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console,
             )  # fmt: skip
         try:
@@ -67,6 +75,17 @@ class Machine:
         container.kill()
         container.wait(10)
         self._container = None
+        self._sweep()
+
+    def _sweep(self) -> None:
+        # Until the last of its processes is gone, a group stays.
+        deadline = time.monotonic() + 10
+        while subprocess.run(
+            [*_OWN_MOUNTS, "sh", "-ec", _SWEEP, "sh", self._name], check=False, capture_output=True
+        ).returncode:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{self._name}: its processes do not end")
+            time.sleep(0.05)
 
     @property
     def root(self) -> Path:
