@@ -3,6 +3,7 @@
 # make check  the same without the system packages
 # make test-root   what needs root: the units under real systemd in a container, loop mounts
 # make test-picam  the real picamera2 in a system of its own, on libcamera's virtual camera; as root
+# make test-guest  the installed units on a real kernel under QEMU, and their power cut; as root
 # make bench  measurements beside picamera2's output classes
 # make soak   long sweeps: 50 kills of each process, 5 minutes of fuzzing
 # make vectors  the good and hostile files of tests/vectors, made anew
@@ -44,7 +45,7 @@ INSTALL := DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" EXTRAS="$(EXTRAS)" systemd/in
 
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: demo test check format lint types imports tests test-fast test-system test-root test-picam docs bench soak vectors clean \
+.PHONY: demo test check format lint types imports tests test-fast test-system test-root test-picam test-guest docs bench soak vectors clean \
 	wheel install uninstall install-deps install-system
 
 demo: $(CAPTURE_STAMP)
@@ -92,6 +93,10 @@ test-root: $(DEV_STAMP) $(WHEEL_STAMP)
 test-picam:
 	$(call tier,picam,timeout -k 5 400 \
 		tests/tiers/enter.sh "$$(tests/tiers/rootfs.sh)" tests/picam/inside.sh $(PYTEST_ARGS))
+
+# Tier 2: the installed units on a real kernel under QEMU, and their power cut. Needs root.
+test-guest: $(DEV_STAMP) $(WHEEL_STAMP)
+	$(call tier,guest,$(PYTEST) -n 2 --dist loadgroup tests/guest $(PYTEST_ARGS))
 
 soak: $(DEV_STAMP)
 	$(PIP) -e '.[fuzz]'
