@@ -392,6 +392,25 @@ def test_nobody_listening_is_no_verdict(stand: Stand) -> None:
         submit(stand.log, "file:///etc", stand.policy, stand.witness.key)
 
 
+def test_an_answer_that_breaks_off_is_no_verdict(stand: Stand) -> None:
+    stand.grow(1)
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\nConnection: close\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(head + b"half a signature")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(WitnessUnreachable, match="IncompleteRead"):
+            submit(stand.log, url, stand.policy, stand.witness.key)
+        thread.join()
+
+
 def test_an_answer_is_signature_lines() -> None:
     with pytest.raises(EvidenceError):
         read_signatures("hello\n")

@@ -120,15 +120,20 @@ def _call(url: str, name: str, body: bytes | None) -> _Reply:
         request.add_header("Content-Type", "text/plain; charset=utf-8")
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as reply:  # noqa: S310
-            return _reply(reply.status, reply.read(_MAX_ANSWER_BYTES))
+            return _reply(reply.status, reply)
     except urllib.error.HTTPError as fault:
         with fault:
-            return _reply(fault.code, fault.read(_MAX_ANSWER_BYTES))
+            return _reply(fault.code, fault)
     except (OSError, http.client.HTTPException) as fault:
         raise WitnessUnreachable(
             f"{url}: {fault}", "Check the address, and that it runs"
         ) from fault
 
 
-def _reply(status: int, data: bytes) -> _Reply:
+def _reply(status: int, answer: http.client.HTTPResponse | urllib.error.HTTPError) -> _Reply:
+    data = answer.read(_MAX_ANSWER_BYTES)
+    length = answer.headers.get("Content-Length", "")
+    # A read with a limit takes a connection that broke for the end of the answer.
+    if length.isdecimal() and len(data) < min(int(length), _MAX_ANSWER_BYTES):
+        raise http.client.IncompleteRead(data, int(length) - len(data))
     return _Reply(status, data.decode("utf-8", "replace"))
