@@ -1,6 +1,8 @@
 # make demo   one simulated shift, end to end; prints where to look
 # make test   everything that CI does: system packages, format, lint, types, imports, tests, docs
 # make check  the same without the system packages
+# make test-fast   the parts: seconds, no root
+# make test-system whole programs in real time, other people's readers, sweeps over every byte
 # make test-root   what needs root: the units under real systemd in a container, loop mounts
 # make test-picam  the real picamera2 in a system of its own, on libcamera's virtual camera; as root
 # make test-guest  the installed units on a real kernel under QEMU, and their power cut; as root
@@ -69,7 +71,7 @@ imports: $(DEV_STAMP)
 	$(BIN)/lint-imports --no-cache
 
 # The tiers, quick ones first: what is wrong is said early. Each says how long it took.
-tests: test-fast test-system
+tests: test-fast test-system test-root test-picam test-guest
 
 tier = @began=$$(date +%s); $(2); code=$$?; \
 	echo "make: tier $(1): $$(($$(date +%s) - began)) s"; exit $$code
@@ -81,9 +83,6 @@ test-fast: $(DEV_STAMP)
 # Whole programs in real time. They wait more than they compute, so there are more workers than cores.
 test-system: $(DEV_STAMP)
 	$(call tier,system,$(PYTEST) -n $$((2 * $(WORKERS))) --dist loadgroup -m system)
-
-docs: $(DEV_STAMP)
-	$(PYTEST) tests/test_docs.py
 
 # What needs root: the installed units under the real systemd in a container, real small file systems.
 test-root: $(DEV_STAMP) $(WHEEL_STAMP)
@@ -97,6 +96,9 @@ test-picam:
 # Tier 2: the installed units on a real kernel under QEMU, and their power cut. Needs root.
 test-guest: $(DEV_STAMP) $(WHEEL_STAMP)
 	$(call tier,guest,$(PYTEST) -n 2 --dist loadgroup tests/guest $(PYTEST_ARGS))
+
+docs: $(DEV_STAMP)
+	$(PYTEST) tests/test_docs.py
 
 soak: $(DEV_STAMP)
 	$(PIP) -e '.[fuzz]'
