@@ -17,6 +17,7 @@ to leave the officer without a camera.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -37,11 +38,16 @@ _RETRY_NS = 1 * NS
 class Note(Protocol):
     """Where events go: `EventLog.append`, or whoever wants to show them."""
 
-    def __call__(self, ev: str, *, sync: bool = False, **data: Any) -> object: ...
+    def __call__(
+        self, ev: str, *, at_ns: int | None = None, sync: bool = False, **data: Any
+    ) -> object: ...
 
 
 class BoardPins:
-    """`Pins` on the lines of a board. One thread reads edges and reclaims; any thread writes."""
+    """`Pins` on the lines of a board. One thread reads edges and reclaims; any thread writes.
+
+    What there is to note is noted by the thread that reads: who writes a lamp never waits for a card.
+    """
 
     def __init__(self, lines: Lines, pin_map: Mapping[str, Pin], clock: Clock, note: Note) -> None:
         self._lines, self._clock, self._note = lines, clock, note
@@ -53,11 +59,13 @@ class BoardPins:
         self._faulty: set[str] = set()  # missing, and said so
         self._polled: dict[str, bool] = {}
         self._reclaimed: set[str] = set()  # and not heard of since
+        self._to_note: deque[tuple[str, int, dict[str, Any]]] = deque()
         self._next_retry_ns = 0
         self._closed = False
         self._reading = threading.Lock()
         self._lock = threading.RLock()
         self._claim_missing()
+        self._take_notes()
 
     # -- Pins -------------------------------------------------------------------------------
 
@@ -68,10 +76,12 @@ class BoardPins:
                 now_ns = self._clock.boot_ns()
                 if now_ns >= self._next_retry_ns:
                     self._claim_missing()
+                    self._take_notes()
                 left_ns = max(0, deadline_ns - now_ns)
                 slice_ns = min(left_ns, _POLL_NS) if self._polled else left_ns
                 edges = self._sort(self._lines.wait(self._clock.real_s(slice_ns / NS)))
                 edges += self._poll()
+                self._take_notes()
                 if edges or self._clock.boot_ns() >= deadline_ns:
                     return edges
             return []
@@ -109,6 +119,7 @@ class BoardPins:
                 self._claim(name)
             elif self._take(name, edges=False):
                 self._begin_polling(name, "it changes and brings no edges")
+        self._take_notes()
 
     def close(self) -> None:
         with self._lock:
@@ -122,6 +133,7 @@ class BoardPins:
             for name in [name for name in self._pins if name in self._claimed]:
                 self._give_back(name)
             self._lines.close()
+        self._take_notes()
 
     def __enter__(self) -> Self:
         return self
@@ -152,7 +164,7 @@ class BoardPins:
                 self._begin_polling(name, str(fault))
         if claimed and name in self._faulty:
             self._faulty.discard(name)
-            self._note("gpio.claimed", sync=True, pin=name)
+            self._later("gpio.claimed", pin=name)
 
     def _take(self, name: str, *, edges: bool) -> bool:
         pin = self._pins[name]
@@ -161,7 +173,8 @@ class BoardPins:
         except NoEdges:
             raise
         except DeviceError as fault:
-            self._say(name, str(fault), self._holder(pin))
+            if name not in self._faulty:
+                self._say(name, str(fault), self._holder(pin))
             return False
         self._claimed.add(name)
         return True
@@ -188,7 +201,15 @@ class BoardPins:
     def _say(self, name: str, reason: str, owner: str | None) -> None:
         if name not in self._faulty:
             self._faulty.add(name)
-            self._note("gpio.fault", sync=True, pin=name, reason=reason, owner=owner)
+            self._later("gpio.fault", pin=name, reason=reason, owner=owner)
+
+    def _later(self, ev: str, **data: Any) -> None:
+        self._to_note.append((ev, self._clock.boot_ns(), data))
+
+    def _take_notes(self) -> None:
+        while self._to_note:
+            ev, at_ns, data = self._to_note.popleft()
+            self._note(ev, at_ns=at_ns, sync=True, **data)
 
     # -- edges ------------------------------------------------------------------------------
 
@@ -207,7 +228,7 @@ class BoardPins:
         active = self.level(name)
         if active is not None:
             self._polled[name] = active
-            self._note("gpio.polling", sync=True, pin=name, every_ms=_POLL_NS // MS, reason=reason)
+            self._later("gpio.polling", pin=name, every_ms=_POLL_NS // MS, reason=reason)
 
     def _poll(self) -> list[Edge]:
         edges = []

@@ -308,14 +308,14 @@ def written_events() -> dict[str, list[set[str]]]:
             if isinstance(node, ast.Call) and node.args:
                 words = ast.unparse(node.func).split(".")
                 if tuple(words[-2:]) in _WRITERS:
-                    data = {k.arg or "**" for k in node.keywords} - {"sync"}
+                    data = {k.arg or "**" for k in node.keywords} - {"sync", "at_ns"}
                     for name in _names(node.args[0]):
                         found.setdefault(name, []).append(data)
     return found
 
 
 _WRITERS = {
-    ("_log", "append"), ("log", "append"), ("sink", "report"), ("self", "_note"), ("note",),
+    ("_log", "append"), ("log", "append"), ("sink", "report"), ("self", "_later"), ("note",),
 }  # fmt: skip
 
 

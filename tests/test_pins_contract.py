@@ -134,6 +134,7 @@ class BoardModule(ModuleType):
         self.cleaned: list[int] = []
         self.busy: set[int] = set()
         self.unreadable: set[int] = set()
+        self.unwritable: set[int] = set()
         self.edgeless: set[int] = set()
         self.deaf: set[int] = set()
 
@@ -160,6 +161,8 @@ class BoardModule(ModuleType):
         return self.levels[channel]
 
     def output(self, channel: int, value: int) -> None:
+        if channel in self.unwritable:
+            raise RuntimeError("bad lineinfo IOCTL")
         self.levels[channel] = value
 
     def add_event_detect(self, channel: int, edge: int, callback: Callable[[int], None]) -> None:
@@ -187,7 +190,9 @@ class Notes:
 
     lines: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
-    def __call__(self, ev: str, *, sync: bool = False, **data: Any) -> None:
+    def __call__(
+        self, ev: str, *, at_ns: int | None = None, sync: bool = False, **data: Any
+    ) -> None:
         assert sync, "what becomes of a pin is durable at once"
         self.lines.append((ev, data))
 

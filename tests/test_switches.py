@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,29 @@ def test_a_driver_that_stays_deaf_is_polled_and_every_toggle_is_right(
     assert events(rig, *toggles) == [*toggles, *toggles]
     assert events(rig, "gpio.polling", "switch.edge") == ["gpio.polling", *2 * ["switch.edge"]]
     assert data(rig, "gpio.polling")["reason"] == "it changes and brings no edges"
+
+
+def test_a_stalled_card_never_makes_a_lamp_wait_for_the_log(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A lamp that fails is noted by the thread that reads edges, which may wait for the card."""
+    board = install_board(monkeypatch)
+    card, noting = threading.Event(), threading.Event()
+
+    def stalled(ev: str, **data: Any) -> None:
+        noting.set()
+        assert card.wait(30)
+
+    with on_stand_in(default_pins(), tmp_path, stalled) as pins:
+        board.unwritable.add(default_pins()["buzzer"].bcm)
+        pins.write("buzzer", True)
+        reader = threading.Thread(target=pins.edges, args=[0.1])
+        reader.start()
+        assert noting.wait(30)
+        pins.write("public-red", True)
+        assert board.levels[default_pins()["public-red"].bcm] == 1
+        card.set()
+        reader.join()
 
 
 def test_without_the_record_switch_the_officer_is_told_until_it_is_back(

@@ -104,11 +104,10 @@ class TestRpiPins(KernelPins):
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """What the hand did: the level, and the times between which the line took it."""
+    """What the hand did: the level, and the time after which the line took it."""
 
     active: bool
     before_ns: int
-    after_ns: int
 
 
 def flip(chip: SimChip, widths_ms: list[float], *, first: bool = True) -> list[Flip]:
@@ -116,9 +115,8 @@ def flip(chip: SimChip, widths_ms: list[float], *, first: bool = True) -> list[F
     flips = []
     for index, width_ms in enumerate(widths_ms):
         active = first == (index % 2 == 0)
-        before_ns = CLOCK.boot_ns()
+        flips.append(Flip(active, CLOCK.boot_ns()))
         put(chip, active)
-        flips.append(Flip(active, before_ns, CLOCK.boot_ns()))
         time.sleep(width_ms / 1000)
     return flips
 
