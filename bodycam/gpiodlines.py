@@ -37,6 +37,7 @@ class GpiodLines:
         self._label, self._clock = chip_label, clock
         self.chip = find_chip(chip_label)
         self._requests: dict[str, gpiod.LineRequest] = {}
+        self._heard: set[str] = set()  # those with edges: only who waits for them changes this
         self._waker = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
 
     def claim(self, name: str, pin: Pin, *, edges: bool, active: bool) -> None:
@@ -55,8 +56,11 @@ class GpiodLines:
                 "Stop the program that holds it, or free the pin of its overlay in "
                 "/boot/firmware/config.txt.",
             ) from fault
+        if edges and pin.direction == "in":
+            self._heard.add(name)
 
     def release(self, name: str) -> None:
+        self._heard.discard(name)
         self._requests.pop(name).release()
 
     def level(self, name: str) -> bool:
@@ -76,7 +80,7 @@ class GpiodLines:
     def wait(self, timeout_s: float) -> list[Edge | Lost]:
         poll = select.poll()
         poll.register(self._waker, select.POLLIN)
-        names = {request.fd: name for name, request in list(self._requests.items())}
+        names = {self._requests[name].fd: name for name in self._heard}
         for fd in names:
             poll.register(fd, select.POLLIN)
         edges: list[Edge] = []
