@@ -18,9 +18,10 @@ from bodycam.devices import Observer
 from bodycam.devicescan import DeviceScan
 from bodycam.devicetable import Allowance, Device, DeviceTable, Kind, SeenBy
 from bodycam.errors import DeviceError
+from bodycam.simulate.control import PinsClient
 
 from .devicerig import kill_observer, watched
-from .rig import QUICK, running
+from .rig import QUICK, Rig, running
 
 # -- the table ---------------------------------------------------------------------------------
 
@@ -251,6 +252,15 @@ def test_what_is_there_at_the_start_is_said_and_disturbs_nobody(
 # -- a running recorder ------------------------------------------------------------------------
 
 
+def shown(rig: Rig) -> dict[str, Any]:
+    """What the officer sees now."""
+    with PinsClient(rig.unit.socket_path) as client:
+        messages = client.watch()
+        now = next(messages)
+    assert all(messages)  # to their end: closed
+    return dict(now["trace"])
+
+
 @pytest.mark.system
 @pytest.mark.xdist_group("daemon")
 def test_a_foreign_usb_stick_is_a_tamper_event_and_the_lamp_says_so(tmp_path: Path) -> None:
@@ -258,6 +268,8 @@ def test_a_foreign_usb_stick_is_a_tamper_event_and_the_lamp_says_so(tmp_path: Pa
         stick = Sysfs(rig.unit.sysfs).usb(f"{HUB}/1-1", "781/5581/100", product="Ultra")
         Sysfs(rig.unit.sysfs).interface(f"{HUB}/1-1/1-1:1.0", "781/5581/100", "8/6/80")
         rig.until_logged("tamper.usb", 2)
+        rig.until("the lamp", lambda: shown(rig)["wearer"] == "red steady")
+        assert "tamper" in shown(rig)["also"]
         (rig.unit.sysfs / "bus/usb/devices" / stick.name).unlink()
         rig.until_logged("device.removed")
     said = {line["data"]["what"] for line in rig.events("tamper.usb")}

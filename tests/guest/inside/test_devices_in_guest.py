@@ -141,6 +141,18 @@ def keyboard() -> dict[str, dict[str, bytes]]:
     return {"hid.usb0": files}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def recorder() -> Iterator[None]:
+    """The shipped unit runs beside, confined as it is and without a network."""
+    asked = subprocess.run(["systemctl", "is-active", "--quiet", "bodycam"], check=False)
+    if asked.returncode:
+        run("systemctl", "start", "bodycam")
+    until("devices are watched", lambda: lines(RECORDERS_LOG, "device.observer"))
+    yield
+    if asked.returncode:
+        run("systemctl", "stop", "bodycam")
+
+
 @pytest.mark.parametrize("name", ["stick", "keyboard", "network"])
 def test_a_foreign_device_is_a_tamper_event_and_gets_no_driver(name: str, tmp_path: Path) -> None:
     functions: dict[str, dict[str, dict[str, bytes]]] = {
@@ -152,7 +164,6 @@ def test_a_foreign_device_is_a_tamper_event_and_gets_no_driver(name: str, tmp_pa
             found = until("tamper", watch.seen("tamper.usb", what="device"))
             device = Path("/sys/bus/usb/devices") / found[0]["name"]
             assert "1209:0001" in found[0]["id"]
-            # The recorder, confined as it is and without a network, was told as well.
             until("the recorder", lambda: len(lines(RECORDERS_LOG, "tamper.usb")) > recorded)
             until("no driver", lambda: (device / "authorized").read_text().strip() == "0")
             run("udevadm", "settle")
@@ -182,13 +193,20 @@ def test_a_camera_that_comes_and_goes_is_told_at_once(tmp_path: Path) -> None:
         until("told", lambda: "no camera" in watch.told)
 
 
-def test_a_microphone_that_comes_and_goes_is_told_at_once(tmp_path: Path) -> None:
+def test_a_microphone_that_comes_back_is_opened_at_once(tmp_path: Path) -> None:
+    def recorded(ev: str) -> Callable[[], list[dict[str, Any]]]:
+        before = len(lines(RECORDERS_LOG, ev))
+        return lambda: lines(RECORDERS_LOG, ev)[before:]
+
+    lost, back = recorded("audio.lost"), recorded("audio.back")
     with Watch(tmp_path) as watch:
         (ALOOP / "unbind").write_text("snd_aloop.0")
         until("removed", watch.seen("device.removed", kind="microphone"))
+        until("the recorder has no sound", lost)
         (ALOOP / "bind").write_text("snd_aloop.0")
         until("added", watch.seen("device.added", kind="microphone"))
         until("told", lambda: "microphone" in watch.told)
+        until("the recorder has sound again", back)
 
 
 def test_a_card_that_comes_and_goes_is_told_at_once(tmp_path: Path) -> None:
