@@ -7,7 +7,7 @@
 # make test-picam  the real picamera2 in a system of its own, on libcamera's virtual camera; as root
 # make test-guest  the installed units on a real kernel under QEMU, and their power cut; as root
 # make bench  measurements beside picamera2's output classes
-# make soak   long sweeps: 50 kills of each process, 5 minutes of fuzzing
+# make soak   long sweeps: 50 kills of each process, 5 minutes of fuzzing, 20 power cuts; as root
 # make vectors  the good and hostile files of tests/vectors, made anew
 # make install    program, units, rules and configuration onto this camera, or with DESTDIR onto a card
 # make uninstall  take them away again; recordings, keys and configuration stay
@@ -80,9 +80,9 @@ tier = @began=$$(date +%s); $(2); code=$$?; \
 test-fast: $(DEV_STAMP)
 	$(call tier,fast,$(PYTEST) -n $(WORKERS) --dist loadgroup -m "not system" --ignore tests/test_docs.py)
 
-# Whole programs in real time. They wait more than they compute, so there are more workers than cores.
+# Whole programs in real time.
 test-system: $(DEV_STAMP)
-	$(call tier,system,$(PYTEST) -n $$((2 * $(WORKERS))) --dist loadgroup -m system)
+	$(call tier,system,$(PYTEST) -n $(WORKERS) --dist loadgroup -m system)
 
 # What needs root: the installed units under the real systemd in a container, real small file systems.
 test-root: $(DEV_STAMP) $(WHEEL_STAMP)
@@ -100,9 +100,10 @@ test-guest: $(DEV_STAMP) $(WHEEL_STAMP)
 docs: $(DEV_STAMP)
 	$(PYTEST) tests/test_docs.py
 
-soak: $(DEV_STAMP)
+soak: $(DEV_STAMP) $(WHEEL_STAMP)
 	$(PIP) -e '.[fuzz]'
 	$(PYTEST) -m soak
+	$(PYTEST) -n 2 --dist loadgroup -m soak tests/guest
 
 vectors: $(DEV_STAMP)
 	$(BIN)/python -m tests.vectors.make

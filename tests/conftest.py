@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+# The system that tests/picam runs in has no hypothesis.
+if importlib.util.find_spec("hypothesis") is not None:
+    import hypothesis
+
+    # Speed is a benchmark, not a timed test.
+    hypothesis.settings.register_profile("untimed", hypothesis.settings.default, deadline=None)
+    hypothesis.settings.load_profile("untimed")
 
 
 @pytest.hookimpl(hookwrapper=True)
