@@ -23,6 +23,7 @@ from ..checks.result import (
 )
 from ..checks.status import read_status
 from ..checks.unit import check_space
+from ..checks.watchdog import Systemd
 from ..clock import Clock
 from ..config import Config
 from ..errors import DeviceError, ExitCode, StorageError
@@ -34,7 +35,7 @@ _FROM_BOOT = ("microphone", "pins", "card")
 _NEVER = ("recording", "lens", "lamps")
 
 
-def look_beside(config: Config, clock: Clock) -> SelfTest:
+def look_beside(config: Config, clock: Clock, systemd: Systemd) -> SelfTest:
     """The answer, with what only the recorder could test taken from its test at boot."""
     began = clock.sample()
     status = _status(Path(config.store.runtime))
@@ -50,7 +51,7 @@ def look_beside(config: Config, clock: Clock) -> SelfTest:
             *(not_tested(name, "not while a recorder runs") for name in _NEVER),
             *identity_checks(config, signer, missing, clock),
             _space(config, clock),
-            *unit_checks(config, clock),
+            *unit_checks(config, clock, systemd),
             judge_modules(modules, broken_among(modules)),
         ]
     return SelfTest(Form.BESIDE, config.device.id, began, tuple(results))

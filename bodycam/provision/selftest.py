@@ -24,7 +24,7 @@ from ..checks.modules import TOKEN, needed_modules, pins_modules
 from ..checks.result import CheckResult, Form, SelfTest, fault, not_tested
 from ..checks.unit import check_battery, check_cell, check_clock, check_heat, check_space
 from ..checks.watchdog import (
-    ask_systemd,
+    Systemd,
     check_hardware_watchdog,
     check_service_watchdog,
     read_hardware,
@@ -62,8 +62,11 @@ class Wish:
 class SelfTester:
     """One self-test. Raises AlreadyRunning if a recorder has the store."""
 
-    def __init__(self, config: Config, config_path: Path, clock: Clock, say: Say) -> None:
-        self._config, self._config_path, self._clock, self._say = config, config_path, clock, say
+    def __init__(
+        self, config: Config, config_path: Path, clock: Clock, systemd: Systemd, say: Say
+    ) -> None:
+        self._config, self._config_path, self._clock = config, config_path, clock
+        self._systemd, self._say = systemd, say
         self._root = Path(config.store.path)
         self._deadly: set[str] = set()
 
@@ -84,7 +87,7 @@ class SelfTester:
             results += self._pins(wish)
             results += identity_checks(config, signer, missing, clock)
             results += self._card(store, wish)
-            results += unit_checks(config, clock)
+            results += unit_checks(config, clock, self._systemd)
             results.append(judge_modules(modules, broken))
             test = SelfTest(form, config.device.id, began, tuple(results))
             if log is None:
@@ -188,9 +191,9 @@ def identity_checks(
     ]
 
 
-def unit_checks(config: Config, clock: Clock) -> list[CheckResult]:
+def unit_checks(config: Config, clock: Clock, systemd: Systemd) -> list[CheckResult]:
     """What the unit around the camera is like; disturbs nothing."""
-    sysfs, systemd = Path(config.power.sysfs), ask_systemd()
+    sysfs = Path(config.power.sysfs)
     # Without vcgencmd: it answers later, if at all, and hwmon says the same of the supply.
     reading = Sensors(sysfs, config.power.cell_sensor, None).read()
     own = simulated_watchdog() if config.simulate else check_service_watchdog(systemd)

@@ -25,18 +25,20 @@ def run_selftest(
     running recorder's.
     """
     config = load(config_path)
+    # While still root: without a message bus systemd answers nobody else.
+    systemd = ask_systemd()
     become_owner(Path(config.store.path), Path(config.store.runtime))
     # Once more, as the recorder will have to.
     config = load(config_path)
     clock = make_clock(config)
     try:
         # A recorder between two lives would find its store taken, and systemd would give it up.
-        if config.simulate is None and ask_systemd().keeps_the_recorder:
+        if config.simulate is None and systemd.keeps_the_recorder:
             raise AlreadyRunning("bodycam.service is running", "Run: systemctl stop bodycam")
-        return SelfTester(config, config_path, clock, say).run(Wish(short, lamps, ask))
+        return SelfTester(config, config_path, clock, systemd, say).run(Wish(short, lamps, ask))
     except AlreadyRunning:
         if lamps:
             raise
         say("a recorder is running: it keeps camera, pins and log")
         why = "it is the running recorder's, whose own self-test is there"
-        return look_beside(config, clock), Logged(why_not=why)
+        return look_beside(config, clock, systemd), Logged(why_not=why)
