@@ -53,6 +53,7 @@ _LENS_NS = 4 * NS
 _BEFORE_PRESS_NS = NS
 _OPENING_NS = 25 * NS
 _RECORDING_NS = 20 * NS
+_FORGET_NS = NS
 _MAX_WORKER_DEATHS = 2
 _TICK_S = 0.05
 
@@ -115,8 +116,7 @@ class Trial:
             facts = self._record()
             if not facts.recorded_ms:
                 return facts
-            files = sorted(self._scratch.rglob("*.mp4"))
-            from_card = min(forget_cached(path) for path in files)
+            from_card = all(self._gone(path) for path in sorted(self._scratch.rglob("*.mp4")))
             now_ns = self._clock.sample().utc_ns
             report = verify_paths([self._scratch], force_root, now_utc_ns=now_ns)
             return replace(facts, report=report, from_card=from_card)
@@ -207,6 +207,15 @@ class Trial:
         recorded_ms = 0 if fault else (after.at_ns - first_ns) // MS
         return replace(facts, camera=camera, fault=fault, recorded_ms=recorded_ms)
 
+    def _gone(self, path: Path) -> bool:
+        """A page that was written a moment ago is let go of at the second or third time."""
+        deadline_ns = self._clock.boot_ns() + _FORGET_NS
+        while not _forget_cached(path):
+            if self._clock.boot_ns() > deadline_ns:
+                return False
+            wait(self._clock, self._never, _TICK_S)
+        return True
+
     def _until(self, holds: Callable[[], bool], at_most_ns: int) -> None:
         deadline_ns = self._clock.boot_ns() + at_most_ns
         while not holds() and self._clock.boot_ns() < deadline_ns:
@@ -262,8 +271,8 @@ def _sound(ring: PreRecordBuffer) -> tuple[bytes, ...]:
     return tuple(frames)
 
 
-def forget_cached(path: Path) -> bool:
-    """Let go of a file's pages in memory; True if the next read comes from the card."""
+def _forget_cached(path: Path) -> bool:
+    """Let go of a file's pages in memory; True if they are gone, by the word of the first."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
