@@ -71,7 +71,7 @@ imports: $(DEV_STAMP)
 	$(BIN)/lint-imports --no-cache
 
 # The tiers, quick ones first: what is wrong is said early. Each says how long it took.
-tests: test-fast test-system test-root test-picam test-guest
+tests: test-fast test-system test-root test-picam
 
 tier = @began=$$(date +%s); $(2); code=$$?; \
 	echo "make: tier $(1): $$(($$(date +%s) - began)) s"; exit $$code
@@ -93,7 +93,8 @@ test-picam:
 	$(call tier,picam,timeout -k 5 400 \
 		tests/tiers/enter.sh "$$(tests/tiers/rootfs.sh)" tests/picam/inside.sh $(PYTEST_ARGS))
 
-# Tier 2: the installed units on a real kernel under QEMU, and their power cut. Needs root.
+# Tier 2: the installed units on a real kernel under QEMU, and their power cut. Needs root. Not one of
+# `tests` until it has been steady on a machine that does nothing else.
 test-guest: $(DEV_STAMP) $(WHEEL_STAMP)
 	$(call tier,guest,$(PYTEST) -n 2 --dist loadgroup tests/guest $(PYTEST_ARGS))
 

@@ -78,7 +78,12 @@ echo guest >"$tree/etc/hostname"
 mkdir -p "$tree/etc/systemd/journald.conf.d"
 printf '[Journal]\nStorage=volatile\n' >"$tree/etc/systemd/journald.conf.d/volatile.conf"
 
-rm -r "$tree"/usr/lib/systemd/system-generators
+for generator in "$tree"/usr/lib/systemd/system-generators/*; do
+    case $generator in
+    */systemd-debug-generator) ;; # systemd.wants= and systemd.mask= of the kernel's command line
+    *) rm "$generator" ;;
+    esac
+done
 for rules in "$tree"/usr/lib/udev/rules.d/*; do
     case $(basename "$rules") in
     50-udev-default.rules | 60-persistent-storage.rules | 60-persistent-v4l.rules | \
