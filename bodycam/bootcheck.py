@@ -31,9 +31,9 @@ from .checks.capture import (
 from .checks.card import check_card, judge_syncs
 from .checks.identity import check_certificates, check_key, check_recipients
 from .checks.loading import broken_among, judge_modules
-from .checks.modules import needed_modules
+from .checks.modules import SPARE_MODULES, needed_modules
 from .checks.result import CheckResult, Form, SelfTest, failed, ok, warn
-from .checks.unit import check_battery, check_cell, check_clock, check_heat, check_space
+from .checks.unit import check_battery, check_cell, check_clock, check_heat, space_of
 from .checks.watchdog import (
     Systemd,
     ask_systemd,
@@ -43,7 +43,7 @@ from .checks.watchdog import (
 )
 from .clock import NS, Clock, SystemClock, wait
 from .config import Config
-from .errors import DeviceError, ExitCode, StorageError
+from .errors import DeviceError, ExitCode
 from .eventlog import EventLog
 from .powerguard import PowerGuard
 from .recorder import Recorder
@@ -132,7 +132,8 @@ class BootCheck:
             judge_camera(camera, config), self._sound(camera), judge_ring(locked=self._ring.locked),
             self._pins(), check_key(signer, self._key_fault, config.identity.key, SystemClock()),
             check_certificates(signer, config, Path(config.store.path) / CRL_FILE, now),
-            check_recipients(identity, config.recipients, signer), self._card(), self._space(),
+            check_recipients(identity, config.recipients, signer), self._card(),
+            space_of(self._store, config),
             check_clock(now, sysfs), check_battery(power, config.power), check_cell(power, config),
             check_heat(power, config.heat),
             check_own_watchdog(os.environ), check_hardware_watchdog(hardware, systemd),
@@ -177,15 +178,9 @@ class BootCheck:
             return judge_syncs(list(sealer.sync_latency_ms), self._config)
         return check_card(self._store.evidence, self._config, _PIECES, SystemClock(), idle)
 
-    def _space(self) -> CheckResult:
-        try:
-            return check_space(self._store.space(), self._config)
-        except StorageError:
-            return check_space(None, self._config)
-
     def _modules(self) -> CheckResult:
         modules = needed_modules(self._config)
         if self._recorder.live.frames:
             return ok("modules", "recorder and worker run on them", modules=modules)
         # Where there never was a picture nobody misses the processor, and a module may be why.
-        return judge_modules(modules, broken_among(modules, at_once=1))
+        return judge_modules(modules, broken_among(modules, at_once=1), SPARE_MODULES)

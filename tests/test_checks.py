@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bodycam.checks.answer import Logged, show
 from bodycam.checks.capture import CameraFacts, SoundFacts, judge_camera, judge_sound
 from bodycam.checks.card import CardSpeed, check_card, judge_card, judge_syncs
-from bodycam.checks.loading import load_alone
+from bodycam.checks.loading import Broken, judge_modules, load_alone
 from bodycam.checks.modules import needed_modules
 from bodycam.checks.result import (
     CheckResult,
@@ -88,6 +89,23 @@ def test_what_is_not_well_has_a_next_step_and_red_has_an_exit_code() -> None:
         warn("camera", "slow", "")
     with pytest.raises(AssertionError, match="exit"):
         failed("camera", "gone", "look", ExitCode.OK)
+
+
+@pytest.mark.parametrize(
+    ("form", "results", "last"),
+    [
+        (Form.FULL, [ok("key", "signs")], "GREEN"),
+        (Form.FULL, [ok("key", "signs"), warn("clock", "unset", "set it")], "GREEN; look at clock"),
+        (Form.SHORT, [ok("key", "signs")], "GREEN as far as it goes: nothing was recorded"),
+        (Form.FULL, [failed("key", "gone", "get one", ExitCode.DEVICE)], "RED: key"),
+    ],
+)
+def test_the_last_line_is_the_answer_and_promises_no_more_than_was_tested(
+    form: Form, results: list[CheckResult], last: str
+) -> None:
+    told = show(SelfTest(form, "BC-1", NOW, tuple(results)), Logged(7, signed=True), as_json=False)
+    assert told.splitlines()[-1] == last
+    assert "log: line 7, signed" in told
 
 
 # -- pictures and sound ---------------------------------------------------------------------------
@@ -351,6 +369,16 @@ def test_a_module_that_kills_its_process_is_a_finding(
     found = load_alone("brokenmodule")
     assert found is not None
     assert how in found.how
+
+
+def test_a_module_that_can_be_done_without_is_only_said() -> None:
+    lacking = Broken("pyudev", "No module named 'pyudev'", deadly=False)
+    dying = Broken("av", "dies of SIGILL", deadly=True)
+    modules, spare = ["av", "pyudev"], ("pyudev",)
+    assert judge_modules(modules, [], spare).verdict is OK
+    assert judge_modules(modules, [lacking], spare).verdict is WARN
+    both = judge_modules(modules, [dying, lacking], spare)
+    assert (both.verdict, both.figures["broken"]) == (FAILED, ["av", "pyudev"])
 
 
 def test_a_module_that_loads_is_no_finding_and_a_missing_one_is() -> None:

@@ -541,6 +541,7 @@ def test_beside_a_recorder_nothing_is_disturbed_and_its_own_test_is_told(tmp_pat
             command(rig.unit), check=False, capture_output=True, text=True, timeout=120
         )
         assert "systemctl stop bodycam" in people.stdout
+        assert people.stdout.splitlines()[-1].startswith("GREEN as far as it goes: the recorder")
         # The lamps are the officer's while a recorder runs.
         lamps = subprocess.run(
             command(rig.unit, "--lamps"), check=False, capture_output=True, text=True, timeout=120

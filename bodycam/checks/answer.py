@@ -9,6 +9,10 @@ from ..clock import utc_text
 from .result import CheckVerdict, Form, SelfTest
 
 FULL_TEST = "For the full test: systemctl stop bodycam, bodycam selftest, systemctl start bodycam"
+_GREEN = {
+    Form.SHORT: "GREEN as far as it goes: nothing was recorded",
+    Form.BESIDE: "GREEN as far as it goes: the recorder keeps camera and pins",
+}
 _LOUD = (CheckVerdict.FAILED, CheckVerdict.WARN)
 
 
@@ -35,7 +39,7 @@ def show(test: SelfTest, logged: Logged, as_json: bool) -> str:
     if test.form is Form.BESIDE:
         lines.append(FULL_TEST)
     causes, warned = test.names(CheckVerdict.FAILED), test.names(CheckVerdict.WARN)
-    answer = f"RED: {', '.join(causes)}" if causes else "GREEN"
+    answer = f"RED: {', '.join(causes)}" if causes else _GREEN.get(test.form, "GREEN")
     return "\n".join([*lines, answer + (f"; look at {', '.join(warned)}" if warned else "")])
 
 

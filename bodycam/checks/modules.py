@@ -8,7 +8,9 @@ from ..config import AudioSource, CameraSource, Config, PinsBackend
 from ..rpilines import MODULE as RPI_GPIO
 from .loading import BASE_MODULES
 
-GPIOD, TOKEN = "gpiod", "pkcs11"
+GPIOD, TOKEN, UDEV = "gpiod", "pkcs11", "pyudev"
+# Without it devices are found by looking every ten seconds.
+SPARE_MODULES = (UDEV,)
 _PICTURES = ("av", "cv2", "numpy")
 _BY_CAMERA = {
     CameraSource.SYNTHETIC: _PICTURES,
@@ -26,6 +28,8 @@ def needed_modules(config: Config) -> list[str]:
     needed += pins_modules(config.gpio.backend)
     if config.identity.key != "file":
         needed.append(TOKEN)
+    if config.simulate is None:
+        needed.append(UDEV)
     return list(dict.fromkeys(needed))
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from ..clock import ClockSource, Instant, utc_text
 from ..config import AudioSource, Config, Heat, Power
-from ..errors import ExitCode
+from ..errors import ExitCode, StorageError
 from ..gauge import Battery
 from ..power import UNDERVOLT, PowerReading, recall
-from ..store import Space
+from ..store import Space, Store
 from .result import CheckResult, failed, not_tested, ok, warn
 
 _LOW_PERCENT = 30
@@ -21,6 +21,14 @@ def record_bytes_per_s(config: Config) -> int:
     """What a recording puts on the card, at the rate cap."""
     audio_kbps = 0 if config.audio.source is AudioSource.NONE else config.audio.bitrate_kbps
     return (config.camera.bitrate_kbps + audio_kbps) * 125
+
+
+def space_of(store: Store, config: Config) -> CheckResult:
+    """What `check_space` makes of the room there is now."""
+    try:
+        return check_space(store.space(), config)
+    except StorageError:
+        return check_space(None, config)
 
 
 def check_space(space: Space | None, config: Config) -> CheckResult:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..checks.loading import broken_among, judge_modules
-from ..checks.modules import needed_modules
+from ..checks.modules import SPARE_MODULES, needed_modules
 from ..checks.result import (
     CheckResult,
     CheckVerdict,
@@ -22,11 +22,11 @@ from ..checks.result import (
     result_from_json,
 )
 from ..checks.status import read_status
-from ..checks.unit import check_space
+from ..checks.unit import space_of
 from ..checks.watchdog import Systemd
 from ..clock import Clock
 from ..config import Config
-from ..errors import DeviceError, ExitCode, StorageError
+from ..errors import DeviceError, ExitCode
 from ..parts import load_key
 from ..store import Store
 from .selftest import identity_checks, unit_checks
@@ -50,9 +50,9 @@ def look_beside(config: Config, clock: Clock, systemd: Systemd) -> SelfTest:
             *(_earlier(name, at_boot.get(name), when) for name in _FROM_BOOT),
             *(not_tested(name, "not while a recorder runs") for name in _NEVER),
             *identity_checks(config, signer, missing, clock),
-            _space(config, clock),
+            space_of(Store(Path(config.store.path), clock), config),
             *unit_checks(config, clock, systemd),
-            judge_modules(modules, broken_among(modules)),
+            judge_modules(modules, broken_among(modules), SPARE_MODULES),
         ]
     return SelfTest(Form.BESIDE, config.device.id, began, tuple(results))
 
@@ -91,10 +91,3 @@ def _earlier(name: str, result: CheckResult | None, when: str) -> CheckResult:
         name, result.verdict, f"{result.found} ({when})", result.next_step, result.exit_code,
         result.figures,
     )  # fmt: skip
-
-
-def _space(config: Config, clock: Clock) -> CheckResult:
-    try:
-        return check_space(Store(Path(config.store.path), clock).space(), config)
-    except StorageError:
-        return check_space(None, config)

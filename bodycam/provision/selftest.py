@@ -20,9 +20,9 @@ from ..checks.capture import judge_camera, judge_ring, judge_sound
 from ..checks.card import check_card
 from ..checks.identity import check_certificates, check_key, check_recipients
 from ..checks.loading import broken_among, judge_modules
-from ..checks.modules import TOKEN, needed_modules, pins_modules
+from ..checks.modules import SPARE_MODULES, TOKEN, needed_modules, pins_modules
 from ..checks.result import CheckResult, Form, SelfTest, fault, not_tested
-from ..checks.unit import check_battery, check_cell, check_clock, check_heat, check_space
+from ..checks.unit import check_battery, check_cell, check_clock, check_heat, space_of
 from ..checks.watchdog import (
     Systemd,
     check_hardware_watchdog,
@@ -88,7 +88,7 @@ class SelfTester:
             results += identity_checks(config, signer, missing, clock)
             results += self._card(store, wish)
             results += unit_checks(config, clock, self._systemd)
-            results.append(judge_modules(modules, broken))
+            results.append(judge_modules(modules, broken, SPARE_MODULES))
             test = SelfTest(form, config.device.id, began, tuple(results))
             if log is None:
                 return test, Logged(why_not=f"it cannot be written: {storage}")
@@ -142,7 +142,8 @@ class SelfTester:
         sound, seen = measure_sound(facts.heard), facts.camera.frames > 0
         return [
             judge_camera(facts.camera, config), judge_recording(facts, config),
-            judge_lens(facts, config), judge_sound(sound, config, camera_ok=seen), judge_ring(locked=facts.ring_locked),
+            judge_lens(facts, config), judge_sound(sound, config, camera_ok=seen),
+            judge_ring(locked=facts.ring_locked),
         ]  # fmt: skip
 
     def _force_root(self) -> x509.Certificate | None:
@@ -175,7 +176,7 @@ class SelfTester:
         pieces = _SHORT_PIECES if wish.short else _FULL_PIECES
         return [
             check_card(store.evidence, self._config, pieces, SystemClock(), lambda: True),
-            check_space(store.space(), self._config),
+            space_of(store, self._config),
         ]
 
 
