@@ -221,7 +221,8 @@ class BoardPins:
                 edges.append(item)
             else:
                 with self._lock:
-                    self._lose(item.pin, item.reason)
+                    if item.pin in self._claimed:
+                        self._lose(item.pin, item.reason)
         return edges
 
     def _begin_polling(self, name: str, reason: str) -> None:
@@ -269,7 +270,9 @@ def _choose(gpio: Gpio, clock: Clock, work_dir: Path) -> tuple[Lines, str | None
     try:
         return RpiLines(gpio.chip, clock, work_dir), reason
     except DeviceError as fault:
-        raise DeviceError(f"{reason}; {fault.message}", fault.next_step) from fault
+        # Both look for the same chip: what both say is said once.
+        reasons = dict.fromkeys([reason, fault.message])
+        raise DeviceError("; ".join(reasons), fault.next_step) from fault
 
 
 def _gpiod_lines(chip_label: str, clock: Clock) -> Lines:

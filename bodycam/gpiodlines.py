@@ -37,7 +37,7 @@ class GpiodLines:
         self._label, self._clock = chip_label, clock
         self.chip = find_chip(chip_label)
         self._requests: dict[str, gpiod.LineRequest] = {}
-        self._heard: set[str] = set()  # those with edges: only who waits for them changes this
+        self._watched: dict[str, tuple[int, int]] = {}  # descriptor, and what to wait for on it
         self._waker = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
 
     def claim(self, name: str, pin: Pin, *, edges: bool, active: bool) -> None:
@@ -56,11 +56,12 @@ class GpiodLines:
                 "Stop the program that holds it, or free the pin of its overlay in "
                 "/boot/firmware/config.txt.",
             ) from fault
-        if edges and pin.direction == "in":
-            self._heard.add(name)
+        # Of the others only the end can come, when their chip goes.
+        heard = edges and pin.direction == "in"
+        self._watched[name] = (self._requests[name].fd, select.POLLIN if heard else 0)
 
     def release(self, name: str) -> None:
-        self._heard.discard(name)
+        del self._watched[name]
         self._requests.pop(name).release()
 
     def level(self, name: str) -> bool:
@@ -80,20 +81,22 @@ class GpiodLines:
     def wait(self, timeout_s: float) -> list[Edge | Lost]:
         poll = select.poll()
         poll.register(self._waker, select.POLLIN)
-        names = {self._requests[name].fd: name for name in self._heard}
-        for fd in names:
-            poll.register(fd, select.POLLIN)
+        names = {}
+        for name, (fd, mask) in self._watched.copy().items():
+            names[fd] = name
+            poll.register(fd, mask)
         edges: list[Edge] = []
         lost: list[Lost] = []
-        for fd, _ in poll.poll(max(0.0, timeout_s * 1000)):
+        for fd, event in poll.poll(max(0.0, timeout_s * 1000)):
             if fd == self._waker:
                 os.eventfd_read(fd)
-                continue
-            try:
-                edges += self._read(names[fd])
-            except OSError as fault:
-                reason = f"pin '{names[fd]}' brings no more edges: {_words(fault)}"
-                lost.append(Lost(names[fd], reason))
+            elif event & select.POLLIN:
+                try:
+                    edges += self._read(names[fd])
+                except OSError as fault:
+                    lost.append(Lost(names[fd], _words(fault)))
+            elif names[fd] in self._watched:  # a lamp may be given back by another thread meanwhile
+                lost.append(Lost(names[fd], os.strerror(errno.ENODEV)))
         return [*sorted(edges, key=lambda edge: edge.at_ns), *lost]
 
     def _read(self, name: str) -> list[Edge]:
