@@ -2,6 +2,9 @@
 
 What is cut is the guest and, with it, its card's cache (disk.py): writes that were not flushed are gone,
 there, or torn. What the recorder's syncs had promised until then was told to the host (promise.c).
+
+Each cut comes right behind a promise, so little is unflushed then: torn and reordered writes are not
+shown by this.
 """
 
 from __future__ import annotations
