@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests.faults.results import measured, write_result
+
+__all__ = ["measured"]  # a fixture
+
 # The system that tests/picam runs in has no hypothesis.
 if importlib.util.find_spec("hypothesis") is not None:
     import hypothesis
@@ -26,6 +30,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     if report.skipped and os.environ.get("CI") == "true" and item.get_closest_marker("pi") is None:
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid}: skipped in CI: {report.longrepr}"
+    if report.when == "call":
+        write_result(item, passed=report.passed)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

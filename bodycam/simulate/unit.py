@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +61,20 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 
 class Unit:
-    """One camera in a folder: `camera/` is its card, `authority/` is what the force keeps."""
+    """One camera in a folder: `camera/` is its card, `authority/` is what the force keeps.
 
-    def __init__(self, out: Path, overrides: dict[str, Any], speed: float) -> None:
+    `environment` is added to the recorder's own.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        overrides: dict[str, Any],
+        speed: float,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.out = out
+        self._environment = dict(environment or {})
         self.card = out / "camera"
         self.runtime = out / "run"
         self.sysfs = out / "sysfs"
@@ -134,7 +145,7 @@ class Unit:
             raise AssertionError("start() makes the notify socket")
         name = self._notify.getsockname()
         env = {
-            **os.environ, "NOTIFY_SOCKET": "@" + name[1:].decode(),
+            **os.environ, **self._environment, "NOTIFY_SOCKET": "@" + name[1:].decode(),
             "WATCHDOG_USEC": str(_WATCHDOG_S * 1_000_000),
         }  # fmt: skip
         with (self.out / "recorder.log").open("ab") as messages:

@@ -1,0 +1,169 @@
+"""A daemon to which a fault is done: with an independent witness of its syncs, and its lamps followed.
+
+When the block is left, what holds for every fault is asserted: the lamp never lied, nothing ended in
+a traceback, nothing hung, and the verifier finds nothing altered.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bodycam.clock import NS
+from bodycam.errors import DeviceError, ExitCode
+from bodycam.simulate.control import PinsClient
+from bodycam.simulate.unit import Unit
+from tests.rig import QUICK, Rig, wait_for_no_worker
+
+from .witness import allowed_late_ns, lies, read_syncs
+
+HONEST = (ExitCode.OK, ExitCode.INCOMPLETE)
+
+
+class FaultRig(Rig):
+    """One simulated unit, its signal trace and its syncs."""
+
+    def __init__(self, unit: Unit, witness_path: Path) -> None:
+        super().__init__(unit)
+        self._witness_path = witness_path
+        self.messages: list[dict[str, Any]] = []
+        self._leaving = threading.Event()
+        self._follower = threading.Thread(target=self._follow, name="trace", daemon=True)
+
+    # -- signals ----------------------------------------------------------------------------------
+
+    def follow(self) -> None:
+        """Write down what the pins do, through every life of the recorder."""
+        self._follower.start()
+
+    def _follow(self) -> None:
+        while not self._leaving.is_set():
+            try:
+                with PinsClient(self.unit.socket_path) as client:
+                    self.messages.extend(client.watch())
+            except (DeviceError, OSError):
+                self._leaving.wait(0.02)
+
+    def stop_following(self) -> None:
+        self._leaving.set()
+        self._follower.join(5)
+
+    def states(self) -> list[str]:
+        """The states the officer was shown, without repeats in a row."""
+        states: list[str] = []
+        for message in list(self.messages):
+            state = message.get("trace", {}).get("state")
+            if state is not None and (not states or states[-1] != state):
+                states.append(state)
+        return states
+
+    def taps(self) -> list[str]:
+        """What was felt, in order, as the trace words it: "2 short"."""
+        return [
+            message["trace"]["taps"]
+            for message in list(self.messages)
+            if message.get("trace", {}).get("taps")
+        ]
+
+    def until_state(self, state: str, seconds: float = 20) -> None:
+        """Wait until the officer is shown this state."""
+        self.until(
+            f"state {state}, now {self.states()}", lambda: self.states()[-1:] == [state], seconds
+        )
+
+    # -- syncs ------------------------------------------------------------------------------------
+
+    def synced_ns(self) -> list[int]:
+        """When the kernel had taken a sync of evidence, in the camera's clock."""
+        clock = self.unit.clock
+        syncs = read_syncs(self._witness_path)
+        return [clock.boot_at(sync.monotonic_ns) for sync in syncs if sync.of_evidence]
+
+    # -- what is asserted of every fault -----------------------------------------------------------
+
+    def check(self, allowed: Sequence[ExitCode]) -> None:
+        late_ns = allowed_late_ns(self.unit.clock.speed)
+        found = lies(self.messages, self.synced_ns(), late_ns)
+        assert not found, "; ".join(map(str, found[:3]))
+        said = (self.unit.out / "recorder.log").read_text(encoding="utf-8", errors="replace")
+        assert "Traceback" not in said, said[-3000:]
+        report = self.verify()
+        assert report.exit_code in allowed, [finding.text for finding in report.findings]
+
+    def lost_s(self) -> float:
+        """Seconds that are said to be missing, in all `gap` lines."""
+        gaps = [line["data"] for line in self.events("gap")]
+        return float(sum(gap["to_ns"] - gap["from_ns"] for gap in gaps)) / NS
+
+    # -- how faults are made ----------------------------------------------------------------------
+
+    @contextmanager
+    def injected(self, *faults: str, path: Path | None = None) -> Iterator[None]:
+        """System calls of the running recorder fail as strace's `-e inject=` says (faults.md, 4)."""
+        only = [] if path is None else ["-P", str(path)]
+        inject = [word for fault in faults for word in ("-e", f"inject={fault}")]
+        calls = ",".join(fault.split(":")[0] for fault in faults)
+        out = self.unit.out.with_name("strace.txt")
+        tracer = subprocess.Popen(
+            ["strace", "-f", "-qq", "-o", str(out), *only, "-e", f"trace={calls}", *inject,
+             "-p", str(self.unit.pid)],
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            _until_traced(int(self.unit.pid or 0), tracer)
+            yield
+        finally:
+            tracer.terminate()
+            tracer.communicate(timeout=10)
+
+
+def _until_traced(pid: int, tracer: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 10
+    while True:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        traced = ["TracerPid:\t0\n" not in (task / "status").read_text() for task in tasks]
+        if all(traced):
+            return
+        if tracer.poll() is not None or time.monotonic() > deadline:
+            said = tracer.stderr.read() if tracer.poll() is not None and tracer.stderr else ""
+            raise AssertionError(f"strace does not hold the recorder: {said}")
+        time.sleep(0.02)
+
+
+@contextmanager
+def faulty(
+    out: Path,
+    witness: Path,
+    overrides: dict[str, Any] | None = None,
+    speed: float = 1,
+    *,
+    allowed: Sequence[ExitCode] = HONEST,
+    orderly: bool = True,
+    before: Callable[[Unit], None] | None = None,
+) -> Iterator[FaultRig]:
+    """A unit to do a fault to; ended in order when the block is left, and checked."""
+    syncs = out.with_name(out.name + ".syncs")
+    environment = {"LD_PRELOAD": str(witness), "SYNC_WITNESS": str(syncs)}
+    unit = Unit(out, {**QUICK, **(overrides or {})}, speed, environment)
+    rig = FaultRig(unit, syncs)
+    unit.prepare()
+    if before is not None:
+        before(unit)
+    unit.start()
+    try:
+        unit.wait_ready()
+        rig.follow()
+        yield rig
+    except BaseException:
+        unit.stop(orderly=False)
+        rig.stop_following()
+        raise
+    unit.stop(orderly=orderly)
+    rig.stop_following()
+    wait_for_no_worker(unit.config_path)
+    rig.check(allowed)
