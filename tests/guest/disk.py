@@ -4,6 +4,10 @@ Killing an emulator is an optimistic power cut: what its disk had taken stays in
 memory. So the guest's card is served from here, over NBD. A write is kept apart until the guest
 flushes; at a cut, none, all or any of the writes since then are on the medium, a write of several
 sectors perhaps in part. What was flushed is there.
+
+The cut comes at a write, not at a moment: `fail_after` counts them down, and from then on the disk
+takes what comes and answers nothing more, until the guest is killed. So there is always something
+under way that was never promised.
 """
 
 from __future__ import annotations
@@ -42,6 +46,17 @@ class Write:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """What a cut made of the writes since the last flush, in sectors."""
+
+    unflushed: int
+    kept: int
+
+    def __str__(self) -> str:
+        return f"{self.kept} of {self.unflushed} unflushed sectors survived"
+
+
 class Disk:
     """A file as a disk; serves one guest after another until it is closed."""
 
@@ -50,6 +65,8 @@ class Disk:
         self.socket_path = socket_path
         self._visible = bytearray(image.read_bytes())
         self._unflushed: list[Write] = []
+        self._writes_left: int | None = None
+        self.dead = threading.Event()
         self._lock = threading.Lock()
         self._unused = threading.Event()
         self._unused.set()
@@ -76,20 +93,35 @@ class Disk:
         self._listener.close()
         self._thread.join()
 
-    def cut(self, dice: random.Random) -> str:
-        """The guest was killed: decide what of the unflushed writes is on the medium; say what."""
+    def fail_after(self, writes: int) -> None:
+        """The power fails at the write after so many: nothing is answered, nothing flushed again."""
+        with self._lock:
+            self._writes_left = writes
+
+    def cut(self, dice: random.Random) -> Lost:
+        """The guest was killed: decide what of the unflushed writes is on the medium."""
         if not self._unused.wait(10):
             raise TimeoutError("the guest that uses the disk is still alive")
         with self._lock:
             writes, self._unflushed = self._unflushed, []
+            self._writes_left = None
+            self.dead.clear()
             survivors = survive(writes, dice)
             with self.image.open("r+b") as medium:
                 for write in survivors:
                     medium.seek(write.offset)
                     medium.write(write.data)
             self._visible[:] = self.image.read_bytes()
-        sectors, kept = (sum(len(w.data) for w in ws) // SECTOR for ws in (writes, survivors))
-        return f"{kept} of {sectors} unflushed sectors survived"
+        return Lost(*(sum(len(w.data) for w in ws) // SECTOR for ws in (writes, survivors)))
+
+    def _write(self, offset: int, data: bytes) -> None:
+        with self._lock:
+            self._visible[offset : offset + len(data)] = data
+            self._unflushed.append(Write(offset, data))
+            if self._writes_left == 0:
+                self.dead.set()
+            elif self._writes_left is not None:
+                self._writes_left -= 1
 
     def _flush(self) -> None:
         with self._lock, self.image.open("r+b") as medium:
@@ -143,13 +175,14 @@ class Disk:
                     answer = bytes(self._visible[offset : offset + length])
                 case Request.WRITE:
                     data = _take(stream, length)
-                    with self._lock:
-                        self._visible[offset : offset + length] = data
-                        self._unflushed.append(Write(offset, data))
+                    self._write(offset, data)
                 case Request.FLUSH:
-                    self._flush()
+                    if not self.dead.is_set():
+                        self._flush()
                 case _:
                     fault = _EINVAL
+            if self.dead.is_set():
+                continue
             connection.sendall(struct.pack(">IIQ", _REPLY_MAGIC, fault, handle) + answer)
 
 

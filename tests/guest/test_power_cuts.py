@@ -1,10 +1,8 @@
 """The power is cut while it records, six times, in `make soak` twenty; each time the card is read, and it goes on.
 
-What is cut is the guest and, with it, its card's cache (disk.py): writes that were not flushed are gone,
-there, or torn. What the recorder's syncs had promised until then was told to the host (promise.c).
-
-Each cut comes right behind a promise, so little is unflushed then: torn and reordered writes are not
-shown by this.
+What is cut is the guest and, with it, its card's cache (disk.py): at one of the next hundred writes the
+card answers no more, and what was not flushed by then is gone, there, or torn. What the recorder's syncs
+had promised until then was told to the host (promise.c).
 """
 
 from __future__ import annotations
@@ -24,6 +22,7 @@ from bodycam.formats.checkpoint import MAX_CHECKPOINT_BYTES
 from bodycam.provision.identity import Identity
 from bodycam.recovery import examine
 from bodycam.signing import load_root
+from tests.faults.results import Measure
 
 from .conftest import make_card
 from .disk import Disk
@@ -32,6 +31,7 @@ from .recorder import Recorder
 from .vm import Guest, Parts
 
 CARDS = 2
+WRITES = 100  # those of a second or two
 # The switch is ON; the service is started as a camera's boot starts it.
 _WORDS = "guest.switch=on systemd.wants=bodycam.service"
 
@@ -48,17 +48,19 @@ class Cuts:
     promises: list[Promise] = field(default_factory=list)
     last: dict[str, Any] | None = None
     resumed_s: list[float] = field(default_factory=list)
+    unflushed: int = 0
 
     def live(self) -> None:
-        """Boot, record, and die at some moment after the first sync of the recording."""
+        """Boot, record, and die at some write after the first sync of the recording."""
         with Guest(self.parts, self.disk, _WORDS) as guest:
             self._until_recording(guest)
             self._check_resumed(Recorder(guest))
-            more = len(guest.promises) + self.dice.randrange(12)
-            guest.until(f"{more} promises", lambda: len(guest.promises) >= more)
+            self.disk.fail_after(self.dice.randrange(WRITES))
+            guest.until("the card's last write", self.disk.dead.is_set)
             lost = guest.cut_power(self.dice)
             made = [Promise.parse(line) for line in guest.promises]
         self.promises += made
+        self.unflushed += lost.unflushed
         print(f"booted in {guest.booted_s:.0f} s; cut after {len(made)} promises; {lost}")
 
     def _until_recording(self, guest: Guest) -> None:
@@ -69,9 +71,7 @@ class Cuts:
 
     def _check_resumed(self, recorder: Recorder) -> None:
         start = recorder.until_logged("rec.start", -1 if self.last is None else self.last["seq"])
-        took_ns = start["logged_ns"] - recorder.started_ns
-        self.resumed_s.append(took_ns / NS)
-        assert took_ns <= 5 * NS
+        self.resumed_s.append((start["logged_ns"] - recorder.started_ns) / NS)
         if self.last is None:
             return
         unclean = recorder.events("boot.unclean", self.last["seq"])
@@ -110,8 +110,8 @@ def _cards(cuts: int, *marks: pytest.MarkDecorator) -> list[Any]:
 
 @pytest.mark.parametrize(("card", "cuts"), [*_cards(6), *_cards(20, pytest.mark.soak)])
 @pytest.mark.timeout(1800)
-def test_a_power_cut_while_recording_costs_nothing_that_was_synced(
-    parts: Parts, identity: Identity, tmp_path: Path, card: int, cuts: int
+def test_f32_a_power_cut_while_recording_costs_nothing_that_was_synced(
+    parts: Parts, identity: Identity, tmp_path: Path, card: int, cuts: int, measured: Measure
 ) -> None:
     make_card(tmp_path / "card.img", identity)
     with Disk(tmp_path / "card.img", tmp_path / "card.sock") as disk:
@@ -119,4 +119,5 @@ def test_a_power_cut_while_recording_costs_nothing_that_was_synced(
         for _ in range(cuts):
             lives.live()
             lives.read()
-    print("recording again after", [round(s, 2) for s in lives.resumed_s], "s")
+    assert lives.unflushed > 0
+    measured("recording again after the service's start", max(lives.resumed_s), "s", 5)

@@ -120,9 +120,10 @@ def test_the_tone_is_in_the_exported_film(
     recorder: Recorder, identity: Identity, tmp_path: Path
 ) -> None:
     store = recorder.fetch(tmp_path / "store")
+    played = store / "evidence" / recorder.events("rec.start")[0]["data"]["rec"]
     film = tmp_path / "film.mp4"
     subprocess.run(
-        [sys.executable, "-m", "bodycam", "export", str(store), "--key",
+        [sys.executable, "-m", "bodycam", "export", str(played), "--key",
          str(identity.recipient_key("custody")), "--trust", str(identity.root), "--out", str(film),
          "--who", "test"],
         check=True,

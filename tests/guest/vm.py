@@ -25,7 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from .disk import Disk
+from .disk import Disk, Lost
 
 BOOT_S = 240
 _KERNEL_WORDS = (
@@ -160,8 +160,8 @@ class Guest:
             self._process.send_signal(signal.SIGKILL)
         self._process.wait()
 
-    def cut_power(self, dice: random.Random) -> str:
-        """Kill the guest, and its card's cache with it; what was lost, in words."""
+    def cut_power(self, dice: random.Random) -> Lost:
+        """Kill the guest, and its card's cache with it."""
         self.kill()
         return self.disk.cut(dice)
 
