@@ -18,7 +18,7 @@ BODYCAM_INSIDE_GUEST=1 PYTHONDONTWRITEBYTECODE=1 exec /opt/bodycam/bin/python -m
 
 
 @pytest.mark.xdist_group("guest")
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", sorted(path.name for path in INSIDE.glob("test_*.py")))
 def test_inside_the_guest(guest: Guest, name: str) -> None:
     done = guest.run("sh", "-c", _RUN.format(name=name), timeout_s=1000, ok=False)

@@ -109,7 +109,7 @@ def _cards(cuts: int, *marks: pytest.MarkDecorator) -> list[Any]:
 
 
 @pytest.mark.parametrize(("card", "cuts"), [*_cards(6), *_cards(20, pytest.mark.soak)])
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_f32_a_power_cut_while_recording_costs_nothing_that_was_synced(
     parts: Parts, identity: Identity, tmp_path: Path, card: int, cuts: int, measured: Measure
 ) -> None:

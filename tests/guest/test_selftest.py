@@ -10,7 +10,7 @@ import pytest
 from .recorder import Recorder
 from .vm import Guest
 
-pytestmark = [pytest.mark.xdist_group("guest"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.xdist_group("guest"), pytest.mark.timeout(3600)]
 
 # The rig under picamera2, as the unit's drop-in has it.
 _RIG = (

@@ -22,7 +22,7 @@ from bodycam.provision.identity import Identity
 from .recorder import LOG, Recorder
 from .vm import Guest
 
-pytestmark = [pytest.mark.xdist_group("guest"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.xdist_group("guest"), pytest.mark.timeout(3600)]
 
 ON_NS, OFF_NS = 30 * MS, 500 * MS
 TONE_HZ = 1000
