@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from bodycam.clock import NS
-from bodycam.errors import DeviceError, ExitCode
+from bodycam.errors import DeviceError
 from bodycam.simulate.control import PinsClient
 
 from .conftest import Faulty
@@ -75,7 +75,7 @@ def work(rig: FaultRig, hours: float, toggles: int, stalls: int, dice: random.Ra
     # Each position is held for 10 s at least, or it would not be a toggle.
     share_ns = length_ns // toggles
     due = [began_ns + i * share_ns + dice.randrange(share_ns - 10 * NS) for i in range(toggles)]
-    stalled = {round((i + 0.5) * toggles / stalls) for i in range(stalls)}
+    stalled = {round((i + 0.5) * toggles / stalls) & ~1 for i in range(stalls)}  # just switched on
     with PinsClient(rig.unit.socket_path) as pins:
         for i, due_ns in enumerate(due):
             rig.run_for(max(0, due_ns - rig.unit.clock.boot_ns()) / NS)
@@ -105,7 +105,7 @@ def stop_worker(rig: FaultRig) -> bool:
 def test_f68_a_shift_of_toggles_and_stalls_is_all_in_the_log_and_nothing_grows(
     unit: Faulty, measured: Measure, hours: float, speed: float, toggles: int, stalls: int
 ) -> None:
-    with unit(SHIFT, speed, allowed=(ExitCode.INCOMPLETE,)) as rig:
+    with unit(SHIFT, speed) as rig:
         usage = Usage(rig)
         sampler = threading.Thread(target=usage.run, args=(min(1.0, hours / 4),), daemon=True)
         sampler.start()
