@@ -10,12 +10,13 @@ from ..formats import mp4
 from .fields import FragFields
 from .findings import Check, Findings
 from .moofindex import RunIndex, index_moof
-from .segmentfacts import Gap, SegmentFacts, utc_at
+from .segmentfacts import Gap, Held, SegmentFacts, utc_at
 
 MAX_FRAGMENT_NS = 500 * MS
 _SLACK_NS = 50 * MS
 _TICK_NS = NS // mp4.VIDEO_TIMESCALE + 1
 GAP_FRAMES = 3
+_HELD_FRAMES = 2
 _MAX_GAPS = 1000
 
 
@@ -28,8 +29,12 @@ class FragmentCheck:
         self._open_gap: Gap | None = None
         self._newest_ns: int | None = None
 
-    def take(self, frag: FragFields, moof: bytes | None, mdat_bytes: int, place: str) -> None:
-        """One fragment; `moof` is None where its bytes do not hold what was signed."""
+    def take(
+        self, frag: FragFields, moof: bytes | None, mdat_bytes: int, place: str, *, chained: bool
+    ) -> None:
+        """One fragment; `moof` is None where its bytes do not hold what was signed, and `chained`
+        says whether an unbroken chain leads from HEAD to it.
+        """
         facts = self._facts
         # (8) time goes forward, a fragment is short, and counts agree with the moof.
         if frag.end_ns < frag.boot_ns or (
@@ -39,7 +44,7 @@ class FragmentCheck:
         gaps = []
         if moof is not None:
             try:
-                gaps = self._moof(frag, moof, mdat_bytes, place)
+                gaps = self._moof(frag, moof, mdat_bytes, place, chained=chained)
             except EvidenceError as fault:
                 self._found.altered(Check.TIMES, place, fault.message)
         if frag.nv:
@@ -55,7 +60,9 @@ class FragmentCheck:
         facts.muted += frag.mute
         facts.max_unc_ms = max(facts.max_unc_ms, frag.unc_ms)
 
-    def _moof(self, frag: FragFields, moof: bytes, mdat_bytes: int, place: str) -> list[Gap]:
+    def _moof(
+        self, frag: FragFields, moof: bytes, mdat_bytes: int, place: str, *, chained: bool
+    ) -> list[Gap]:
         runs = {run.track_id: run for run in index_moof(moof)}
         video, audio = runs.get(mp4.VIDEO_TRACK_ID), runs.get(mp4.AUDIO_TRACK_ID)
         counts = (len(video.durations) if video else 0, len(audio.durations) if audio else 0)
@@ -66,7 +73,32 @@ class FragmentCheck:
             )
         if sum(run.total_bytes for run in runs.values()) != mdat_bytes:
             raise EvidenceError("the samples do not fill the mdat")
-        return self._pictures(frag, video, place) if video and video.durations else []
+        if video is None or not video.durations:
+            return []
+        gaps = self._pictures(frag, video, place)
+        if chained:
+            self._hold(frag, video)
+        return gaps
+
+    def _hold(self, frag: FragFields, video: RunIndex) -> None:
+        # A frame that was lost shows as a long duration of the one before: that one is held for
+        # one frame time, the rest is not.
+        frame_ns, at_ns = self._facts.frame_ns, frag.boot_ns
+        most_ticks = _HELD_FRAMES * frame_ns * mp4.VIDEO_TIMESCALE // NS + 1
+        if max(video.durations) <= most_ticks:
+            self._hold_from(at_ns, at_ns + sum(video.durations) * NS // mp4.VIDEO_TIMESCALE)
+            return
+        for ticks in video.durations:
+            step_ns = ticks * NS // mp4.VIDEO_TIMESCALE
+            self._hold_from(at_ns, at_ns + (step_ns if ticks <= most_ticks else frame_ns))
+            at_ns += step_ns
+
+    def _hold_from(self, from_ns: int, to_ns: int) -> None:
+        held, frame_ns = self._facts.held, self._facts.frame_ns
+        if held and held[-1].from_ns <= from_ns <= held[-1].to_ns + frame_ns:
+            held[-1] = Held(held[-1].from_ns, max(held[-1].to_ns, to_ns))
+        else:
+            held.append(Held(from_ns, to_ns))
 
     def _pictures(self, frag: FragFields, video: RunIndex, place: str) -> list[Gap]:
         head = self._facts.head

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,22 @@ _NOTED = frozenset((
 ))  # fmt: skip
 
 
-class LogCheck:
-    """Reads the lines of one log."""
+Follow = Callable[[Path, int, dict[str, Any]], None]
 
-    def __init__(self, path: Path, label: str) -> None:
+
+class LogCheck:
+    """Reads the lines of one log.
+
+    `follow` is handed the path, number and fields of each line that stands in its own frame and
+    follows the one before: whether somebody signed for it, `LogFacts.vouched_lines` says later.
+    """
+
+    def __init__(self, path: Path, label: str, follow: Follow | None = None) -> None:
         self.path = path / LOG_FILE if path.is_dir() else path
         self.label = label
         self.found = Findings(label)
         self.facts = LogFacts(self.path)
+        self._follow = follow
         self._prev = GENESIS
         self._seq = 0
         self.bad_line = 0
@@ -59,6 +68,7 @@ class LogCheck:
         except EvidenceError as fault:
             self._bad(line.number, fault.message)
             return
+        bad_before = self.bad_line
         after_bad = self.bad_line and self.bad_line == line.number - 1
         if fields["seq"] != seq and not after_bad:
             self._bad(line.number, f"has number {fields['seq']} where {seq} is expected")
@@ -67,6 +77,8 @@ class LogCheck:
         self._seq = fields["seq"] + 1
         try:
             self._collect(line.number, fields)
+            if self._follow is not None and self.bad_line == bad_before:
+                self._follow(self.path, line.number, fields)
         except (KeyError, TypeError, ValueError) as fault:
             self.found.altered(
                 Check.LOG_LINES, place, f"event {fields['ev']!r} lacks proper data: {fault!r}"

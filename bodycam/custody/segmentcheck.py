@@ -69,6 +69,7 @@ class _SegmentCheck:
         self._unsigned = False
         self._said_unchecked = False
         self._prev: str | None = None
+        self._chained = True
         self._n = 0
         self._shift = 0
         self._end = SegmentEnd(data, closing, findings, facts)
@@ -199,6 +200,8 @@ class _SegmentCheck:
             )
         elif broken:
             self._found.altered(Check.CHAIN, place, "does not follow the record before it")
+        if broken or fields.n != self._n:
+            self._chained = False
         self._n = fields.n
 
     def _check_bytes(
@@ -254,6 +257,7 @@ class _SegmentCheck:
                 self._bytes_of(moof) if intact and moof else None,
                 mdat.end - mdat.body if mdat else 0,
                 place,
+                chained=self._chained,
             )
             return
         self._take_end(unit, fields, place)

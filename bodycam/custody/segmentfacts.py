@@ -23,6 +23,14 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A stretch of capture time whose pictures are proven: no step of more than two frame times."""
+
+    from_ns: int
+    to_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Closing:
     """What the log says of a segment that was closed."""
 
@@ -61,6 +69,7 @@ class SegmentFacts:
     intact_bytes: int = 0
     torn_bytes: int = 0
     gaps: list[Gap] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
     heads: dict[int, tuple[str, str]] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     more_findings: int = 0

@@ -60,7 +60,7 @@ from ..revocation import load_crls
 from .clipfacts import ClipFacts
 from .findings import Finding, Verdict, worst
 from .hashing import RangeHasher
-from .logcheck import LogCheck
+from .logcheck import Follow, LogCheck
 from .logfacts import LogFacts
 from .logroots import LogRootCheck, OutsideWord, SignedHead
 from .onvifcheck import OnvifReport
@@ -136,17 +136,18 @@ def verify_paths(
     crls: Sequence[Path] = (),
     now_utc_ns: int | None = None,
     outside: OutsideWord = _NOBODY,
+    follow: Follow | None = None,
 ) -> Report:
     """Verify segment files, recording folders, logs and stores, in any mixture.
 
     `now_utc_ns` is the time at which certificates are judged besides that of signing; `outside` is
-    what others hold of the logs. Never raises
-    for what is in the files: after a finding the rest is still judged. Raises CannotOpen if one of
-    `crls` is no revocation list.
+    what others hold of the logs; `follow` is handed the lines of each log as they are read. Never
+    raises for what is in the files: after a finding the rest is still judged. Raises CannotOpen if
+    one of `crls` is no revocation list.
     """
     given = find_places(paths)
     policy, notes = trust_policy(root, crls, given.crls, now_utc_ns)
-    logs = [LogCheck(path, label) for path, label in given.logs]
+    logs = [LogCheck(path, label, follow) for path, label in given.logs]
     for log in logs:
         log.read_lines()
     segments = _check_segments(given, logs, policy, progress)

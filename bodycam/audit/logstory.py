@@ -1,0 +1,199 @@
+"""What one verified log tells: its runs, the events that the audit needs, heartbeats, clock samples.
+
+Lines are taken as the verifier reads them, so nothing is parsed twice. Whether somebody signed for a
+line is known only afterwards: `cut_to` then forgets what nobody did.
+
+A **run** is one life of the recorder, from its `boot` line to the next one. Several runs may share
+one boot of the kernel, and its boot time.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from ..clock import MS, NS, utc_from_text
+from .anchors import Anchor, Anchors
+
+_DEFAULT_HEARTBEAT_NS = 10 * NS
+_WANTED = frozenset((
+    "ready", "shutdown", "switch.on", "switch.off", "trigger.on", "trigger.off", "switch.on_at_boot",
+    "activation.start", "activation.refused", "activation.waiting", "activation.stop", "tail.start",
+    "stop.cancelled", "rec.start", "rec.stop", "seg.open", "seg.close", "recovery", "io.error", "gap",
+    "capture.stall", "capture.exit", "capture.error", "capture.ready", "storage.full",
+    "storage.fault", "storage.ok", "wrapkey.missing", "switch.fault", "switch.fault_ended",
+    "gpio.fault", "gpio.claimed", "thread.died", "power.heat", "power.battery", "power.throttled",
+    "power.recalled", "power.off", "power.charge", "device.added", "device.removed", "mute.start",
+    "mute.stop", "covert.on", "covert.off", "clock.step", "selftest",
+))  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event; `at_ns` is when it happened, boot time."""
+
+    line: int
+    at_ns: int
+    ev: str
+    data: dict[str, Any]
+
+    def text(self, name: str) -> str:
+        value = self.data.get(name)
+        return value if isinstance(value, str) else ""
+
+    def whole(self, name: str) -> int | None:
+        value = self.data.get(name)
+        return value if is_whole(value) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What a heartbeat says of camera, charger and heat."""
+
+    line: int
+    at_ns: int
+    camera: bool
+    charging_allowed: bool
+    soc_milli_c: int | None
+    cell_milli_c: int | None
+    throttled: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSample:
+    """A reading of both clocks."""
+
+    line: int
+    boot_ns: int
+    utc_ns: int
+    err_us: int
+    source: str
+
+
+@dataclass(slots=True)
+class Run:
+    """One life of the recorder; `written` holds when each of its lines was written, boot time."""
+
+    boot: str
+    line: int
+    at_ns: int
+    heartbeat_ns: int = _DEFAULT_HEARTBEAT_NS
+    firmware: str = ""
+    pre_record_ms: int = 0
+    written: array[int] = field(default_factory=lambda: array("q"))
+    events: list[Told] = field(default_factory=list)
+    beats: list[Beat] = field(default_factory=list)
+    samples: list[ClockSample] = field(default_factory=list)
+
+    @property
+    def last_line(self) -> int:
+        return self.line + len(self.written) - 1
+
+    @property
+    def last_ns(self) -> int:
+        """When the last line was written."""
+        return self.written[-1] if self.written else self.at_ns
+
+    @property
+    def shutdown(self) -> Told | None:
+        return next((e for e in reversed(self.events) if e.ev == "shutdown"), None)
+
+    def named(self, *names: str) -> list[Told]:
+        """The events of these names, in order of time, then of lines."""
+        return sorted((e for e in self.events if e.ev in names), key=lambda e: (e.at_ns, e.line))
+
+
+class LogStory:
+    """Takes the lines of one log in order."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.device = ""
+        self.runs: list[Run] = []
+        self.unsigned_from: int | None = None
+        self.unsigned_to_ns: tuple[str, int] | None = None
+
+    def take(self, number: int, fields: dict[str, Any]) -> None:
+        """One line that stands in its own frame and follows the one before."""
+        ev, data = fields["ev"], fields["data"]
+        logged = fields.get("logged_ns")
+        logged_ns = logged if is_whole(logged) else fields["boot_ns"]
+        if ev == "boot" or not self.runs or self.runs[-1].boot != fields["boot"]:
+            self._begin(number, fields, data)
+        run = self.runs[-1]
+        if number != run.line + len(run.written):
+            # Lines in between did not verify; no time is known of them.
+            run.written.extend([logged_ns] * (number - run.line - len(run.written)))
+        run.written.append(logged_ns)
+        if ev in _WANTED:
+            run.events.append(Told(number, fields["boot_ns"], ev, data))
+        elif ev == "heartbeat":
+            run.beats.append(_beat(number, fields["boot_ns"], data))
+        elif ev == "clock.sample":
+            self._sample(run, number, fields["boot_ns"], data)
+
+    def _begin(self, number: int, fields: dict[str, Any], data: dict[str, Any]) -> None:
+        run = Run(fields["boot"], number, fields["boot_ns"])
+        self.runs.append(run)
+        beat_s, pre_s = data.get("heartbeat_s"), data.get("pre_record_s")
+        if is_whole(beat_s) and beat_s > 0:
+            run.heartbeat_ns = beat_s * NS
+        run.pre_record_ms = pre_s * 1000 if is_whole(pre_s) else 0
+        run.firmware = str(data.get("fw", ""))
+        self.device = self.device or str(data.get("device", ""))
+        unc = fields.get("unc_ms")
+        try:
+            utc_ns = utc_from_text(fields["utc"])
+        except (ValueError, OverflowError):
+            return  # an unplaced line: the samples that follow place its boot
+        if is_whole(unc):
+            sample = ClockSample(number, run.at_ns, utc_ns, unc * 1000, str(fields.get("clk")))
+            run.samples.append(sample)
+
+    def _sample(self, run: Run, number: int, at_ns: int, data: dict[str, Any]) -> None:
+        utc_ns, error = data.get("utc_ns"), data.get("error_ms")
+        if is_whole(utc_ns) and is_whole(error) and error >= 0:
+            source = str(data.get("source", "none"))
+            run.samples.append(ClockSample(number, at_ns, utc_ns, error * MS // 1000, source))
+
+    def cut_to(self, signed_lines: int) -> None:
+        """Forget every line behind the last one that somebody signed for."""
+        last = self.runs[-1] if self.runs else None
+        if last is not None and last.last_line > signed_lines:
+            self.unsigned_from = signed_lines + 1
+            self.unsigned_to_ns = (last.boot, last.last_ns)
+        self.runs = [run for run in self.runs if run.line <= signed_lines]
+        for run in self.runs:
+            del run.written[max(0, signed_lines - run.line + 1) :]
+            run.events = [e for e in run.events if e.line <= signed_lines]
+            run.beats = [b for b in run.beats if b.line <= signed_lines]
+            run.samples = [s for s in run.samples if s.line <= signed_lines]
+
+    def place(self, anchors: Anchors) -> None:
+        """Offer what is known of the time of day."""
+        for run in self.runs:
+            for s in run.samples:
+                anchors.offer(
+                    run.boot, Anchor(s.boot_ns, s.utc_ns, s.err_us, s.source, s.line)
+                )  # fmt: skip
+
+
+def _beat(line: int, at_ns: int, data: dict[str, Any]) -> Beat:
+    throttled = data.get("throttled")
+    return Beat(
+        line, at_ns, data.get("camera") is not False, data.get("charge") == "allowed",
+        _whole(data, "soc_milli_c"), _whole(data, "cell_milli_c"),
+        tuple(str(flag) for flag in throttled) if isinstance(throttled, list) else (),
+    )  # fmt: skip
+
+
+def _whole(data: dict[str, Any], name: str) -> int | None:
+    value = data.get(name)
+    return value if is_whole(value) else None
+
+
+def is_whole(value: Any) -> TypeGuard[int]:
+    """Whether it is a whole number, which True is not."""
+    return isinstance(value, int) and not isinstance(value, bool)

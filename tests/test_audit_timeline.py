@@ -1,0 +1,395 @@
+"""A camera's day as states and recordings: only what is verified counts, and what is not is said."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bodycam.audit.intervals import Times, both, clip, length_us, times, union, without
+from bodycam.audit.states import DeviceState, Overlay
+from bodycam.audit.timeline import DeviceTimeline, StoryBook, timelines
+from bodycam.clock import NS, ClockSource
+from bodycam.custody.verify import verify_paths
+from bodycam.media import AccessUnit, Track
+
+from .auditlogs import Day, at, day
+from .evidence import START_NS, UTC_NS, Camera, Evidence, build_store, footage
+
+S = 1_000_000
+
+
+def told(line: DeviceTimeline) -> list[tuple[str, float, float]]:
+    """State, from and to in seconds of the day."""
+    return [(s.state.value, (s.start_us - at(0)) / S, (s.end_us - at(0)) / S) for s in line.states]
+
+
+def covers_without_overlap(line: DeviceTimeline) -> bool:
+    return all(a.end_us == b.start_us for a, b in pairwise(line.states))
+
+
+# -- sets of time ------------------------------------------------------------------------------
+
+SPANS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=8)
+
+
+def seconds(found: Times) -> set[int]:
+    return {n for start, end in found for n in range(start, end)}
+
+
+@given(SPANS, SPANS)
+def test_sets_of_time_are_sets(one: list[tuple[int, int]], two: list[tuple[int, int]]) -> None:
+    a, b = times(one), times(two)
+    assert seconds(union(a, b)) == seconds(a) | seconds(b)
+    assert seconds(both(a, b)) == seconds(a) & seconds(b)
+    assert seconds(without(a, b)) == seconds(a) - seconds(b)
+    assert seconds(clip(a, 10, 40)) == {n for n in seconds(a) if 10 <= n < 40}
+    assert length_us(a) == len(seconds(a))
+    assert all(x.end_us < y.start_us for x, y in pairwise(without(a, b)))
+
+
+# -- states ------------------------------------------------------------------------------------
+
+
+def test_a_plain_day_is_told_second_by_second(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.record(100, 200, tail_s=30)
+        camera.end(300)
+    line = camera.timeline()
+    assert told(line) == [
+        ("boot", 0, 1), ("ready", 1, 100), ("recording", 100, 230), ("ready", 230, 300),
+    ]  # fmt: skip
+    assert [tuple(i) for i in line.live] == [(at(100), at(200))]
+    assert line.evid == ()
+    assert {s.err_us for s in line.states} == {5000}
+
+
+def test_off_needs_a_shutdown_that_was_signed(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.end(100)
+        camera.boot(500)
+        camera.to(595)
+        camera.boot(900)
+        camera.end(950)
+    line = camera.timeline()
+    assert told(line)[2:] == [
+        ("off", 100, 500), ("boot", 500, 501), ("ready", 501, 610), ("unknown", 610, 900),
+        ("boot", 900, 901), ("ready", 901, 950),
+    ]  # fmt: skip
+    (unknown,) = [s for s in line.states if s.state is DeviceState.UNKNOWN]
+    assert unknown.why == "unexplained"
+    lines = camera.store.joinpath("log/events.jsonl").read_bytes().splitlines()
+    assert b'"heartbeat"' in lines[unknown.line - 1]
+    assert b'"boot"' in lines[unknown.next_line - 1]
+
+
+@pytest.mark.parametrize(
+    ("ev", "data"),
+    [
+        ("power.battery", {"quantity": "battery", "level": "low", "value": 9}),
+        ("power.throttled", {"flags": ["undervolt"], "edges": 1}),
+    ],
+)
+def test_a_battery_that_was_low_explains_what_is_unknown(
+    tmp_path: Path, ev: str, data: dict[str, object]
+) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.say(50, ev, **data)
+        camera.boot(500)
+        camera.end(510)
+    whys = [s.why for s in camera.timeline().states if s.state is DeviceState.UNKNOWN]
+    assert whys == ["power_lost"]
+
+
+def test_a_silent_recorder_is_unknown_until_it_speaks(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.to(50)
+        camera.leap(200)
+        camera.say(200, "marker", rec=None)
+        camera.end(210)
+    assert told(camera.timeline())[1:] == [
+        ("ready", 1, 70), ("unknown", 70, 200), ("ready", 200, 210)
+    ]  # fmt: skip
+
+
+def test_what_the_dock_holds_is_docked_also_while_it_is_off(tmp_path: Path) -> None:
+    dock = {"kind": "dock", "name": "dock", "id": "1d6b:0104", "foreign": False}
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.say(100, "device.added", seen_by="observer", **dock)
+        camera.to(120, charge="allowed")
+        camera.end(150)
+        camera.boot(1000, ready_s=0)
+        camera.say(1001, "device.added", seen_by="start", **dock)
+        camera.say(1002, "ready")
+        camera.say(1100, "device.removed", seen_by="observer", **dock)
+        camera.end(1200)
+    line = camera.timeline()
+    assert told(line) == [
+        ("boot", 0, 1), ("ready", 1, 100), ("docked", 100, 150), ("docked", 150, 1000),
+        ("docked", 1000, 1100), ("ready", 1100, 1200),
+    ]  # fmt: skip
+    assert [tuple(i) for i in line.overlays[Overlay.CHARGING]] == [(at(110), at(130))]
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "from_s", "to_s"),
+    [
+        (("capture.stall", {"silent_ms": 2000}), ("gap", {"from_ns": 0, "to_ns": 1}), 98, 150),
+        (("capture.exit", {"reason": "signal 9"}), None, 100, 110),
+        (("storage.fault", {"reason": "EIO"}), ("storage.ok", {}), 100, 150),
+        (("power.heat", {"quantity": "soc", "level": "close", "value": 84_000}),
+         ("power.heat", {"quantity": "soc", "level": "shed", "value": 74_000}), 100, 150),
+        (("switch.fault", {"pin": "record", "held": False}), ("switch.fault_ended", {"pin": "record"}), 100, 150),
+        (("wrapkey.missing", {"folder": "x"}), None, 100, 200),
+    ],
+)  # fmt: skip
+def test_each_fault_is_a_fault_until_it_ends(
+    tmp_path: Path, begin: tuple[str, dict[str, object]], end: tuple[str, dict[str, object]] | None,
+    from_s: int, to_s: int,
+) -> None:  # fmt: skip
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.say(100, begin[0], **begin[1])
+        if end:
+            camera.to(149, camera=begin[0] != "capture.stall")
+            camera.say(150, end[0], **end[1])
+        camera.end(200)
+    line = camera.timeline()
+    faults = [(s.start_us, s.end_us) for s in line.states if s.state is DeviceState.FAULT]
+    assert faults == [(at(from_s), at(to_s))]
+    assert covers_without_overlap(line)
+
+
+def test_a_fault_that_ends_pictures_splits_the_state_but_not_the_recording(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.press(100, "r")
+        camera.to(160)
+        now_ns = camera.clock.boot_ns()
+        camera.log.append("gap", from_ns=now_ns - 20 * NS, to_ns=now_ns, frames=600,
+                          cause="stall", rec="r")  # fmt: skip
+        camera.say(200, "activation.stop", rec="r", reason="stop")
+        camera.end(210)
+    line = camera.timeline()
+    assert told(line)[2:5] == [
+        ("recording", 100, 140), ("fault", 140, 160), ("recording", 160, 200)
+    ]  # fmt: skip
+    assert [tuple(i) for i in line.live] == [(at(100), at(200))]
+
+
+def test_a_cancelled_stop_is_no_stop_and_a_roll_is_no_press(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.press(100, "one")
+        camera.say(120, "tail.start", rec="one", ends_ns=0)
+        camera.say(130, "stop.cancelled", rec="one", cause="switch")
+        camera.say(200, "activation.stop", rec="one", reason="auto-roll")
+        camera.log.append("activation.start", rec="two", cause="auto-roll", continues="one")
+        camera.say(300, "tail.start", rec="two", ends_ns=0)
+        camera.say(330, "activation.stop", rec="two", reason="stop")
+        camera.end(400)
+    line = camera.timeline()
+    one, two = line.recordings
+    assert (one.live, two.live) == (times([(at(100), at(200))]), times([(at(200), at(300))]))
+    assert (one.cancelled_stops, one.pressed, two.pressed) == (1, True, False)
+    assert told(line)[2] == ("recording", 100, 330)
+
+
+def test_overlays_lie_beside_the_states(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.press(100, "r")
+        camera.say(110, "mute.start", rec="r")
+        camera.say(115, "mute.stop", rec="r")
+        camera.say(120, "covert.on")
+        camera.say(130, "power.battery", quantity="minutes", level="low", value=20)
+        camera.say(160, "power.battery", quantity="minutes", level=None, value=90)
+        camera.say(170, "activation.stop", rec="r", reason="stop")
+        camera.end(200)
+    line = camera.timeline()
+    assert {o: [((a - at(0)) / S, (b - at(0)) / S) for a, b in t] for o, t in line.overlays.items()} == {
+        Overlay.MUTED: [(110, 115)], Overlay.STEALTH: [(120, 200)], Overlay.CHARGING: [],
+        Overlay.LOWBATT: [(130, 160)],
+    }  # fmt: skip
+
+
+# -- clocks ------------------------------------------------------------------------------------
+
+
+def test_a_clock_set_at_noon_is_right_for_the_whole_boot(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.clock.wrong_s, camera.clock.unc_ms = -2400, 3_000_000
+        camera.clock.source = ClockSource.RTC
+        camera.boot(0)
+        camera.record(100, 200)
+        camera.clock.wrong_s, camera.clock.unc_ms = 0, 4
+        camera.to(300)
+        camera.sample()
+        camera.end(400)
+    line = camera.timeline()
+    assert [tuple(i) for i in line.live] == [(at(100), at(200))]
+    assert {s.err_us for s in line.states} == {4000}
+
+
+def test_an_unset_clock_carries_its_uncertainty(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.clock.wrong_s, camera.clock.unc_ms = -2400, 3_000_000
+        camera.boot(0)
+        camera.end(100)
+    line = camera.timeline()
+    assert told(line)[0] == ("boot", -2400, -2399)
+    assert line.err_us(at(0), at(50)) == 3_000_000_000
+    assert line.err_us(at(5000), at(5050)) == 0
+
+
+def test_boots_whose_clocks_overlap_give_way_to_the_better_one(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.end(100)
+        camera.clock.wrong_s, camera.clock.unc_ms = -90, 100_000
+        camera.boot(150)
+        camera.end(250)
+    line = camera.timeline()
+    assert covers_without_overlap(line)
+    assert told(line)[-1] == ("ready", 100, 160)
+    assert len(line.findings) == 1
+    assert "the clock with the larger error gives way" in line.findings[0]
+
+
+# -- only what is verified ----------------------------------------------------------------------
+
+
+def test_lines_that_nobody_signed_for_do_not_count(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.to(100)
+        camera.log.checkpoint()
+        kept = camera.store.joinpath("log/checkpoint").read_bytes()
+        camera.record(200, 300)
+        camera.end(400)
+    camera.store.joinpath("log/checkpoint").write_bytes(kept)
+    line = camera.timeline()
+    assert told(line)[1:] == [("ready", 1, 120), ("unknown", 120, 400)]
+    assert line.states[-1].why == "not signed for"
+    assert line.live == ()
+
+
+def test_behind_an_altered_line_nothing_counts(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.record(200, 300)
+        camera.end(400)
+    log = camera.store / "log" / "events.jsonl"
+    log.write_bytes(log.read_bytes().replace(b'"activation.stop"', b'"activation.step"'))
+    line = camera.timeline()
+    assert (line.live, line.states) == ((), [])
+    assert line.findings == ["log: nobody signed for any line of it: none counts"]
+
+
+def test_without_a_root_nothing_counts(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.record(10, 20)
+        camera.end(100)
+    book = StoryBook()
+    (line,) = timelines(verify_paths([camera.store], None, follow=book.follow), book)
+    assert line.states == []
+    assert line.live == ()
+
+
+# -- pictures ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
+    return build_store(tmp_path_factory.mktemp("made"), units=footage(4), segment_s=1)
+
+
+def pictured(evidence: Evidence) -> DeviceTimeline:
+    book = StoryBook()
+    report = verify_paths([evidence.store], evidence.root, follow=book.follow)
+    (line,) = timelines(report, book)
+    return line
+
+
+def test_pictures_over_all_segments_are_one_stretch(evidence: Evidence) -> None:
+    line = pictured(evidence)
+    (held,) = line.evid
+    assert held.start_us == UTC_NS // 1000
+    assert abs(held.length_us - 4 * S) < 1000
+    assert line.failed == ()
+
+
+def test_lost_pictures_end_a_stretch(tmp_path: Path) -> None:
+    def edit(units: list[AccessUnit]) -> list[AccessUnit]:
+        lost = range(START_NS + 22 * NS // 10, START_NS + 245 * NS // 100)
+        return [u for u in units if u.at_ns not in lost or u.track is not Track.VIDEO]
+
+    first, second = pictured(build_store(tmp_path, units=footage(4), edit=edit)).evid
+    assert abs(first.end_us - UTC_NS // 1000 - 2.2 * S) < 2 * S // 30
+    assert abs(second.start_us - UTC_NS // 1000 - 2.5 * S) < 2 * S // 30
+
+
+def test_a_fragment_that_was_changed_is_neither_proven_nor_a_gap(
+    evidence: Evidence, tmp_path: Path
+) -> None:
+    copy = evidence.copy(tmp_path / "copy")
+    with copy.segments[1].open("r+b") as file:
+        file.seek(copy.segments[1].stat().st_size // 2)
+        file.write(b"\xff\x00\xff")
+    line = pictured(copy)
+    assert length_us(line.evid) < 4 * S
+    assert line.failed
+    assert length_us(union(line.evid, line.failed)) >= 4 * S - 1000
+    assert any("is altered" in text for text in line.findings)
+
+
+def test_a_missing_file_is_a_finding_and_its_time_is_failed(
+    evidence: Evidence, tmp_path: Path
+) -> None:
+    copy = evidence.copy(tmp_path / "copy")
+    copy.segments[2].unlink()
+    line = pictured(copy)
+    assert abs(length_us(line.failed) - S) < S // 5
+    assert any("is missing" in text for text in line.findings)
+
+
+def test_a_recording_without_a_log_still_has_its_pictures(
+    evidence: Evidence, tmp_path: Path
+) -> None:
+    copy = evidence.copy(tmp_path / "copy")
+    copy.log.unlink()
+    line = pictured(copy)
+    assert line.states == []
+    assert [r.live for r in line.recordings] == [()]
+    assert abs(length_us(line.evid) - 4 * S) < 1000
+
+
+def test_two_cameras_are_two_timelines(tmp_path: Path) -> None:
+    days: list[Day] = []
+    for name in ("cam-0001", "cam-0002"):
+        with day(tmp_path / name, name) as camera:
+            camera.boot(0)
+            camera.record(10, 20)
+            camera.end(100)
+        days.append(camera)
+    for camera in days:
+        assert camera.timeline().device == camera.device
+
+
+def test_a_press_begins_what_its_pictures_show(tmp_path: Path) -> None:
+    camera = Camera(tmp_path)
+    camera.record(footage(4))
+    camera.stop()
+    made = Evidence(camera.store.root, camera.identity, "r", ())
+    (recording,) = pictured(made).recordings
+    assert recording.pressed
+    assert recording.live[0].start_us == recording.evid[0].start_us
