@@ -175,6 +175,7 @@ class Covert(_Table, frozen=True):
 class Signals(_Table, frozen=True):
     haptic: bool = True
     buzzer: bool = False
+    long_s: Annotated[int, _int(10, 86_400, "seconds")] = 3600
 
 
 class Watchdog(_Table, frozen=True):

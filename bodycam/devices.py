@@ -83,7 +83,7 @@ class Observer:
 
 
 class DeviceWatch:
-    """One thread; `tamper` may be read by others."""
+    """One thread; `tamper` and `docked` may be read by others."""
 
     def __init__(self, config: Config, clock: Clock, log: EventLog, actions: DeviceActions) -> None:
         root = Path(config.power.sysfs)
@@ -122,6 +122,11 @@ class DeviceWatch:
         foreign_ns = self._foreign_ns
         recent = foreign_ns is not None and self._clock.boot_ns() - foreign_ns < _TAMPER_NS
         return recent or self._table.foreign
+
+    @property
+    def docked(self) -> bool:
+        """True while the camera stands in its dock, or hangs on its charger where there is none."""
+        return self._table.docked
 
     def _run(self) -> None:
         try:

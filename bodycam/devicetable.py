@@ -63,10 +63,12 @@ class DeviceEdge:
 
 
 class DeviceTable:
-    """The devices that are known to be there."""
+    """The devices that are known to be there; whether any is foreign, and whether one is a dock."""
 
     def __init__(self) -> None:
         self.known: dict[str, Device] = {}
+        # Read by other threads: each is replaced as a whole.
+        self.foreign = self.docked = False
 
     def see(self, path: str, device: Device | None, by: SeenBy) -> list[DeviceEdge]:
         """Take what is now at a path; None if nothing is, or nothing that matters."""
@@ -80,17 +82,14 @@ class DeviceTable:
         if device is not None:
             self.known[path] = device
             edges.append(DeviceEdge(device, present=True, seen_by=by))
+        self.foreign = any(device.foreign for device in self.known.values())
+        self.docked = any(device.kind is Kind.DOCK for device in self.known.values())
         return edges
 
     def differing(self, found: Mapping[str, Device]) -> list[str]:
         """The paths at which a rescan found something else."""
         paths = sorted({*found, *self.known})
         return [path for path in paths if found.get(path) != self.known.get(path)]
-
-    @property
-    def foreign(self) -> bool:
-        """True while a foreign device is plugged in."""
-        return any(device.foreign for device in self.known.values())
 
 
 class Allowance:

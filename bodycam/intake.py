@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from . import activation as act
 from .buffer import PreRecordBuffer
@@ -46,6 +47,7 @@ class Live:
     muted: bool = False
     covert: bool = False
     audio_lost: bool = False
+    lens: frozenset[str] = frozenset()  # what is wrong with the picture: "covered"
     unkillable: bool = False
     restarts: int = 0
     gaps: int = 0
@@ -184,9 +186,17 @@ class Intake:
             if ev in ("audio.lost", "audio.back", "audio.format"):
                 # A new worker that hears something says so with the format: it lost nothing.
                 self._live.audio_lost = ev == "audio.lost"
+            if ev.startswith("video."):
+                self._note_lens(ev.removeprefix("video."), fields)
             self._log.append(ev, at_ns, **fields)
         except (ValueError, KeyError, TypeError, AttributeError, EvidenceError) as fault:
             self._log.append("capture.garbage", reason=f"report: {fault}")
+
+    def _note_lens(self, what: str, fields: dict[str, Any]) -> None:
+        if what == "clear":
+            self._live.lens -= {str(fields["was"])}
+        else:
+            self._live.lens |= {what}
 
     def plugged(self, plug: CameraPlug) -> None:
         """Wait neither for a time-out nor for a pause: look again now."""
@@ -222,6 +232,7 @@ class Intake:
         reason = worker.reap()
         if reason is not None:
             live.camera_ok = live.unkillable = False
+            live.lens = frozenset()  # the next worker looks anew
             live.restarts += 1
             live.camera_fault = live.camera_fault or f"the capture worker ended: {reason}"
             if not killed:

@@ -29,7 +29,7 @@ class Lamps:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="signals")
-        self.state = "boot"
+        self.shown: TraceEvent | None = None  # what the officer sees now
         self.beats = 0
         self.crashed: str | None = None
 
@@ -50,6 +50,11 @@ class Lamps:
         while self._clock.boot_ns() < until_ns:
             self._wake.clear()
             wait(self._clock, self._wake, self._show())
+
+    @property
+    def state(self) -> str:
+        """The state that is shown."""
+        return "boot" if self.shown is None else self.shown.state.value
 
     @property
     def alive(self) -> bool:
@@ -76,7 +81,8 @@ class Lamps:
                 break
             events += self._player.cue(cue, now_ns)
         for event in events:
-            self.state = event.state.value
+            if event.cue is not Cue.MARKER:  # a flash, and then as before
+                self.shown = event
             self._publish(event)
         due_ns = self._player.render(now_ns)
         return _LOOP_S if due_ns is None else max(0.001, min(_LOOP_S, (due_ns - now_ns) / NS))

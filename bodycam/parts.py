@@ -157,6 +157,7 @@ def make_recorder(
     config: Config, config_path: Path, clock: Clock, store: Store, log: EventLog,
     ring: PreRecordBuffer, signer: Signer, keys: ContentKeys, cue: Callable[[Cue], None],
     *, can_encrypt: bool, interrupted: Interrupted, strain: Callable[[], Strain],
+    docked: Callable[[], bool],
 ) -> Recorder:  # fmt: skip
     """The recorder thread with its sealer and its worker, not started."""
     min_free = config.store.min_free_mib * 2**20
@@ -176,4 +177,5 @@ def make_recorder(
         config, clock, log, ring, Worker(ring, clock, config_path), sealer, cue,
         can_encrypt=can_encrypt, interrupted=interrupted,
         has_room=lambda: store.space().free_bytes >= 2 * min_free + RESERVE_BYTES, strain=strain,
+        docked=docked,
     )  # fmt: skip

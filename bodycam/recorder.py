@@ -63,12 +63,14 @@ class Recorder:
         has_room: Callable[[], bool],
         interrupted: Interrupted,
         strain: Callable[[], Strain],
+        docked: Callable[[], bool],
     ) -> None:
         self._config, self._clock, self._log = config, clock, log
         self._ring, self._cue = ring, cue
         self._can_encrypt = can_encrypt
         self._has_room = has_room
         self._strain = strain
+        self._docked = docked
         self._strains: dict[str, Strain] = {}
         self._frame_ns = NS // config.camera.fps
         self._mutes = MuteWindows()
@@ -275,6 +277,9 @@ class Recorder:
             facts = replace(facts, audio_from_ns=0)
         self._interrupted = Interrupted()
         self._begin(facts, start.at_ns)
+        if self._docked():
+            # In the dock the officer's press comes first, as anywhere else.
+            self._log.append("rec.docked", start.at_ns, rec=facts.recording)
         self._job = Job(facts, cursor)
         self.sealer.submit(self._job)
 

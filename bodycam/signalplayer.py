@@ -12,26 +12,21 @@ from typing import Any
 
 from .clock import MS, NS
 from .config import Signals
-from .signals import (
-    ALARMS,
+from .patterns import (
     CLOCK_NOTICE_NS,
     CUES,
-    ON_DISK,
     WHITE_FLASH,
     Alarm,
     Colour,
-    Cue,
-    Facts,
     LampPattern,
-    SignalState,
     TapKind,
     Taps,
+    alarm_of,
     answer_to_query,
-    notices_of,
     public_lamp,
-    state_of,
     wearer_lamp,
 )
+from .signals import ON_DISK, Cue, Facts, SignalState, level_of, notices_of, state_of
 
 _GAP_NS = 400 * MS
 _BREAK_NS = 100 * MS
@@ -184,7 +179,7 @@ class SignalPlayer:
         self._notices = notices
         self._noticed_ns = {n: self._noticed_ns.get(n, now_ns) for n in notices}
         changed = self._choose_lamps(now_ns) or changed
-        self._choose_alarms(previous, now_ns)
+        self._choose_alarms(level_of(self._state, facts), previous, now_ns)
         traced = len(self._trace)
         for key, running in self._alarms.items():
             if running.due_ns is not None and running.due_ns <= now_ns:
@@ -207,9 +202,9 @@ class SignalPlayer:
         self._lamps, self._lamps_ns = lamps, now_ns
         return True
 
-    def _choose_alarms(self, previous: SignalState | None, now_ns: int) -> None:
-        keys = [(self._state or SignalState.OFF, 0), *self._notices.items()]
-        alarms = {key: ALARMS[key] for key in keys if key in ALARMS}
+    def _choose_alarms(self, level: int, previous: SignalState | None, now_ns: int) -> None:
+        keys = [(self._state or SignalState.OFF, level), *self._notices.items()]
+        alarms = {key: alarm for key in keys if (alarm := alarm_of(*key)) is not None}
         self._alarms = {
             key: self._alarms.get(key) or self._begin(key, alarm, previous, now_ns)
             for key, alarm in alarms.items()

@@ -56,7 +56,8 @@ _READY_ANYWAY_NS = 5 * NS
 _STUCK_NS = 20 * NS
 # It asks drivers about devices, and a driver may hang; no recording depends on the answer.
 _SPARED = frozenset({"devices"})
-_LONG_NS = 3600 * NS
+# A lens that lies in the dark is not covered: nights are dark.
+_NIGHT = frozenset({"dark"})
 _LOOP_S = 0.25
 _FIRST_LOOK_S = 1.0
 
@@ -84,7 +85,7 @@ class Supervisor:
         self._closing = ExitStack()
         self._keys_ok = False
         self._ended = False
-        self._booted = False
+        self._booted_ns: int | None = None
 
     def stop(self, number: signal.Signals) -> None:
         """End in order."""
@@ -131,7 +132,7 @@ class Supervisor:
         self._recorder = make_recorder(
             config, self._config_path, clock, store, log, ring, signer, keys, self._cue,
             can_encrypt=self._keys_ok, interrupted=interrupted,
-            strain=lambda: self._power.machine.strain,
+            strain=lambda: self._power.machine.strain, docked=lambda: self._devices.docked,
         )  # fmt: skip
         self._wire_threads(store, ring, signer, key_fault)
 
@@ -163,7 +164,7 @@ class Supervisor:
         )
         self._watchdog = Watchdog(
             config, clock, log, store, ring, self._recorder, self._switches, self._power,
-            lambda: self._lamps.state, lambda: self._boot_check.answer,
+            self._devices, self._lamps, lambda: self._boot_check.answer,
         )  # fmt: skip
         self._watchdog.sample_clock(logged=True)
         self._lamps.start()
@@ -175,7 +176,6 @@ class Supervisor:
         self._watchdog.start()
         self._boot_check.start()
         self._devices.start()
-        self._booted = True
 
     def _inhibit(self, reason: str | None) -> None:
         self._recorder.inhibit(reason)
@@ -207,14 +207,15 @@ class Supervisor:
         live, health, now_ns = self._recorder.live, self._watchdog, self._clock.boot_ns()
         power = self._power.machine
         sync_ns = self._recorder.sealer.last_sync_ns
-        wanted = live.wanted_ns is not None
+        wanted_ns, booted_ns = live.wanted_ns, self._booted_ns
         return Facts(
             on=not self._ended,
-            booted=self._booted,
+            booted=booted_ns is not None,
             ready=live.ready,
             recording=live.recording is not None and live.on_disk,
-            wanted=wanted,
-            wanted_age_ns=None if live.wanted_ns is None else now_ns - live.wanted_ns,
+            wanted=wanted_ns is not None,
+            # What was wanted while it booted begins when it can.
+            wanted_age_ns=None if wanted_ns is None else now_ns - max(wanted_ns, booted_ns or 0),
             last_sync_age_ns=now_ns - sync_ns if sync_ns is not None and live.on_disk else None,
             stop_pending=self._switches.pending_off(),
             # Until the last fragment is closed the recording has not ended.
@@ -223,13 +224,14 @@ class Supervisor:
             keys_ok=self._keys_ok,
             switch_ok=not self._switches.faulty(),
             degraded=live.audio_lost or self._log.fault is not None,
+            lens=bool(live.lens - _NIGHT),
             storage_full=live.storage_full,
             storage_low_percent=health.low_percent,
             battery_minutes=power.low_minutes,
             hot=power.hot,
             danger=power.danger,
             clock_unset=health.clock_unset,
-            long=live.wanted_ns is not None and now_ns - live.wanted_ns > _LONG_NS,
+            long=health.reminders,
             covert=live.covert,
             muted=live.muted,
             tamper=self._devices.tamper,
@@ -264,6 +266,7 @@ class Supervisor:
                 self._notifier.send(watchdog="1")
             if not ready and (self._recorder.live.ready or now_ns - began_ns > _READY_ANYWAY_NS):
                 ready = True
+                self._booted_ns = now_ns
                 self._watchdog.write_status()
                 self._notifier.send(ready="1", status=f"{self._recorder.live.state.value}")
             wait(self._clock, self._stop, _LOOP_S if ready else 0.02)

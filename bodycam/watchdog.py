@@ -16,10 +16,14 @@ from .buffer import PreRecordBuffer
 from .checks.result import SelfTest
 from .clock import MS, NS, Clock, utc_text, wait
 from .config import Config
+from .devices import DeviceWatch
 from .errors import StorageError
 from .eventlog import EventLog
+from .lamps import Lamps
+from .patterns import DARK
 from .powerguard import PowerGuard
 from .recorder import Recorder
+from .signals import reminders_due
 from .store import Space, Store
 from .switches import SwitchReader
 
@@ -38,11 +42,12 @@ class Watchdog:
     def __init__(
         self, config: Config, clock: Clock, log: EventLog, store: Store, ring: PreRecordBuffer,
         recorder: Recorder, switches: SwitchReader, power: PowerGuard,
-        signal_name: Callable[[], str], boot_check: Callable[[], SelfTest | None],
+        devices: DeviceWatch, lamps: Lamps, boot_check: Callable[[], SelfTest | None],
     ) -> None:  # fmt: skip
         self._config, self._clock, self._log, self._store = config, clock, log, store
         self._ring, self._recorder, self._switches = ring, recorder, switches
-        self._power, self._signal_name, self._boot_check = power, signal_name, boot_check
+        self._power, self._boot_check = power, boot_check
+        self._devices, self._lamps = devices, lamps
         self._status_path = Path(config.store.runtime) / "status.json"
         self._frames_before = 0
         self._frames_before_ns = 0
@@ -54,6 +59,7 @@ class Watchdog:
         self._thread = threading.Thread(target=self._run, name="health")
         self.space: Space | None = None
         self.low_percent: int | None = None
+        self.reminders = 0  # of a long recording, so far
         self.clock_unset = False
         self._status_fault = False
         self.beats = 0
@@ -110,6 +116,7 @@ class Watchdog:
             self.sample_clock(logged=False)
         self._storage()
         self._power.say(self._log)
+        self._remind(now_ns)
         if now_ns >= self._next_heartbeat_ns:
             self._next_heartbeat_ns = now_ns + self._config.watchdog.heartbeat_s * NS
             self._heartbeat(now_ns)
@@ -159,6 +166,16 @@ class Watchdog:
                 free_percent=percent, free_bytes=self.space.free_bytes,
             )  # fmt: skip
 
+    def _remind(self, now_ns: int) -> None:
+        live, long_ns = self._recorder.live, self._config.signals.long_s * NS
+        wanted_ns = live.wanted_ns
+        due = 0 if wanted_ns is None else reminders_due(now_ns - wanted_ns, long_ns)
+        if wanted_ns is not None and due > self.reminders:
+            self._log.append(
+                "rec.long", now_ns, rec=live.recording, on_s=(now_ns - wanted_ns) // NS, count=due
+            )
+        self.reminders = due
+
     def _heartbeat(self, now_ns: int) -> None:
         live = self._recorder.live
         elapsed_ns = now_ns - self._frames_before_ns
@@ -167,7 +184,7 @@ class Watchdog:
         latencies = list(self._recorder.sealer.sync_latency_ms)
         self._log.append(
             "heartbeat", now_ns, state=live.state.value, rec=live.recording,
-            on_disk=live.on_disk, camera=live.camera_ok, signal=self._signal_name(),
+            on_disk=live.on_disk, camera=live.camera_ok, signal=self._lamps.state,
             levels=self._switches.levels(), unreadable=self._switches.unreadable(),
             ring_ms=depth.video_ns // MS,
             ring_bytes=depth.payload_bytes,
@@ -187,8 +204,9 @@ class Watchdog:
         return {
             "device": self._config.device.id, "pid": os.getpid(),
             "worker_pid": self._recorder.worker_pid, "written_ns": now_ns,
-            "state": live.state.value, "signal": self._signal_name(), "ready": live.ready,
+            "state": live.state.value, **self._shown(), "ready": live.ready,
             "camera": live.camera_ok, "recording": live.recording, "on_disk": live.on_disk,
+            "lens": sorted(live.lens), "docked": self._devices.docked,
             "muted": live.muted, "covert": live.covert, "inhibited": live.inhibited,
             "last_sync_age_ms": None if last_sync_ns is None else (now_ns - last_sync_ns) // MS,
             "ring_ms": depth.video_ns // MS, "ring_bytes": depth.payload_bytes,
@@ -204,6 +222,16 @@ class Watchdog:
             "switches": self._switches.levels(), "unreadable": self._switches.unreadable(),
             "selftest": test.to_json() if test else None,
         }  # fmt: skip
+
+    def _shown(self) -> dict[str, Any]:
+        """What the officer sees, as the trace has it."""
+        shown = self._lamps.shown
+        return {
+            "signal": self._lamps.state,
+            "notices": [] if shown is None else [notice.value for notice in shown.also],
+            "wearer_lamp": DARK.text if shown is None else shown.wearer,
+            "public_lamp": DARK.text if shown is None else shown.public,
+        }
 
     def write_status(self) -> None:
         """Replace the status file; it lives in memory, so nothing is synced."""

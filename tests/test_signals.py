@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bodycam import signals
+from bodycam import patterns
 from bodycam.clock import MS, NS
 from bodycam.config import OUTPUT_PINS, Signals
 from bodycam.signalplayer import SignalPlayer, TraceEvent
-from bodycam.signals import Cue, Facts, SignalState, state_of
+from bodycam.signals import Cue, Facts, SignalState, reminders_due, state_of
 
 READY = Facts(booted=True, ready=True)
 REC = replace(READY, wanted=True, recording=True, last_sync_age_ns=0)
@@ -226,12 +226,21 @@ def test_an_unset_clock_blinks_for_a_minute_and_is_not_felt() -> None:
     ]
 
 
-def test_a_long_recording_is_recalled_every_15_min() -> None:
-    lines = told(replace(REC, long=True), 1000)
-    assert [line for line in lines if "1 long" in line] == [
-        "0 rec+long | red 1Hz | red 1Hz | 1 long",
-        "900 rec+long | red 1Hz | red 1Hz | 1 long",
+def test_a_long_recording_is_recalled_after_an_hour_and_then_every_15_min() -> None:
+    shift = Shift()
+    for minute in range(100):
+        shift.tell(replace(REC, long=reminders_due(minute * 60 * NS, 3600 * NS))).run(60)
+    assert [line for line in shift.text() if "1 long" in line] == [
+        f"{60 * minute} rec+long | red 1Hz | red 1Hz | 1 long" for minute in (60, 75, 90)
     ]
+
+
+def test_a_covered_lens_is_said_once_as_long_as_nothing_else_is_wrong() -> None:
+    shift = Shift().tell(replace(REC, lens=True)).run(300)
+    shift.tell(replace(REC, lens=True, degraded=True)).run(1)
+    seen = "degraded | red 1Hz amber flash | red 1Hz | 5 quick"
+    assert shift.text() == [f"0 {seen}", f"300 {seen}"]
+    assert told(replace(READY, lens=True), 5) == told(READY, 5)
 
 
 def test_covert_is_dark_but_never_silent_to_the_touch() -> None:
@@ -319,13 +328,14 @@ _facts = st.builds(
     keys_ok=st.booleans(),
     switch_ok=st.booleans(),
     degraded=st.booleans(),
+    lens=st.booleans(),
     storage_full=st.booleans(),
     storage_low_percent=st.none() | st.integers(0, 20),
     battery_minutes=st.none() | st.integers(0, 30),
     hot=st.booleans(),
     danger=st.booleans(),
     clock_unset=st.booleans(),
-    long=st.booleans(),
+    long=st.integers(0, 3),
     covert=st.booleans(),
     muted=st.booleans(),
     tamper=st.booleans(),
@@ -466,12 +476,12 @@ def test_a_trace_event_as_json() -> None:
 
 
 def test_the_modules_own_table_is_the_one_in_force() -> None:
-    text = signals.__doc__ or ""
+    text = patterns.__doc__ or ""
     rows = [[c.strip() for c in line.split("|")[1:-1]] for line in text.splitlines() if "|" in line]
     for row in rows:
-        if row[0] in SignalState.__members__ and SignalState[row[0]] in signals.WEARER:
+        if row[0] in SignalState.__members__ and SignalState[row[0]] in patterns.WEARER:
             state = SignalState[row[0]]
-            alarm = signals.ALARMS.get((state, 0))
-            assert row[1] == signals.WEARER[state].text
-            assert row[2] == signals.public_lamp(state, {}).text
+            alarm = patterns.ALARMS.get((state, 0))
+            assert row[1] == patterns.WEARER[state].text
+            assert row[2] == patterns.public_lamp(state, {}).text
             assert row[3].startswith(str(alarm.taps) if alarm else "")

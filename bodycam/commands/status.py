@@ -34,7 +34,8 @@ def _text(status: dict[str, Any]) -> str:
     lines = [
         f"device     {status['device']}",
         f"recorder   {'running' if status['running'] else 'NOT RUNNING: start bodycam.service'}",
-        f"state      {status['state']} (signal: {status['signal']})",
+        f"state      {status['state']} (signal: {_signal(status)})",
+        f"lamps      wearer {status['wearer_lamp']}; public {status['public_lamp']}",
         f"recording  {status['recording'] or 'none'}"
         + (", on disk" if status["on_disk"] else ""),
         f"last sync  {'never' if sync is None else f'{sync} ms ago'}",
@@ -54,6 +55,8 @@ def _text(status: dict[str, Any]) -> str:
     if status["unreadable"]:
         lost = ", ".join(status["unreadable"])
         lines.append(f"SWITCHES   CANNOT BE READ: {lost}; gpio.fault in the log names the owner")
+    if status["lens"]:
+        lines.append(f"picture    {', '.join(status['lens'])}; see what hangs over the lens")
     lines += _self_test(status["selftest"])
     if status["storage_fault"]:
         lines.append(f"STORAGE    {status['storage_fault']}")
@@ -61,6 +64,10 @@ def _text(status: dict[str, Any]) -> str:
         reason = status["inhibited"]
         lines.append(f"STOPPED    by {reason}: {_NEXT_STEPS.get(reason, 'see the log')}")
     return "\n".join(lines)
+
+
+def _signal(status: dict[str, Any]) -> str:
+    return " + ".join([status["signal"], *status["notices"]])
 
 
 def _self_test(test: dict[str, Any] | None) -> list[str]:

@@ -138,7 +138,7 @@ class Trial:
             recorder = make_recorder(
                 config, self._config_path, clock, store, log, ring, self._signer, self._keys,
                 lambda _: None, can_encrypt=self._can_encrypt, interrupted=Interrupted(),
-                strain=Strain,
+                strain=Strain, docked=lambda: False,
             )  # fmt: skip
             began_ns = clock.boot_ns()
             recorder.start()
