@@ -13,27 +13,17 @@ from dataclasses import dataclass
 from . import activation
 from .clock import MS, NS, Clock
 from .config import Config, SwitchKind, pin_map
-from .debounce import (
-    Debouncer,
-    Edge,
-    Glitch,
-    LineFault,
-    LineFaultEnded,
-    LostPulse,
-    Outcome,
-    Reconciled,
-    Toggle,
-)
+from .debounce import Debouncer, Edge, Outcome, Reconciled, Toggle
 from .eventlog import EventLog
 from .gesture import ButtonGesture, Gesture, GestureKind, HoldGesture
 from .gpio import Pins
+from .switchlog import SwitchLog
 
 # An edge may still be on its way through the driver when the clock has passed it.
 _DRIVER_NS = 5 * MS
 # How long a level that no edge explains may wait for its edge.
 _LATE_NS = 20 * MS
 _KEY_STABLE_NS = 30 * MS
-_EDGES_PER_S = 200
 # A driver may lose an edge now and then; one that was never heard since its claim may be deaf.
 _DEAF_AFTER = 2
 
@@ -79,8 +69,7 @@ class SwitchReader:
         self._heard = dict.fromkeys(names, False)  # an edge, since the line was claimed
         self._missed: dict[str, list[int]] = {name: [] for name in names}  # changes without one
         self._on_at_start: set[str] = set()
-        self._logged: dict[str, tuple[int, int]] = {}  # pin: (second, edges logged in it)
-        self._suppressed = dict.fromkeys(names, 0)
+        self._lines = SwitchLog(log, self._triggers, slide=slide)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="switch")
         self.beats = 0
@@ -137,6 +126,7 @@ class SwitchReader:
                     self._reread()
                 for name, debouncer in self._debouncers.items():
                     self._handle(name, debouncer.tick(known_ns))
+                self._lines.tick(known_ns)
                 self._gestures(self._button.tick(known_ns))
                 self._mute_gestures(self._mute.tick(known_ns))
         except BaseException as fault:
@@ -155,27 +145,8 @@ class SwitchReader:
             return
         self._heard[edge.pin] = True
         self._missed[edge.pin].clear()
-        self._log_edge(edge, debouncer)
+        self._lines.edge(edge, faulty=debouncer.faulty)
         self._handle(edge.pin, debouncer.feed(edge))
-
-    def _log_edge(self, edge: Edge, debouncer: Debouncer) -> None:
-        # A floating line must not fill the log: beyond a rate edges are counted, and said so.
-        second = edge.at_ns // NS
-        last, count = self._logged.get(edge.pin, (second, 0))
-        count = count + 1 if last == second else 1
-        self._logged[edge.pin] = (second, count)
-        if count > _EDGES_PER_S or debouncer.faulty:
-            self._suppressed[edge.pin] += 1
-            return
-        if self._suppressed[edge.pin]:
-            self._log.append(
-                "switch.edges_suppressed", edge.at_ns, pin=edge.pin,
-                edges=self._suppressed[edge.pin],
-            )  # fmt: skip
-            self._suppressed[edge.pin] = 0
-        self._log.append(
-            "switch.edge", edge.at_ns, pin=edge.pin, active=edge.active, line_seq=edge.line_seq
-        )
 
     def _reread(self) -> None:
         for name, debouncer in self._debouncers.items():
@@ -211,42 +182,15 @@ class SwitchReader:
 
     def _handle(self, name: str, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
-            match outcome:
-                case Toggle():
-                    self._toggle(name, outcome)
-                case Glitch():
-                    cancelled = name == "record" and self._debouncers[name].active
-                    ev = "stop.cancelled" if cancelled else "switch.glitch"
-                    self._log.append(
-                        ev, outcome.at_ns, pin=name, width_ns=outcome.width_ns, edges=outcome.edges
-                    )
-                case LostPulse():
-                    self._log.append(
-                        "switch.lost_pulse", outcome.at_ns, pin=name, edges=outcome.edges_lost
-                    )
-                case Reconciled():
-                    self._log.append(
-                        "switch.reconciled", outcome.at_ns, pin=name, active=outcome.active
-                    )
-                case LineFault():
-                    self._log.append(
-                        "switch.fault", outcome.at_ns, sync=True, pin=name, held=outcome.held
-                    )
-                case LineFaultEnded():
-                    self._suppressed[name] = 0
-                    self._log.append(
-                        "switch.fault_ended", outcome.at_ns, pin=name, edges=outcome.edges
-                    )
+            if isinstance(outcome, Toggle):
+                self._toggle(name, outcome)
+            else:
+                self._lines.outcome(name, outcome, settled=self._debouncers[name].active)
 
     def _toggle(self, name: str, toggle: Toggle) -> None:
-        verb = "on" if toggle.active else "off"
-        prefix = "switch" if name == "record" else "trigger" if name in self._triggers else "key"
         if name == "record" and toggle.active:
             self._acknowledge(toggle.settled_ns)
-        seq = self._log.append(
-            f"{prefix}.{verb}", toggle.at_ns, pin=name, name=self._triggers.get(name, name),
-            settled_ns=toggle.settled_ns, bounce_ns=toggle.bounce_ns, edges=toggle.edges,
-        )  # fmt: skip
+        seq = self._lines.toggle(name, toggle)
         self._request(name, toggle, seq)
         self._log.sync()
         self._log.request_checkpoint()
