@@ -43,7 +43,7 @@ from .checks.watchdog import (
 )
 from .clock import NS, Clock, SystemClock, wait
 from .config import Config
-from .errors import DeviceError, ExitCode
+from .errors import BodycamError, ExitCode
 from .eventlog import EventLog
 from .powerguard import PowerGuard
 from .recorder import Recorder
@@ -66,7 +66,7 @@ class BootCheck:
     def __init__(
         self, config: Config, clock: Clock, log: EventLog, store: Store, ring: PreRecordBuffer,
         recorder: Recorder, switches: SwitchReader, power: PowerGuard, signer: Signer,
-        key_fault: DeviceError | None,
+        key_fault: BodycamError | None,
     ) -> None:  # fmt: skip
         self._config, self._clock, self._log, self._store = config, clock, log, store
         self._ring, self._recorder, self._switches = ring, recorder, switches

@@ -184,14 +184,17 @@ class SystemClock:
 class ScaledClock:
     """A simulated clock: boot time runs `speed` times as fast, UTC can be stepped at will."""
 
-    def __init__(self, speed: float, origin_ns: int, utc_offset_ns: int, boot_id: str) -> None:
+    def __init__(
+        self, speed: float, origin_ns: int, utc_offset_ns: int, boot_id: str,
+        source: ClockSource = ClockSource.NTP,
+    ) -> None:  # fmt: skip
         self._speed = speed
         self._origin_ns = origin_ns
         self._offset_ns = utc_offset_ns
         self._boot_id = boot_id
         self._suspended = _Suspended()
-        self.source = ClockSource.NTP
-        self.unc_ms = 5
+        self.source = source
+        self.unc_ms = _UNKNOWN_UNC_MS if source is ClockSource.NONE else 5
 
     @property
     def boot_id(self) -> str:

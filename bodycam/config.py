@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from .clock import ClockSource
 from .configwords import explain
 from .errors import ConfigError
 
@@ -254,6 +255,7 @@ class Simulate(_Table, frozen=True):
     origin_ns: int = 0
     utc_offset_ns: int = 0
     boot_id: str = ""
+    source: ClockSource = ClockSource.NTP
 
 
 class Config(_Table, frozen=True):

@@ -10,18 +10,22 @@ from __future__ import annotations
 import os
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from .config import Recipients
 from .errors import ConfigError
 from .formats import cenc
 from .formats.hpkewrap import PqPublicKey, hpke_wrap, load_pq_public
 from .formats.keywrap import wrap
+from .signing import RECIPIENTS, load_recipient
 
 PQ_RECIPIENTS = "recipients-pq"
+_Key = TypeVar("_Key")
 _MAX_PROMISED = 4
 
 
@@ -93,10 +97,48 @@ def load_pq_recipients(identity: Path) -> list[PqPublicKey]:
 
     Raises ConfigError for a file that is none.
     """
-    keys = []
-    for path in sorted((identity / PQ_RECIPIENTS).glob("*.pem")):
-        try:
-            keys.append(load_pq_public(path.read_bytes()))
-        except (OSError, ValueError) as fault:
-            raise ConfigError(f"{path}: not a post-quantum recipient's key: {fault}") from fault
-    return keys
+    return [load_pq_recipient(path) for path in sorted((identity / PQ_RECIPIENTS).glob("*.pem"))]
+
+
+def load_pq_recipient(path: Path) -> PqPublicKey:
+    """One post-quantum recipient's public key. Raises ConfigError if the file is none."""
+    try:
+        return load_pq_public(path.read_bytes())
+    except (OSError, ValueError) as fault:
+        raise ConfigError(f"{path}: not a post-quantum recipient's key: {fault}") from fault
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRecipients:
+    """Who can open what is recorded: the makers of content keys, and what is wrong with the rest.
+
+    `missing` are folders in which a wanted kind of recipient has nobody: nothing may be recorded.
+    `bad` says of single files why nobody can be encrypted to with them; the others still can.
+    """
+
+    keys: ContentKeys
+    missing: tuple[Path, ...]
+    bad: tuple[ConfigError, ...]
+
+
+def find_recipients(identity: Path, wanted: Recipients) -> FoundRecipients:
+    """Every recipient that can be had, for a recorder that has to go on with those. Never raises."""
+    missing: list[Path] = []
+    bad: list[ConfigError] = []
+
+    def found(folder: str, load: Callable[[Path], _Key], *, is_wanted: bool) -> list[_Key]:
+        keys = []
+        for path in sorted((identity / folder).glob("*.pem")) if is_wanted else []:
+            try:
+                keys.append(load(path))
+            except ConfigError as fault:
+                bad.append(fault)
+        if is_wanted and not keys:
+            missing.append(identity / folder)
+        return keys
+
+    keys = ContentKeys(
+        found(RECIPIENTS, load_recipient, is_wanted=wanted.classic),
+        found(PQ_RECIPIENTS, load_pq_recipient, is_wanted=wanted.post_quantum),
+    )
+    return FoundRecipients(keys, tuple(missing), tuple(bad))

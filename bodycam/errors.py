@@ -7,6 +7,7 @@ BodycamError             1
 ├── StorageError         7   the technician: card, mount, permissions
 │   └── StorageFull      7   the officer: dock the camera
 ├── DeviceError          8   the technician: camera, pins, device key
+│   └── KeyMissing       8   the technician: provision this camera
 └── AlreadyRunning      75   nobody: the first recorder goes on
 """
 
@@ -76,6 +77,10 @@ class DeviceError(BodycamError):
     """Camera, pins or device key are missing or do not answer."""
 
     exit_code = ExitCode.DEVICE
+
+
+class KeyMissing(DeviceError):
+    """There is no device key, or no certificate of it: nothing is damaged, nothing is signed."""
 
 
 class AlreadyRunning(BodycamError):

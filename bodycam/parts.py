@@ -13,8 +13,8 @@ from .boardpins import Note, open_board
 from .buffer import PreRecordBuffer, RingLimits
 from .clock import MS, NS, Clock, ScaledClock, SystemClock
 from .config import Config, Identity, PinsBackend, pin_map
-from .contentkeys import PQ_RECIPIENTS, ContentKeys, load_pq_recipients
-from .errors import DeviceError
+from .contentkeys import ContentKeys, FoundRecipients
+from .errors import BodycamError, ConfigError, DeviceError, KeyMissing
 from .eventlog import EventLog
 from .gpio import Pins
 from .logreplay import Recovered
@@ -27,7 +27,7 @@ from .sealer import Report, Sealer
 from .segment import SealingKit
 from .sensors import Firmware, Sensors
 from .signals import Cue
-from .signing import RECIPIENTS, NoKey, Signer, load_file_key, load_recipients
+from .signing import NoKey, Signer, load_file_key
 from .simulate.pins import SimulatedPins
 from .store import RESERVE_BYTES, Store
 from .worker import Worker
@@ -48,38 +48,25 @@ def make_clock(config: Config) -> Clock:
     if simulated is None:
         return SystemClock()
     return ScaledClock(
-        simulated.speed, simulated.origin_ns, simulated.utc_offset_ns, simulated.boot_id
+        simulated.speed,
+        simulated.origin_ns,
+        simulated.utc_offset_ns,
+        simulated.boot_id,
+        simulated.source,
     )
 
 
-def load_key(identity: Identity, closing: ExitStack) -> tuple[Signer, DeviceError | None]:
-    """The device key, or none and why. Raises ConfigError for a URI that is none."""
-    uri = None if identity.key == "file" else parse_uri(identity.key)
+def load_key(identity: Identity, closing: ExitStack) -> tuple[Signer, BodycamError | None]:
+    """The device key, or none and why: KeyMissing, or whatever else is wrong with it. Never raises."""
     try:
-        if uri is None:
+        if identity.key == "file":
             return load_file_key(Path(identity.path)), None
-        key = load_token_key(uri, Path(identity.path))
-    except DeviceError as fault:
+        key = load_token_key(parse_uri(identity.key), Path(identity.path))
+    except (ConfigError, DeviceError) as fault:
         # Unsigned evidence is still evidence; the officer must not be left without.
         return NoKey(), fault
     closing.callback(key.close)
     return key, None
-
-
-def load_content_keys(config: Config) -> tuple[ContentKeys, list[Path]]:
-    """What content keys are wrapped to, and the folders in which wanted recipients are missing."""
-    identity, wanted = Path(config.identity.path), config.recipients
-    classic = load_recipients(identity) if wanted.classic else []
-    post_quantum = load_pq_recipients(identity) if wanted.post_quantum else []
-    missing = [
-        identity / folder
-        for is_wanted, found, folder in (
-            (wanted.classic, classic, RECIPIENTS),
-            (wanted.post_quantum, post_quantum, PQ_RECIPIENTS),
-        )
-        if is_wanted and not found
-    ]
-    return ContentKeys(classic, post_quantum), missing
 
 
 def make_ring(config: Config) -> PreRecordBuffer:
@@ -133,6 +120,19 @@ def begin_log(
         log.append("log.damaged", lines=recovered.damaged_lines)
     if recovered.unclean:
         log.append("boot.unclean", last_boot=recovered.last_boot, last_ns=recovered.last_boot_ns)
+
+
+def note_identity(
+    log: EventLog, key_fault: BodycamError | None, recipients: FoundRecipients
+) -> None:
+    """Say what is wrong with who this camera is, and with who can open what it records."""
+    if key_fault is not None:
+        missing = isinstance(key_fault, KeyMissing)
+        log.append("key.missing" if missing else "key.bad", sync=True, reason=str(key_fault))
+    for fault in recipients.bad:
+        log.append("wrapkey.bad", sync=True, reason=str(fault))
+    for folder in recipients.missing:
+        log.append("wrapkey.missing", sync=True, folder=str(folder))
 
 
 def recover(log: EventLog, recovered: Recovered, store: Store, boot_id: str) -> Interrupted:

@@ -24,10 +24,11 @@ Shape before colour, one count of taps for one meaning.
 | LONG         |                        | 1 long, and at each quarter of that time                 |
 | MUTED        | blue                   | 1 tick each 10 s                                         |
 | TAMPER       | red steady at rest     | 5 quick                                                  |
+| SERVICE      | magenta at rest        | 5 quick where nothing is signed                          |
 | COVERT       | dark, public too       | as the state                                             |
 
 The buzzer, if policy has one, says what the taps say; ticks, DEGRADED, HOT without danger, LONG,
-MUTED and everything in COVERT are felt only. Haptic is never off while a recording runs or is wanted.
+MUTED, SERVICE and everything in COVERT are felt only. Haptic is never off while a recording runs or is wanted.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Colour(Enum):
     AMBER = ("red", "green")
     GREEN = ("green",)
     BLUE = ("blue",)
+    MAGENTA = ("red", "blue")
     WHITE = ("red", "green", "blue")
 
 
@@ -142,6 +144,7 @@ DARK = LampPattern("dark", ((Colour.DARK, 1000),))
 RED_1HZ = _even("red 1Hz", Colour.RED, Colour.DARK, 500)
 WHITE_FLASH = LampPattern("white flash", ((Colour.WHITE, 200),))
 _RED_STEADY = LampPattern("red steady", ((Colour.RED, 1000),))
+_MAGENTA_STEADY = LampPattern("magenta steady", ((Colour.MAGENTA, 1000),))
 _BLUE = LampPattern("blue", ((Colour.BLUE, 1000),))
 
 WEARER: dict[SignalState, LampPattern] = {
@@ -195,6 +198,7 @@ ALARMS: dict[tuple[SignalState, int], Alarm] = {
     (SignalState.LONG, 1): Alarm(_taps("1 long"), audible=False),
     (SignalState.MUTED, 0): Alarm(_taps("1 tick"), audible=False, every_ns=10 * NS),
     (SignalState.TAMPER, 0): Alarm(_taps("5 quick"), audible=False),
+    (SignalState.SERVICE, 1): Alarm(_taps("5 quick"), audible=False),
 }
 
 CUES: dict[Cue, Alarm] = {
@@ -227,8 +231,11 @@ def wearer_lamp(
         return DARK
     if SignalState.MUTED in notices:
         return _BLUE
-    if SignalState.TAMPER in notices and state in {SignalState.READY, SignalState.NOTREADY}:
+    at_rest = state in {SignalState.READY, SignalState.NOTREADY}
+    if SignalState.TAMPER in notices and at_rest:
         return _RED_STEADY
+    if SignalState.SERVICE in notices and at_rest:
+        return _MAGENTA_STEADY
     blinks = [NOTICE[notice] for notice in notices if notice in NOTICE and notice in shown]
     if not blinks or state not in {SignalState.READY, SignalState.REC, SignalState.DEGRADED}:
         return WEARER[state]

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from .errors import ConfigError, DeviceError, EvidenceError
+from .errors import ConfigError, DeviceError, EvidenceError, KeyMissing
 from .signing import DEVICE_CHAIN, check, load_chain
 
 SCHEME = "pkcs11:"
@@ -264,7 +264,9 @@ def _faults(uri: TokenUri) -> Iterator[None]:
         yield
     except (pkcs11.PKCS11Error, RuntimeError, OSError) as fault:
         said = str(fault) or type(fault).__name__
-        raise DeviceError(
+        gone = isinstance(fault, pkcs11.NoSuchKey | pkcs11.NoSuchToken)
+        kind = KeyMissing if gone else DeviceError
+        raise kind(
             f"{uri}: {said} ({uri.module})", "Check driver, token, label and PIN of [identity] key"
         ) from fault
 

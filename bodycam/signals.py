@@ -28,6 +28,7 @@ The first row that fits is the state:
 | LONG         | on disk, and wanted for an hour                          | how often said by then |
 | MUTED        | on disk, sound is left out                               |                        |
 | TAMPER       | a foreign USB device is plugged in, or was a moment ago  |                        |
+| SERVICE      | nothing is signed; or, at the dock, a technician's job   |                        |
 | COVERT       | the officer has darkened the lamps                       |                        |
 """
 
@@ -64,6 +65,7 @@ class SignalState(Enum):
     LONG = "long"
     MUTED = "muted"
     TAMPER = "tamper"
+    SERVICE = "service"
     COVERT = "covert"
 
 
@@ -88,7 +90,8 @@ class Facts:
     `wanted`: the switch is on. `recording`: a segment is open. `last_sync_age_ns`: of this
     recording, None before its first sync. `wanted_age_ns`: since when it is wanted, None for
     "too long ago to be still starting". `lens`: there is light, and nothing to be seen. `long`: how many
-    reminders were due (`reminders_due`).
+    reminders were due (`reminders_due`). `service`: a technician is to look at it; `unsigned`: that
+    cannot wait for the dock, for the device key does not sign.
     """
 
     on: bool = True
@@ -115,6 +118,9 @@ class Facts:
     covert: bool = False
     muted: bool = False
     tamper: bool = False
+    service: bool = False
+    docked: bool = False
+    unsigned: bool = False
 
     @property
     def on_disk(self) -> bool:
@@ -191,6 +197,8 @@ def notices_of(facts: Facts) -> dict[SignalState, int]:
         notices[SignalState.LOW_BATT] = 5 if minutes <= 5 else 20
     if facts.hot or facts.danger:
         notices[SignalState.HOT] = 1 if facts.danger else 0
+    if facts.booted and (facts.unsigned or (facts.service and facts.docked)):
+        notices[SignalState.SERVICE] = 1 if facts.unsigned else 0
     if facts.long and facts.recording:
         notices[SignalState.LONG] = facts.long
     flags = {

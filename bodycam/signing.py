@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.utils import CryptographyDeprecationWarning
 
 from .clock import NS
-from .errors import CannotOpen, ConfigError, DeviceError, EvidenceError
+from .errors import CannotOpen, ConfigError, DeviceError, EvidenceError, KeyMissing
 from .media import Buffer
 
 DEVICE_KEY = "device.key"
@@ -86,8 +86,8 @@ class NoKey:
 def load_file_key(identity: Path) -> FileKey:
     """The device key and its certificate chain from an identity folder.
 
-    Raises DeviceError if either is missing, readable by others, or does not match the other: the
-    camera then records unsigned.
+    Raises KeyMissing if either is not there, DeviceError if it is unreadable, readable by others, or
+    does not match the other: the camera then records unsigned.
     """
     key_path = identity / DEVICE_KEY
     chain = load_chain(identity)
@@ -100,9 +100,7 @@ def load_file_key(identity: Path) -> FileKey:
             )
         key = serialization.load_pem_private_key(key_path.read_bytes(), None)
     except OSError as fault:
-        raise DeviceError(
-            f"{fault.filename}: {fault.strerror}", "Provision this camera: no device key"
-        ) from fault
+        raise _unreadable(fault, "Provision this camera: no device key") from fault
     except (ValueError, TypeError) as fault:
         raise DeviceError(f"{key_path}: device key is damaged: {fault}") from fault
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
@@ -118,11 +116,14 @@ def load_chain(identity: Path) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(path.read_bytes())
     except OSError as fault:
-        raise DeviceError(
-            f"{path}: {fault.strerror}", "Provision this camera: no certificate"
-        ) from fault
+        raise _unreadable(fault, "Provision this camera: no certificate") from fault
     except ValueError as fault:
         raise DeviceError(f"{path}: certificate is damaged: {fault}") from fault
+
+
+def _unreadable(fault: OSError, next_step: str) -> DeviceError:
+    kind = KeyMissing if isinstance(fault, FileNotFoundError) else DeviceError
+    return kind(f"{fault.filename}: {fault.strerror}", next_step)
 
 
 def load_recipients(identity: Path) -> list[ec.EllipticCurvePublicKey]:
@@ -131,16 +132,18 @@ def load_recipients(identity: Path) -> list[ec.EllipticCurvePublicKey]:
     Raises ConfigError for a file that is not an EC P-256 public key. None at all is the caller's
     business: it refuses to record in clear.
     """
-    keys = []
-    for path in sorted((identity / RECIPIENTS).glob("*.pem")):
-        try:
-            key = serialization.load_pem_public_key(path.read_bytes())
-        except (OSError, ValueError) as fault:
-            raise ConfigError(f"{path}: not a public key: {fault}") from fault
-        if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
-            raise ConfigError(f"{path}: not an EC P-256 public key")
-        keys.append(key)
-    return keys
+    return [load_recipient(path) for path in sorted((identity / RECIPIENTS).glob("*.pem"))]
+
+
+def load_recipient(path: Path) -> ec.EllipticCurvePublicKey:
+    """One recipient's public key. Raises ConfigError if the file is not one of EC P-256."""
+    try:
+        key = serialization.load_pem_public_key(path.read_bytes())
+    except (OSError, ValueError) as fault:
+        raise ConfigError(f"{path}: not a public key: {fault}") from fault
+    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
+        raise ConfigError(f"{path}: not an EC P-256 public key")
+    return key
 
 
 def load_private_key(path: Path) -> ec.EllipticCurvePrivateKey:

@@ -24,25 +24,27 @@ from .bootcheck import BootCheck
 from .buffer import PreRecordBuffer
 from .clock import NS, ClockSource, ScaledClock, wait
 from .config import CHARGE_OFF, Config
+from .contentkeys import find_recipients
 from .devices import DeviceActions, DeviceWatch
-from .errors import DeviceError, ExitCode
+from .errors import BodycamError, DeviceError, ExitCode
 from .eventlog import EventLog
 from .gpio import Pins
 from .lamps import Lamps
 from .notify import Notifier
 from .parts import (
     begin_log,
-    load_content_keys,
     load_key,
     log_origin,
     make_clock,
     make_recorder,
     make_ring,
+    note_identity,
     open_pins,
     open_sensors,
     recover,
 )
 from .powerguard import PowerActions, PowerGuard
+from .renewal import Life, Renewal
 from .signalplayer import SignalPlayer, TraceEvent
 from .signals import Cue, Facts
 from .signing import Signer
@@ -83,7 +85,8 @@ class Supervisor:
         self._stop = threading.Event()
         self._stop_reason = "signal"
         self._closing = ExitStack()
-        self._keys_ok = False
+        self._key_ok = self._keys_ok = False
+        self._service = False  # something here is a technician's business
         self._ended = False
         self._booted_ns: int | None = None
 
@@ -117,27 +120,26 @@ class Supervisor:
         recovered = log.open()
         self._closing.callback(log.close)
         begin_log(log, recovered, config, self._config_path, "recorder")
-        if key_fault:
-            log.append("key.missing", sync=True, reason=str(key_fault))
+        recipients = find_recipients(Path(config.identity.path), config.recipients)
+        note_identity(log, key_fault, recipients)
+        self._key_ok, self._keys_ok = key_fault is None, not recipients.missing
+        self._service |= bool(recipients.bad)
         interrupted = recover(log, recovered, store, clock.boot_id)
         log.sync()
-        keys, missing = load_content_keys(config)
-        self._keys_ok = not missing
-        for folder in missing:
-            log.append("wrapkey.missing", sync=True, folder=str(folder))
         ring = make_ring(config)
         self._closing.callback(ring.close)
         if not ring.locked:
             log.append("ring.unlocked", bytes=config.ring_bytes, reason="limit on locked memory")
         self._recorder = make_recorder(
-            config, self._config_path, clock, store, log, ring, signer, keys, self._cue,
+            config, self._config_path, clock, store, log, ring, signer, recipients.keys,
+            self._cue,
             can_encrypt=self._keys_ok, interrupted=interrupted,
             strain=lambda: self._power.machine.strain, docked=lambda: self._devices.docked,
         )  # fmt: skip
         self._wire_threads(store, ring, signer, key_fault)
 
     def _wire_threads(
-        self, store: Store, ring: PreRecordBuffer, signer: Signer, key_fault: DeviceError | None
+        self, store: Store, ring: PreRecordBuffer, signer: Signer, key_fault: BodycamError | None
     ) -> None:
         config, clock, log = self._config, self._clock, self._log
         pins = open_pins(config, clock, self._on_world, log.append)
@@ -164,7 +166,7 @@ class Supervisor:
         )
         self._watchdog = Watchdog(
             config, clock, log, store, ring, self._recorder, self._switches, self._power,
-            self._devices, self._lamps, lambda: self._boot_check.answer,
+            self._devices, self._lamps, Renewal(signer.certificates), lambda: self._boot_check.answer,
         )  # fmt: skip
         self._watchdog.sample_clock(logged=True)
         self._lamps.start()
@@ -235,6 +237,9 @@ class Supervisor:
             covert=live.covert,
             muted=live.muted,
             tamper=self._devices.tamper,
+            service=self._service or health.renewal.life is not Life.GOOD,
+            docked=self._devices.docked,
+            unsigned=not self._key_ok,
         )
 
     def _threads(self) -> dict[str, Watched]:

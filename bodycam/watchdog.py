@@ -23,6 +23,7 @@ from .lamps import Lamps
 from .patterns import DARK
 from .powerguard import PowerGuard
 from .recorder import Recorder
+from .renewal import LifeEdge, Renewal
 from .signals import reminders_due
 from .store import Space, Store
 from .switches import SwitchReader
@@ -42,12 +43,14 @@ class Watchdog:
     def __init__(
         self, config: Config, clock: Clock, log: EventLog, store: Store, ring: PreRecordBuffer,
         recorder: Recorder, switches: SwitchReader, power: PowerGuard,
-        devices: DeviceWatch, lamps: Lamps, boot_check: Callable[[], SelfTest | None],
+        devices: DeviceWatch, lamps: Lamps, renewal: Renewal,
+        boot_check: Callable[[], SelfTest | None],
     ) -> None:  # fmt: skip
         self._config, self._clock, self._log, self._store = config, clock, log, store
         self._ring, self._recorder, self._switches = ring, recorder, switches
         self._power, self._boot_check = power, boot_check
         self._devices, self._lamps = devices, lamps
+        self.renewal = renewal
         self._status_path = Path(config.store.runtime) / "status.json"
         self._frames_before = 0
         self._frames_before_ns = 0
@@ -148,6 +151,15 @@ class Watchdog:
                 "clock.sample", sample.boot_ns, utc_ns=sample.utc_ns, source=sample.source.value,
                 error_ms=sample.unc_ms,
             )  # fmt: skip
+        ending = self.renewal.feed(sample)
+        if ending is not None:
+            self._note_certificate(ending)
+
+    def _note_certificate(self, ending: LifeEdge) -> None:
+        self._log.append(
+            f"cert.{ending.life.value}", sync=True, name=ending.name,
+            until=utc_text(ending.until_ns), days=ending.days,
+        )  # fmt: skip
 
     def _storage(self) -> None:
         try:

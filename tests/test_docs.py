@@ -28,6 +28,7 @@ from bodycam.formats.mp4read import read_init
 from bodycam.intake import _WORKER_EVENTS
 from bodycam.prerecord import ShortReason
 from bodycam.recording import CloseReason
+from bodycam.renewal import Life
 from bodycam.sharedring import DESCRIPTOR_BYTES
 from bodycam.signing import load_private_key
 
@@ -332,7 +333,8 @@ def dynamic_events() -> set[str]:
     """Names that are put together at run time."""
     toggles = {f"{kind}.{verb}" for kind in ("switch", "trigger", "key") for verb in ("on", "off")}
     muted = {"mute.start", "mute.stop", "switch.glitch"}
-    return toggles | muted | _WORKER_EVENTS
+    lives = {f"cert.{life.value}" for life in Life}
+    return toggles | muted | lives | _WORKER_EVENTS
 
 
 def test_every_event_is_described_with_its_data() -> None:

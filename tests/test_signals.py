@@ -279,6 +279,24 @@ def test_tampering_is_steady_red_at_rest_and_said_once() -> None:
     assert told(replace(REC, tamper=True), 60) == ["0 rec+tamper | red 1Hz | red 1Hz | 5 quick"]
 
 
+def test_what_a_technician_has_to_do_is_shown_at_the_dock_and_not_in_the_field() -> None:
+    due = replace(READY, service=True)
+    assert told(due, 60) == told(READY, 60)
+    assert told(replace(due, docked=True), 60)[0].startswith(
+        "0 ready+service | magenta steady | dark"
+    )
+    assert told(replace(REC, service=True, docked=True), 60) == [
+        "0 rec+service | red 1Hz | red 1Hz | -"
+    ]
+
+
+def test_a_camera_that_cannot_sign_says_so_at_once_wherever_it_is() -> None:
+    lines = told(replace(READY, unsigned=True), 60)
+    assert lines[0].startswith("0 ready+service | magenta steady | dark")
+    assert any("5 quick" in line for line in lines)
+    assert told(replace(REC, unsigned=True), 60)[0].endswith("5 quick")
+
+
 @pytest.mark.parametrize(
     ("facts", "answer"),
     [
@@ -339,6 +357,9 @@ _facts = st.builds(
     covert=st.booleans(),
     muted=st.booleans(),
     tamper=st.booleans(),
+    service=st.booleans(),
+    docked=st.booleans(),
+    unsigned=st.booleans(),
 )
 
 

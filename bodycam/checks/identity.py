@@ -9,10 +9,11 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ..certificates import SigningTime, Trust, TrustPolicy, judge_chain
-from ..clock import NS, Clock, ClockSource, Instant, utc_text
+from ..clock import Clock, ClockSource, Instant, utc_text
 from ..config import Config, Recipients
 from ..contentkeys import PQ_RECIPIENTS, ContentKeys, load_pq_recipients
 from ..errors import BodycamError, CannotOpen, ConfigError, DeviceError, EvidenceError, ExitCode
+from ..renewal import DAY_NS, RENEW_BEFORE_DAYS
 from ..revocation import load_crls
 from ..signing import (
     BAD_CERTIFICATE,
@@ -29,15 +30,13 @@ from ..signing import (
 )
 from .result import CheckResult, failed, fault, not_tested, ok, warn
 
-RENEW_BEFORE_DAYS = 30
 WANTED_RECIPIENTS = 2
-_DAY_NS = 86_400 * NS
 _NONCE_BYTES = 32
 _PROVISION = "Provision this camera: bodycam authority csr, then sign"
 _RENEW = "Renew: bodycam authority sign device.csr --renew"
 
 
-def check_key(signer: Signer, missing: DeviceError | None, kind: str, clock: Clock) -> CheckResult:
+def check_key(signer: Signer, missing: BodycamError | None, kind: str, clock: Clock) -> CheckResult:
     """The device key signs something new, and its own certificate's key agrees."""
     if missing is not None:
         return fault("key", missing, _PROVISION)
@@ -69,7 +68,7 @@ def check_certificates(signer: Signer, config: Config, crl: Path, now: Instant) 
             "Set [device] id, or sign this camera's request for its own name", ExitCode.DEVICE,
         )  # fmt: skip
     ends_ns = min(utc_ns_of(c.not_valid_after_utc) for c in chain)
-    until, days = utc_text(ends_ns)[:10], (ends_ns - now.utc_ns) // _DAY_NS
+    until, days = utc_text(ends_ns)[:10], (ends_ns - now.utc_ns) // DAY_NS
     try:
         root = load_root(Path(config.identity.path) / FORCE_ROOT)
         policy = TrustPolicy(root, load_crls(crl) if crl.exists() else [], now.utc_ns)

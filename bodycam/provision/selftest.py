@@ -32,9 +32,10 @@ from ..checks.watchdog import (
 )
 from ..clock import Clock, SystemClock
 from ..config import Config, pin_map
-from ..errors import CannotOpen, ConfigError, DeviceError, StorageError
+from ..contentkeys import find_recipients
+from ..errors import BodycamError, CannotOpen, DeviceError, StorageError
 from ..eventlog import EventLog
-from ..parts import begin_log, load_content_keys, load_key, log_origin, open_pins
+from ..parts import begin_log, load_key, log_origin, open_pins
 from ..revocation import CRL_FILE
 from ..sensors import Sensors
 from ..signing import FORCE_ROOT, NoKey, Signer, load_root
@@ -94,7 +95,7 @@ class SelfTester:
                 return test, Logged(why_not=f"it cannot be written: {storage}")
             return test, _write(log, test, signer)
 
-    def _key(self, closing: ExitStack) -> tuple[Signer, DeviceError | None]:
+    def _key(self, closing: ExitStack) -> tuple[Signer, BodycamError | None]:
         if TOKEN in self._deadly:
             return NoKey(), DeviceError(f"the token's library, {TOKEN}, kills what loads it")
         return load_key(self._config.identity, closing)
@@ -122,12 +123,16 @@ class SelfTester:
             why = "only in the full form" if wish.short else "the card does not take it"
             return [not_tested(name, why) for name in names]
         config = self._config
-        try:
-            keys, without = load_content_keys(config)
-        except ConfigError:
-            return [not_tested(name, "recipients cannot be read") for name in names]
+        found = find_recipients(Path(config.identity.path), config.recipients)
         self._say("recording for 2 s, then reading it back")
-        trial = Trial(config, self._config_path, self._clock, signer, keys, can_encrypt=not without)
+        trial = Trial(
+            config,
+            self._config_path,
+            self._clock,
+            signer,
+            found.keys,
+            can_encrypt=not found.missing,
+        )
         try:
             facts = trial.run(self._force_root())
         except StorageError as wrong:
@@ -181,7 +186,7 @@ class SelfTester:
 
 
 def identity_checks(
-    config: Config, signer: Signer, missing: DeviceError | None, clock: Clock
+    config: Config, signer: Signer, missing: BodycamError | None, clock: Clock
 ) -> list[CheckResult]:
     """What the identity folder is worth; disturbs nothing."""
     crl = Path(config.store.path) / CRL_FILE

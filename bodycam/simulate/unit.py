@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..clock import MS, ScaledClock, SystemClock
+from ..clock import MS, ClockSource, ScaledClock, SystemClock
 from ..config import parse
 from ..errors import BodycamError, ConfigError, DeviceError
 from ..powerguard import OFF_FILE
@@ -63,7 +63,8 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 class Unit:
     """One camera in a folder: `camera/` is its card, `authority/` is what the force keeps.
 
-    `environment` is added to the recorder's own.
+    `environment` is added to the recorder's own. `overrides["simulate"]` may have the `utc_offset_ns` and
+    the `source` that its clock begins with.
     """
 
     def __init__(
@@ -84,8 +85,11 @@ class Unit:
         self.root_path = out / "authority" / "root.pem"
         system = self._system = SystemClock()
         now = system.sample()
-        boot_ns, utc_ns = now.boot_ns, now.utc_ns
-        self.clock = ScaledClock(speed, boot_ns, utc_ns - boot_ns, system.boot_id)
+        boot_ns = now.boot_ns
+        told = overrides.get("simulate", {})
+        offset_ns = int(told.get("utc_offset_ns", now.offset_ns))
+        source = ClockSource(told.get("source", ClockSource.NTP.value))
+        self.clock = ScaledClock(speed, boot_ns, offset_ns, system.boot_id, source)
         tree = _merge(_BASE, overrides)
         tree = _merge(tree, {
             "store": {"path": str(self.card), "runtime": str(self.runtime)},
@@ -93,8 +97,8 @@ class Unit:
             "power": {"sysfs": str(self.sysfs)},
             "gpio": {"backend": "simulated"},
             "simulate": {
-                "speed": float(speed), "origin_ns": boot_ns, "utc_offset_ns": utc_ns - boot_ns,
-                "boot_id": self.clock.boot_id,
+                "speed": float(speed), "origin_ns": boot_ns, "utc_offset_ns": offset_ns,
+                "boot_id": self.clock.boot_id, "source": source.value,
             },
         })  # fmt: skip
         self.config = parse(tree, "scenario [config]")
@@ -122,7 +126,10 @@ class Unit:
             folder.mkdir(parents=True)
         for name, value in _SYSFS.items():
             self.set_sensor(name, value)
-        make_identity(self.out, self.config.device.id, self.clock.sample().utc_ns)
+        # Whoever made the camera's certificate had a clock.
+        unset = self.clock.source is ClockSource.NONE
+        now = (self._system if unset else self.clock).sample()
+        make_identity(self.out, self.config.device.id, now.utc_ns)
         self.config_path.write_text(_toml(self._tree), encoding="utf-8")
 
     def set_sensor(self, name: str, value: int | str) -> None:

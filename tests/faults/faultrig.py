@@ -145,8 +145,12 @@ def faulty(
     allowed: Sequence[ExitCode] = HONEST,
     orderly: bool = True,
     before: Callable[[Unit], None] | None = None,
+    from_boot: bool = False,
 ) -> Iterator[FaultRig]:
-    """A unit to do a fault to; ended in order when the block is left, and checked."""
+    """A unit to do a fault to; ended in order when the block is left, and checked.
+
+    `from_boot`: the lamps are followed from the start, and not only once it is ready.
+    """
     syncs = out.with_name(out.name + ".syncs")
     environment = {"LD_PRELOAD": str(witness), "SYNC_WITNESS": str(syncs)}
     unit = Unit(out, {**QUICK, **(overrides or {})}, speed, environment)
@@ -154,10 +158,13 @@ def faulty(
     unit.prepare()
     if before is not None:
         before(unit)
+    if from_boot:
+        rig.follow()
     unit.start()
     try:
         unit.wait_ready()
-        rig.follow()
+        if not from_boot:
+            rig.follow()
         yield rig
     except BaseException:
         unit.stop(orderly=False)
