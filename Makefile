@@ -7,6 +7,7 @@
 # make test-picam  the real picamera2 in a system of its own, on libcamera's virtual camera; as root
 # make test-guest  the installed units on a real kernel under QEMU, and their power cut; as root
 # make bench  measurements beside picamera2's output classes
+# make faults docs/FAULTS.md anew, of what the last `make test` measured
 # make soak   long sweeps: 50 kills of each process, 5 minutes of fuzzing, 20 power cuts; as root
 # make vectors  the good and hostile files of tests/vectors, made anew
 # make install    program, units, rules and configuration onto this camera, or with DESTDIR onto a card
@@ -47,7 +48,7 @@ INSTALL := DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" EXTRAS="$(EXTRAS)" systemd/in
 
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: demo test check format lint types imports tests test-fast test-system test-root test-picam test-guest docs bench soak vectors clean \
+.PHONY: demo test check format lint types imports tests test-fast test-system test-root test-picam test-guest faults docs bench soak vectors clean \
 	wheel install uninstall install-deps install-system
 
 demo: $(CAPTURE_STAMP)
@@ -101,6 +102,9 @@ test-picam:
 # Tier 2: the installed units on a real kernel under QEMU, and their power cut. Needs root.
 test-guest: $(DEV_STAMP) $(WHEEL_STAMP)
 	$(call tier,guest,$(PYTEST) -n 2 --dist loadgroup tests/guest $(PYTEST_ARGS))
+
+faults: $(DEV_STAMP)
+	$(BIN)/python -m tests.faults.table
 
 docs: $(DEV_STAMP)
 	$(PYTEST) tests/test_docs.py

@@ -138,8 +138,9 @@ def test_the_tone_is_in_the_exported_film(
     strengths = [np.abs(np.fft.rfft(second)) for second in seconds]
     heard = [int(np.argmax(strength)) for strength in strengths if strength.max() > 100]
     print(f"{pictures} pictures, {len(seconds)} s of sound, loudest at {heard} Hz")
-    assert heard.count(TONE_HZ) >= 4
-    assert set(heard) == {TONE_HZ}
+    # A second has bins of 1 Hz, and the card's clock is its own.
+    assert len(heard) >= 4
+    assert {abs(hz - TONE_HZ) for hz in heard} <= {0, 1}
 
 
 def test_switched_on_meanwhile_it_records_as_soon_as_it_is_started(recorder: Recorder) -> None:
