@@ -1,0 +1,96 @@
+"""What a force requires: thresholds and exclusions, as a versioned file whose hash is printed."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from ..errors import CannotOpen, ConfigError
+
+_MAX_BYTES = 1 << 20
+Seconds = Annotated[int, msgspec.Meta(ge=0, le=86_400)]
+Words = Annotated[tuple[str, ...], msgspec.Meta(max_length=10_000)]
+
+
+class IncidentRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What makes an incident activated, late, early, interrupted."""
+
+    activated_min_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)]
+    grace_on_s: Seconds
+    grace_off_s: Seconds
+    gap_min_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)]
+    vendor_before_s: Annotated[int, msgspec.Meta(ge=0, le=300)]
+    longest_h: Annotated[int, msgspec.Meta(ge=1, le=48)]
+
+
+class DeviceRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is short, refused, stepped, self-tested in time."""
+
+    short_recording_s: Seconds
+    bounce_s: Seconds
+    buffer_slack_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)]
+    gop_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)]
+    refused_after_s: Seconds
+    clock_step_s: Seconds
+    selftest_within_min: Annotated[int, msgspec.Meta(ge=0, le=1440)]
+    shift_break_h: Annotated[int, msgspec.Meta(ge=1, le=48)]
+
+
+class Exclusions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Call types and clearance codes for which no recording is required."""
+
+    call_types: Words = ()
+    clearance_codes: Words = ()
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    version: Annotated[int, msgspec.Meta(ge=1)]
+    incident: IncidentRules
+    device: DeviceRules
+    excluded: Exclusions
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy as it was read; `sha256` is that of the file's bytes."""
+
+    name: str
+    version: int
+    sha256: str
+    incident: IncidentRules
+    device: DeviceRules
+    excluded: Exclusions
+
+
+def load_policy(path: Path | None = None) -> Policy:
+    """The policy of a file, or the default one. Raises CannotOpen, ConfigError."""
+    if path is None:
+        data = resources.files(__package__).joinpath("policy.toml").read_bytes()
+        return parse_policy(data, "policy.toml")
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except OSError as fault:
+        raise CannotOpen(f"{path}: {fault.strerror}", "Give a policy file") from fault
+    return parse_policy(data, path.name)
+
+
+def parse_policy(data: bytes, name: str) -> Policy:
+    """The policy in these bytes. Raises ConfigError, naming the key that is wrong."""
+    if len(data) > _MAX_BYTES:
+        raise ConfigError(f"{name}: larger than {_MAX_BYTES} bytes: not a policy")
+    try:
+        found = msgspec.convert(tomllib.loads(data.decode("utf-8")), _File)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as fault:
+        raise ConfigError(f"{name}: {fault}", "See bodycam/audit/policy.toml") from fault
+    digest = hashlib.sha256(data).hexdigest()
+    return Policy(
+        found.name, found.version, digest, found.incident, found.device, found.excluded
+    )  # fmt: skip

@@ -1,0 +1,104 @@
+"""Scores of an incident over all that the cameras' clocks may have been.
+
+A camera's times are off by at most its clock's error, all of one boot alike. So the cameras' sets of
+time are shifted against the window by every d in [-e, +e], e the largest error of the boots that may
+touch the window; each number becomes the pair of its least and its greatest value, the class the set
+of classes that occur. Between two shifts at which an edge meets a threshold every number is linear:
+looking at those, and a microsecond to either side, is looking at all.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from .incidents import Window
+from .intervals import NEVER, Times
+from .policy import IncidentRules
+from .scoring import IncidentClass, OfficerTime, S, Score, score
+
+_NUMBERS: dict[str, Callable[[Score], int | None]] = {
+    "live_us": lambda s: s.live_us, "evid_us": lambda s: s.evid_us,
+    "missing_us": lambda s: s.missing_us, "failed_us": lambda s: s.failed_us,
+    "evid_delay_us": lambda s: s.evid_delay_us, "press_delay_us": lambda s: s.press_delay_us,
+    "tail_us": lambda s: s.tail_us, "gap_us": lambda s: s.gap_us,
+    "longest_gap_us": lambda s: s.longest_gap_us, "muted_us": lambda s: s.muted_us,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRange:
+    """The score by the clocks as they are, and what it may be; pairs are (least, greatest)."""
+
+    nominal: Score
+    err_us: int
+    kinds: tuple[IncidentClass, ...]
+    numbers: dict[str, tuple[int | None, int | None]]
+
+    @property
+    def certain(self) -> bool:
+        return len(self.kinds) == 1
+
+
+def score_range(
+    window: Window, officer: OfficerTime, err_us: int, rules: IncidentRules, *,
+    dispatched_us: int | None = None, peers: Times = NEVER,
+) -> ScoreRange:  # fmt: skip
+    """Score one window for every shift of the cameras' clocks within their error."""
+    near = officer.near(window.due_us - err_us - S, window.end_us + err_us + S)
+
+    @cache
+    def at(by_us: int) -> Score:
+        shown = near.shifted(by_us) if by_us else near
+        return score(window, shown, rules, dispatched_us=dispatched_us, peers=peers)
+
+    whole = score(window, officer, rules, dispatched_us=dispatched_us, peers=peers)
+    seen = [whole]
+    if err_us:
+        points = sorted({-err_us, 0, err_us, *_breaks(window, near, err_us, rules)})
+        seen += [at(point) for point in points]
+        for one, two in itertools.pairwise(points):
+            seen += _between(at, one, two)
+    kinds = {s.kind for s in seen}
+    return ScoreRange(
+        whole, err_us, tuple(k for k in IncidentClass if k in kinds),
+        {name: _pair(value(s) for s in seen) for name, value in _NUMBERS.items()},
+    )  # fmt: skip
+
+
+def _between(at: Callable[[int], Score], one: int, two: int) -> Iterator[Score]:
+    """The scores at two neighbouring points, and wherever the class changes between them."""
+    if two - one > 1 and at(one).kind is not at(two).kind:
+        middle = (one + two) // 2
+        yield at(middle)
+        yield from _between(at, one, middle)
+        yield from _between(at, middle, two)
+
+
+def _breaks(
+    window: Window, officer: OfficerTime, err_us: int, rules: IncidentRules
+) -> Iterator[int]:
+    due, end = window.due_us, window.end_us
+    thresholds = {
+        due, due + rules.grace_on_s * S, due + rules.activated_min_s * S, due + rules.gap_min_s * S,
+        end, end - rules.grace_off_s * S, end - rules.activated_min_s * S, end - rules.gap_min_s * S,
+    }  # fmt: skip
+    sets = (officer.live, officer.evid, officer.failed, officer.muted, *officer.states.values())
+    edges = {edge for found in sets for interval in found for edge in interval}
+    edges |= {p.start_us for p in officer.presses}
+    for edge in edges:
+        for threshold in thresholds:
+            for by_us in (threshold - edge - 1, threshold - edge, threshold - edge + 1):
+                if -err_us <= by_us <= err_us:
+                    yield by_us
+
+
+def _pair(values: Iterable[int | None]) -> tuple[int | None, int | None]:
+    """Least and greatest; None is said of both if it may be that there is nothing to measure."""
+    known = list(values)
+    there = [value for value in known if value is not None]
+    if not there:
+        return (None, None)
+    return (None if None in known else min(there), max(there))
