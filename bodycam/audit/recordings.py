@@ -54,6 +54,7 @@ class Recording:
     err_us: int = 0
     firmware: str = ""
     files: list[str] = field(default_factory=list)
+    verdict: str = ""
     evid: Times = NEVER
     failed: Times = NEVER
 

@@ -168,6 +168,9 @@ def _device(
     _add_evidence(line, proven, trusted, anchors)
     for story in stories:
         _add_failed(line, segments, refused, logs[story.path])
+    verdicts = {r.recording: r.verdict.value for r in report.recordings if r.device in (name, "")}
+    for recording in line.recordings:
+        recording.verdict = verdicts.get(recording.recording, "")
     line.recordings.sort(key=_begins)
     line.errors = [(Interval(p.start_us, p.end_us), p.anchor.err_us) for p in line.runs]
     logged = {p.run.boot for p in line.runs}

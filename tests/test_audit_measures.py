@@ -1,0 +1,273 @@
+"""M1 to M16 on days whose truth the test has written down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bodycam.audit.intervals import times
+from bodycam.audit.measures import MEASURES
+from bodycam.audit.measures.measure import Figure, percentile, shifts, whole_line
+from bodycam.audit.policy import load_policy
+from bodycam.audit.timeline import DeviceTimeline, StoryBook, timelines
+from bodycam.clock import NS
+from bodycam.custody.verify import verify_paths
+
+from .auditlogs import Day, at, day
+from .evidence import Evidence, build_store, footage
+
+RULES = load_policy().device
+BY_NUMBER = {measure.number: measure for measure in MEASURES}
+S = 1_000_000
+
+
+def figure(number: str, line: DeviceTimeline) -> Figure:
+    stretch = whole_line(line)
+    assert stretch is not None
+    return BY_NUMBER[number].of(stretch, RULES)
+
+
+def proven(line: DeviceTimeline, *spans: tuple[float, float]) -> DeviceTimeline:
+    """The same, as if these pictures had been proven, one stretch a recording."""
+    for recording, (a, b) in zip(line.recordings, spans, strict=True):
+        recording.evid = times([(at(a), at(b))])
+    return line
+
+
+def test_each_measure_has_its_number_and_its_definition() -> None:
+    assert [m.number for m in MEASURES] == [f"M{n}" for n in range(1, 17)]
+    assert all(len(m.definition) > 30 for m in MEASURES)
+
+
+def test_the_ready_ratio_counts_off_and_unknown_against_it_and_not_the_dock(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.end(100)
+        camera.boot(200)
+        camera.to(290)
+        camera.boot(400)
+        camera.say(500, "device.added", kind="dock", name="dock", seen_by="observer")
+        camera.end(1000)
+    line = camera.timeline()
+    found = figure("M1", line).values
+    # Ready 0-100, off 100-200, ready 200-310, unknown 310-400, ready 400-500, docked.
+    assert (found["undocked_us"], found["ready_us"]) == (500 * S, 310 * S)
+    assert (found["off_us"], found["unknown_us"]) == (100 * S, 90 * S)
+    assert found["ready_ratio"] == 0.62
+    unknown = figure("M12", line)
+    assert unknown.values["unknown_share"] == 0.18
+    (row,) = unknown.rows
+    assert (row["why"], row["length_us"]) == ("unexplained", 90 * S)
+    assert figure("M2", line).values["sleep_share"] == 0
+
+
+def press_after_boot(camera: Day) -> None:
+    camera.boot(0)
+    camera.press(20, "fresh")
+    camera.say(100, "activation.stop", rec="fresh", reason="stop")
+    camera.press(110, "abuts")
+    camera.say(200, "activation.stop", rec="abuts", reason="stop")
+    camera.press(300, "whole")
+    camera.say(400, "activation.stop", rec="whole", reason="stop")
+    camera.press(500, "capacity", reason="capacity")
+    camera.say(600, "activation.stop", rec="capacity", reason="stop")
+    camera.press(700, "odd")
+    camera.say(800, "activation.stop", rec="odd", reason="stop")
+    camera.press(900, "none", asked_ms=0)
+    camera.say(950, "activation.stop", rec="none", reason="stop")
+    camera.end(1000)
+
+
+def test_a_short_buffer_names_whose_doing_it_is(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        press_after_boot(camera)
+    line = proven(
+        camera.timeline(), (1, 100), (100, 200), (271.5, 400), (480, 600), (690, 800), (900, 950)
+    )
+    found = figure("M3", line)
+    assert {row["recording"]: (row["cause"], row["deficit_us"]) for row in found.rows} == {
+        "fresh": ("fresh_power", 11 * S), "abuts": ("abuts", 20 * S),
+        "capacity": ("capacity", 10 * S), "odd": ("unexplained", 20 * S), "none": ("disabled", 0),
+    }  # fmt: skip
+    assert (found.values["recordings"], found.values["flagged"]) == (6, 4)
+    assert found.values["behaviour"] == 1
+
+
+def test_toggles_by_cause_short_ones_and_bounces(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.record(100, 120)
+        camera.record(180, 400)
+        camera.press(1000, "t", cause="trigger:holster")
+        camera.say(1200, "activation.stop", rec="t", reason="auto-roll")
+        camera.log.append("activation.start", rec="t2", cause="auto-roll", continues="t")
+        camera.say(1210, "activation.stop", rec="t2", reason="trigger:holster released")
+        camera.end(3600)
+    line = camera.timeline()
+    density = figure("M4", line)
+    assert {r["cause"]: (r["starts"], r["stops"]) for r in density.rows} == {
+        "button": (2, 2), "trigger": (1, 1), "auto-roll": (1, 1)
+    }  # fmt: skip
+    assert density.values["per_undocked_hour"] == 8
+    assert density.values["per_recorded_hour"] == 8 * 3600 / (20 + 220 + 210)
+    short = figure("M5", line)
+    assert short.values == {"recordings": 3, "short": 1, "bounces": 1}
+    assert [(r["what"], r["length_us"]) for r in short.rows] == [
+        ("short", 20 * S), ("bounce", 60 * S)
+    ]  # fmt: skip
+
+
+def test_what_killed_a_recording_and_how_long_until_it_could_go_on(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.record(50, 90)
+        camera.press(100, "lost")
+        camera.to(150)
+        now_ns = camera.clock.boot_ns()
+        camera.log.append(
+            "gap", from_ns=now_ns - 30 * NS, to_ns=now_ns, frames=9, cause="stall", rec="lost"
+        )
+        camera.say(160, "activation.stop", rec="lost", reason="stop")
+        camera.press(200, "off")
+        camera.to(250)
+        camera.log.append("activation.stop", rec="off", reason="shutdown")
+        camera.end(250)
+        camera.boot(300)
+        camera.press(400, "cut")
+        camera.to(450)
+        camera.boot(600)
+        camera.end(700)
+    found = figure("M6", camera.timeline())
+    assert [(r["why"], r["to_ready_us"]) for r in found.rows] == [
+        ("fault camera", 30 * S), ("off SIGTERM shutdown", 51 * S), ("unknown unexplained cut off", 131 * S)
+    ]  # fmt: skip
+
+
+def test_mutes_are_measured_in_what_was_recorded(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.press(100, "r")
+        camera.say(110, "mute.start", rec="r")
+        camera.say(120, "mute.stop", rec="r")
+        camera.say(195, "mute.start", rec="r")
+        camera.say(200, "tail.start", rec="r", ends_ns=0)
+        camera.say(230, "activation.stop", rec="r", reason="stop")
+        camera.log.append("mute.stop", rec="r")
+        camera.end(300)
+    found = figure("M7", camera.timeline()).values
+    assert found == {"muted_share": 0.15, "muted_us": 15 * S, "count": 2, "longest_us": 10 * S,
+                     "without_reason": 2}  # fmt: skip
+
+
+def test_a_kept_tail_may_hold_a_spoken_reason(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.record(100, 200, tail_s=30)
+        camera.record(300, 400)
+        camera.end(500)
+    found = figure("M8", proven(camera.timeline(), (70, 230), (270, 400))).values
+    assert found == {"button_stops": 2, "coded": 0, "tail_kept": 1, "tail_share": 0.5}
+
+
+def test_presses_that_came_to_nothing_say_why(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.record(100, 200)
+        camera.say(300, "switch.on", pin="record")
+        camera.log.append("activation.refused", reason="battery")
+        camera.say(400, "storage.fault", reason="EIO")
+        camera.say(410, "switch.on", pin="record")
+        camera.end(500)
+    line = camera.timeline()
+    found = figure("M9", line)
+    assert found.values == {"presses": 3, "refused": 2}
+    assert [r["reason"] for r in found.rows] == ["battery", "fault storage"]
+    latency = figure("M10", line)
+    assert latency.values == {"recordings": 1, "p50_us": 50_000, "p95_us": 50_000, "max_us": 50_000}
+    assert latency.rows[0]["firmware"] == "bodycam test"
+
+
+@pytest.mark.parametrize(
+    ("values", "p50", "p95"), [([], None, None), ([7], 7, 7), (list(range(1, 101)), 50, 95)]
+)
+def test_percentiles_are_by_nearest_rank(
+    values: list[int], p50: int | None, p95: int | None
+) -> None:
+    assert (percentile(values, 50), percentile(values, 95)) == (p50, p95)
+
+
+def test_the_clock_s_worst_moments(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.clock.unc_ms = 900
+        camera.boot(0)
+        camera.clock.unc_ms = 5
+        camera.to(40)
+        camera.sample()
+        camera.log.append("clock.step", step_ms=-2_400_000, before_clk="rtc")
+        camera.log.append("clock.step", step_ms=60, before_clk="ntp")
+        camera.record(100, 200)
+        camera.end(300)
+    found = figure("M11", camera.timeline()).values
+    assert found == {"max_err_us": 900_000, "steps": 1, "longest_since_sync_us": 60 * S,
+                     "starts_never_synced": 0}  # fmt: skip
+
+
+def test_the_log_and_the_store_are_compared_both_ways(tmp_path: Path) -> None:
+    def line(evidence: Evidence) -> DeviceTimeline:
+        book = StoryBook()
+        (found,) = timelines(
+            verify_paths([evidence.store], evidence.root, follow=book.follow), book
+        )
+        return found
+
+    made = build_store(tmp_path / "made", units=footage(2), segment_s=1)
+    assert figure("M13", line(made)).values == {"in_log": 1, "in_store": 1, "mismatches": 0}
+    gone = made.copy(tmp_path / "gone")
+    for path in gone.segments:
+        path.unlink()
+    (row,) = figure("M13", line(gone)).rows
+    assert row["what"] == "in the log, and nothing of it in the store"
+    silent = made.copy(tmp_path / "silent")
+    silent.log.unlink()
+    (row,) = figure("M13", line(silent)).rows
+    assert row["what"] == "in the store, and no verified line tells of it"
+
+
+def test_a_self_test_counts_near_the_beginning_of_a_shift(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.say(20, "selftest", form="boot", verdict="green")
+        camera.end(100)
+        camera.boot(6 * 3600)
+        camera.say(6 * 3600 + 1000, "selftest", form="boot", verdict="green")
+        camera.end(7 * 3600)
+        camera.boot(13 * 3600)
+        camera.say(13 * 3600 + 30, "selftest", form="boot", verdict="red")
+        camera.end(14 * 3600)
+    line = camera.timeline()
+    assert len(shifts(line, RULES)) == 3
+    found = figure("M14", line)
+    assert (found.values["shifts"], found.values["passed"]) == (3, 1)
+    assert [r["selftest"] for r in found.rows] == ["green", "none", "red"]
+
+
+def test_heat_and_power_explain(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.to(50, soc_milli_c=81_000, cell_milli_c=44_000)
+        camera.say(60, "power.throttled", flags=["undervolt"], edges=1)
+        camera.say(90, "power.throttled", flags=[], edges=1)
+        camera.end(100)
+    assert figure("M16", camera.timeline()).values == {
+        "throttled_us": 30 * S, "undervolt_events": 1, "max_soc_milli_c": 81_000,
+        "max_cell_milli_c": 44_000,
+    }  # fmt: skip
+
+
+def test_what_this_camera_cannot_tell_is_not_measured(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.end(100)
+    assert figure("M15", camera.timeline()).values["gap_us"] is None
+    assert "not measured" in BY_NUMBER["M15"].note
