@@ -52,6 +52,7 @@ class CloseReason(Enum):
     STORAGE_FULL = "storage-full"
     BATTERY = "battery"
     HEAT = "heat"
+    RECALL = "recall"
     SHUTDOWN = "shutdown"
 
 

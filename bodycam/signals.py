@@ -15,7 +15,7 @@ The first row that fits is the state:
 | FULL         | the card takes no more                                                   |
 | STARTING     | wanted for less than 2 s, nothing on disk yet                            |
 | FAULT        | wanted, and not on disk                                                  |
-| NOTREADY     | no camera, no picture, or no keys to encrypt with                        |
+| NOTREADY     | no camera, no picture, no keys to encrypt with, or too hot or empty      |
 | FAULT        | the record switch cannot be relied on                                    |
 | READY        | else                                                                     |
 

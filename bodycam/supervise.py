@@ -213,7 +213,7 @@ class Supervisor:
         return Facts(
             on=not self._ended,
             booted=booted_ns is not None,
-            ready=live.ready,
+            ready=live.ready and live.inhibited is None,
             recording=live.recording is not None and live.on_disk,
             wanted=wanted_ns is not None,
             # What was wanted while it booted begins when it can.

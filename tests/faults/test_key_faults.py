@@ -135,7 +135,7 @@ def test_f45_without_recipients_nothing_is_recorded_in_clear_and_it_says_so_all_
         for path in (identity_of(unit) / RECIPIENTS).glob("*.pem"):
             path.unlink()
 
-    with unit(before=spoil, speed=4) as rig:
+    with unit(before=spoil, speed=8) as rig:
         rig.until_state("notready")
         assert rig.unit.status()["ring_ms"] >= 0
         rig.until("the ring goes on", lambda: rig.unit.status()["ring_ms"] > 1500)
