@@ -28,9 +28,10 @@ from .formats.logline import LOG_VERSION, encode_line
 from .formats.tlog import EMPTY_ROOT
 from .logreplay import MAX_RESUME_BYTES, RESUME_FILE, LogKnowledge, Recovered, read_log
 from .signing import Signer, fingerprint
-from .store import reserve, storage_error, sync_directory, write_atomically
+from .store import make_folder, reserve, storage_error, sync_directory, write_atomically
 
 LOG_FILE = "events.jsonl"
+TORN_FILE = "events.torn-"
 CHECKPOINT_FILE = "checkpoint"
 CERTIFICATES = "certificates"
 _RESERVE_BYTES = 1024 * 1024
@@ -77,14 +78,13 @@ class EventLog:
         Raises StorageError if the file cannot be opened or read.
         """
         try:
-            existed = self._path.exists()
             self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-            if not existed:
-                sync_directory(self._folder)
+            # Whoever made it may have died before its name was durable.
+            sync_directory(self._folder)
             self._known = read_log(self._fd, self._read_resume())
-            recovered = self._known.recovered()
-            if recovered.torn_bytes:
-                self._set_aside(self._known.good_bytes, recovered.lines)
+            if self._known.torn_bytes:
+                self._set_aside(self._known.good_bytes, self._known.tree.size)
+            recovered = self._known.recovered(*self._untold_torn())
             # What a killed recorder wrote may still be in memory only.
             os.fdatasync(self._fd)
         except OSError as fault:
@@ -104,9 +104,19 @@ class EventLog:
     def _set_aside(self, good_bytes: int, seq: int) -> None:
         # Idempotent: a power cut between the copy and the cut leads to the same two files.
         torn = os.pread(self._fd, os.fstat(self._fd).st_size - good_bytes, good_bytes)
-        write_atomically(self._folder / f"events.torn-{seq}", torn)
+        write_atomically(self._folder / f"{TORN_FILE}{seq}", torn)
         os.ftruncate(self._fd, good_bytes)
         os.fsync(self._fd)
+
+    def _untold_torn(self) -> tuple[int, str]:
+        # The newest file: the power may have been cut between setting it aside and saying so.
+        names = (path.name for path in self._folder.glob(f"{TORN_FILE}*"))
+        numbers = (name.removeprefix(TORN_FILE) for name in names)
+        newest = max((int(number) for number in numbers if number.isdecimal()), default=None)
+        file = f"{TORN_FILE}{newest}"
+        if newest is None or file == self._known.torn_told:
+            return 0, ""
+        return (self._folder / file).stat().st_size, file
 
     def append(self, ev: str, at_ns: int | None = None, *, sync: bool = False, **data: Any) -> int:
         """Append one event that happened at `at_ns` (now if None); its sequence number.
@@ -226,7 +236,7 @@ class EventLog:
             return
         folder = self._folder / CERTIFICATES
         try:
-            folder.mkdir(mode=0o750, exist_ok=True)
+            make_folder(folder)
         except OSError as fault:
             self.fault = str(storage_error(fault, folder))
             return

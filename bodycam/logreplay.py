@@ -14,13 +14,16 @@ from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO
 
 from .errors import EvidenceError
-from .formats.logline import GENESIS, MAX_LINE_BYTES, decode_line
+from .formats.logline import GENESIS, MAX_LINE_BYTES, decode_line, is_torn
 from .formats.tlog import Tree
 
 RESUME_FILE = "resume"
-RESUME_VERSION = 1
+RESUME_VERSION = 2
 MAX_RESUME_BYTES = 256 * 1024
-_MARKS = (b'"ev":"boot"', b'"ev":"shutdown"', b'"ev":"seg.', b'"ev":"recovery"')
+_MARKS = (
+    b'"ev":"boot"', b'"ev":"shutdown"', b'"ev":"seg.', b'"ev":"recovery"', b'"ev":"gap"',
+    b'"ev":"log.torn"',
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +37,23 @@ class OpenSegment:
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What the log knew when it was opened again."""
+    """What the log knew when it was opened again.
+
+    `torn_file` holds `torn_bytes` that no line tells of yet. `left` is an interrupted segment of
+    which the log has told, while nothing was recorded since: the start itself was cut off.
+    `gap_told`: it has told of the gap after it, too.
+    """
 
     lines: int
     torn_bytes: int
+    torn_file: str
     unclean: bool
     last_boot: str
     last_boot_ns: int
     open_segments: tuple[OpenSegment, ...]
     damaged_lines: int
+    left: OpenSegment | None
+    gap_told: bool
 
 
 class LogKnowledge:
@@ -54,6 +65,9 @@ class LogKnowledge:
         self.good_bytes = 0
         self.torn_bytes = 0
         self._open: dict[str, OpenSegment] = {}
+        self._left: OpenSegment | None = None
+        self._gap_told = False
+        self.torn_told = ""
         self._clean = True
         self._last = b""
         self._damaged = 0
@@ -79,21 +93,30 @@ class LogKnowledge:
             case "boot":
                 self._clean = False
             case "shutdown":
-                self._clean = True
+                self._clean, self._left = True, None
             case "seg.open":
                 self._open[data["file"]] = OpenSegment(data["rec"], data["seg"], data["file"])
-            case "seg.close" | "recovery":
+                self._left = None
+            case "seg.close":
                 self._open.pop(data["file"], None)
+            case "recovery":
+                told = self._open.pop(data["file"], None)
+                if data["last"]:
+                    self._left, self._gap_told = told, False
+            case "log.torn":
+                self.torn_told = data["file"]
+            case "gap":
+                self._gap_told = True
 
     def read(self, file: BinaryIO) -> None:
-        """Take what the file holds from its position on; a line without a newline is torn."""
+        """Take what the file holds from its position on, up to the first torn line."""
         for raw in file:
-            if not raw.endswith(b"\n"):
-                self.torn_bytes = len(raw)
+            if is_torn(raw):
+                self.torn_bytes = len(raw) + len(file.read())
                 return
             self.line(raw[:-1])
 
-    def recovered(self) -> Recovered:
+    def recovered(self, torn_bytes: int = 0, torn_file: str = "") -> Recovered:
         boot, boot_ns, damaged = "", 0, self._damaged
         if self._last:
             try:
@@ -103,8 +126,8 @@ class LogKnowledge:
                 damaged += 1
         lines = self.tree.size
         return Recovered(
-            lines, self.torn_bytes, lines > 0 and not self._clean, boot, boot_ns,
-            tuple(self._open.values()), damaged,
+            lines, torn_bytes, torn_file, lines > 0 and not self._clean, boot, boot_ns,
+            tuple(self._open.values()), damaged, self._left, self._gap_told,
         )  # fmt: skip
 
     # -- the note for the next start ----------------------------------------------------------
@@ -116,6 +139,8 @@ class LogKnowledge:
             "prev": self.prev, "peaks": [peak.hex() for peak in self.tree.peaks],
             "clean": self._clean, "damaged": self._damaged,
             "open": [asdict(segment) for segment in self._open.values()],
+            "left": asdict(self._left) if self._left else None, "gap_told": self._gap_told,
+            "torn_told": self.torn_told,
         }).encode()  # fmt: skip
         return body + b"\n" + hashlib.sha256(body).hexdigest().encode() + b"\n"
 
@@ -145,6 +170,8 @@ def _resumed(fd: int, note: bytes) -> LogKnowledge | None:
         known.prev, known.good_bytes = fields["prev"], good_bytes
         known._clean, known._damaged = fields["clean"], fields["damaged"]
         known._open = {s["file"]: OpenSegment(**s) for s in fields["open"]}
+        known._left = OpenSegment(**fields["left"]) if fields["left"] else None
+        known._gap_told, known.torn_told = fields["gap_told"], fields["torn_told"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, EvidenceError):
         return None
     known._last = _line_before(fd, known.good_bytes)

@@ -17,7 +17,7 @@ from .contentkeys import ContentKeys, FoundRecipients
 from .errors import BodycamError, ConfigError, DeviceError, KeyMissing
 from .eventlog import EventLog
 from .gpio import Pins
-from .logreplay import Recovered
+from .logreplay import OpenSegment, Recovered
 from .pkcs11key import load_token_key, parse_uri
 from .power import Strain
 from .recorder import Interrupted, Recorder
@@ -29,7 +29,7 @@ from .sensors import Firmware, Sensors
 from .signals import Cue
 from .signing import NoKey, Signer, load_file_key
 from .simulate.pins import SimulatedPins
-from .store import RESERVE_BYTES, Store
+from .store import RESERVE_BYTES, Store, storage_error, sync_file
 from .worker import Worker
 
 
@@ -115,7 +115,7 @@ def begin_log(
         pre_record_audio=config.pre_record.audio,
     )  # fmt: skip
     if recovered.torn_bytes:
-        log.append("log.torn", bytes=recovered.torn_bytes, file=f"events.torn-{recovered.lines}")
+        log.append("log.torn", bytes=recovered.torn_bytes, file=recovered.torn_file)
     if recovered.damaged_lines:
         log.append("log.damaged", lines=recovered.damaged_lines)
     if recovered.unclean:
@@ -136,21 +136,44 @@ def note_identity(
 
 
 def recover(log: EventLog, recovered: Recovered, store: Store, boot_id: str) -> Interrupted:
-    """Say what interrupted segments still hold; the recording that the next one goes on with."""
+    """Say what interrupted segments still hold; the recording that the next one goes on with.
+
+    What is said is durable before. A power cut meanwhile leaves some of it said, and the next start
+    says the rest, and comes to the same recording.
+    """
+    same_boot = recovered.last_boot == boot_id
     interrupted = Interrupted()
+    if recovered.left is not None:
+        remains = examine(store.evidence / recovered.left.file)
+        gap_from_ns = remains.end_ns if same_boot and not recovered.gap_told else None
+        interrupted = Interrupted(recovered.left.recording, remains.last_box, gap_from_ns)
     for segment in recovered.open_segments:
-        remains = examine(store.evidence / segment.file)
+        path = store.evidence / segment.file
+        _settle(log, segment, path)
+        remains = examine(path)
         log.append(
             "recovery", rec=segment.recording, seg=segment.segment, file=segment.file,
             frags=remains.fragments, bytes_intact=remains.intact_bytes,
             bytes_total=remains.total_bytes, last=remains.last_box, end=remains.complete,
         )  # fmt: skip
         if remains.last_box:
-            same_boot = recovered.last_boot == boot_id
             interrupted = Interrupted(
                 segment.recording, remains.last_box, remains.end_ns if same_boot else None
             )
     return interrupted
+
+
+def _settle(log: EventLog, segment: OpenSegment, path: Path) -> None:
+    # A killed recorder's pages may be in memory only.
+    try:
+        sync_file(path)
+    except FileNotFoundError:
+        pass  # cut off before its name was durable; what remains is nothing
+    except OSError as fault:
+        log.append(
+            "io.error", sync=True, rec=segment.recording, seg=segment.segment, file=segment.file,
+            synced_bytes=0, suspect=True, why=str(storage_error(fault, path)),
+        )  # fmt: skip
 
 
 def make_recorder(

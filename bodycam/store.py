@@ -43,6 +43,23 @@ def reserve(fd: int, offset: int, length: int) -> bool:
     return bool(result == 0)
 
 
+def sync_file(path: Path) -> None:
+    """Make a file durable whose writer is gone."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it; their names are durable, whoever made them."""
+    if not path.parent.exists():
+        make_folder(path.parent)
+    path.mkdir(mode=0o750, exist_ok=True)
+    sync_directory(path.parent)
+
+
 def sync_directory(path: Path) -> None:
     """Make names in a directory durable."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -148,8 +165,10 @@ class Store:
     def open(self) -> None:
         """Create the folders and take the lock. Raises AlreadyRunning or StorageError."""
         try:
-            for folder in (self.root, self.evidence, self.log):
-                folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+            if not self.root.exists():
+                make_folder(self.root)
+            for folder in (self.evidence, self.log):
+                make_folder(folder)
             self._lock_fd = os.open(
                 self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640
             )
@@ -169,8 +188,7 @@ class Store:
         folder = self.evidence / recording
         try:
             if not folder.is_dir():
-                folder.mkdir(mode=0o750)
-                sync_directory(self.evidence)
+                make_folder(folder)
         except OSError as fault:
             raise storage_error(fault, folder) from fault
         return SegmentFile(folder / segment_name(device, recording, segment), self._clock)

@@ -110,6 +110,63 @@ def test_setting_aside_twice_gives_the_same_files(tmp_path: Path) -> None:
     assert (path.read_bytes(), (tmp_path / "events.torn-3").read_bytes()) == first
 
 
+@pytest.mark.parametrize("hole", [(0, 60), (30, 700), (560, 700)])
+def test_behind_a_block_that_never_came_nothing_is_taken(
+    tmp_path: Path, hole: tuple[int, int]
+) -> None:
+    write(tmp_path, 6)
+    path = tmp_path / "events.jsonl"
+    whole = path.read_bytes()
+    ends = [at for at, byte in enumerate(whole) if byte == ord("\n")]
+    begin, end = ends[1] + 1 + hole[0], ends[1] + 1 + hole[1]
+    spoilt = whole[:begin] + bytes(end - begin) + whole[end:]
+    path.write_bytes(spoilt)
+    good = spoilt.index(b"\0")
+    good = spoilt.rindex(b"\n", 0, good) + 1
+    log, recovered = open_log(tmp_path)
+    log.close()
+    assert recovered.torn_bytes == len(whole) - good
+    assert (tmp_path / recovered.torn_file).read_bytes() == spoilt[good:]
+    assert path.read_bytes() == whole[:good]
+
+
+def test_a_tail_set_aside_is_told_of_though_the_power_went_before_it_was(tmp_path: Path) -> None:
+    write(tmp_path, 4)
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(path.read_bytes()[:-5])
+    log, first = open_log(tmp_path)
+    log.append("boot", sync=True)  # and here the power is cut
+    log.close()
+    log, second = open_log(tmp_path)
+    assert (second.torn_bytes, second.torn_file) == (first.torn_bytes, "events.torn-3")
+    log.append("log.torn", sync=True, bytes=second.torn_bytes, file=second.torn_file)
+    log.close()
+    assert open_log(tmp_path)[1].torn_bytes == 0
+
+
+def test_the_recording_to_go_on_with_is_known_though_its_recovery_was_cut(tmp_path: Path) -> None:
+    log, _ = open_log(tmp_path)
+    log.append("boot")
+    log.append("seg.open", rec="a", seg=0, file="a/0.mp4")
+    log.append("recovery", file="a/0.mp4", last="00")
+    log.sync()
+    log.close()
+    for _ in range(2):  # by the note, and without it
+        log, recovered = open_log(tmp_path)
+        assert recovered.left is not None
+        assert (recovered.left.file, recovered.gap_told) == ("a/0.mp4", False)
+        log.close()
+        (tmp_path / "resume").unlink()
+    log, _ = open_log(tmp_path)
+    log.append("gap")
+    log.close()
+    assert open_log(tmp_path)[1].gap_told
+    log, _ = open_log(tmp_path)
+    log.append("seg.open", rec="b", seg=0, file="b/0.mp4")
+    log.close()
+    assert open_log(tmp_path)[1].left is None
+
+
 def test_open_segments_and_an_unclean_end_are_known_again(tmp_path: Path) -> None:
     log, _ = open_log(tmp_path)
     log.append("boot")
@@ -120,7 +177,7 @@ def test_open_segments_and_an_unclean_end_are_known_again(tmp_path: Path) -> Non
     log, recovered = open_log(tmp_path)
     assert [s.file for s in recovered.open_segments] == ["a/1.mp4"]
     assert recovered.unclean
-    log.append("recovery", file="a/1.mp4")
+    log.append("recovery", file="a/1.mp4", last="")
     log.append("shutdown")
     log.close()
     assert open_log(tmp_path)[1].open_segments == ()

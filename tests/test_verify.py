@@ -386,6 +386,28 @@ def test_a_torn_last_line_is_incomplete(evidence: Evidence) -> None:
     assert said(report, Verdict.INCOMPLETE, "line", "torn last line: 19 bytes")
 
 
+def test_blocks_of_the_log_that_never_came_are_incomplete(evidence: Evidence) -> None:
+    held = evidence.log.stat().st_size
+    with evidence.log.open("ab") as file:
+        file.write(bytes(100) + b'"ev":"heartbeat"}\n{"v":1}\n')
+    report = evidence.verify()
+    assert report.exit_code == 3
+    assert said(report, Verdict.INCOMPLETE, "line", "torn last line: 126 bytes")
+    assert report.logs[0].torn_bytes == evidence.log.stat().st_size - held
+    raw = bytearray(evidence.log.read_bytes())
+    raw[1000:2000] = bytes(1000)
+    evidence.log.write_bytes(raw)
+    assert said(evidence.verify(), Verdict.ALTERED, "checkpoint", "the log was cut")
+
+
+def test_an_empty_file_that_the_log_does_not_know_is_incomplete(evidence: Evidence) -> None:
+    path = evidence.segments[-1]
+    path.with_name(path.name.replace("00003", "00004")).touch()
+    report = evidence.verify()
+    assert report.exit_code == 3
+    assert said(report, Verdict.INCOMPLETE, "00004.mp4", "is empty, and not known to the log")
+
+
 def test_lines_that_nothing_signed_stands_for_are_named(tmp_path: Path) -> None:
     camera = Camera(tmp_path)
     camera.record(footage())

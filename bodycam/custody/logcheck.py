@@ -94,10 +94,10 @@ class LogCheck:
         try:
             check_frame(line.data[:-1])
         except EvidenceError:
-            self.facts.torn_bytes = len(line.data)
+            self.facts.torn_bytes = self.path.stat().st_size - line.offset
             self.found.incomplete(
                 Check.LOG_LINES, place,
-                f"torn last line: {len(line.data)} bytes without a newline prove nothing",
+                f"torn last line: {self.facts.torn_bytes} bytes prove nothing",
             )  # fmt: skip
             return
         self._bad(line.number, "a whole line that does not end in a newline: changed after")

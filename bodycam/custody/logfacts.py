@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from ..formats.logline import MAX_LINE_BYTES
+from ..formats.logline import MAX_LINE_BYTES, is_torn
 from .findings import Finding, Verdict, worst
 from .segmentfacts import Closing
 
@@ -119,24 +119,32 @@ class LogFacts:
 
 @dataclass(frozen=True, slots=True)
 class RawLine:
-    """One line of a file that may hold anything; `data` without its newline."""
+    """One line of a file that may hold anything; `data` without its newline.
+
+    A line that is not `whole` is torn, with all that follows `offset`.
+    """
 
     number: int
+    offset: int
     data: bytes
     whole: bool
     too_long: bool
 
 
 def raw_lines(path: Path) -> Iterator[RawLine]:
-    """The lines of a log, each at most `MAX_LINE_BYTES` in memory."""
+    """The lines of a log up to the first torn one, each at most `MAX_LINE_BYTES` in memory."""
     limit = MAX_LINE_BYTES + 2
     with path.open("rb") as file:
-        number = 0
+        number = offset = 0
         while raw := file.readline(limit):
             number += 1
+            if len(raw) < limit and is_torn(raw):
+                yield RawLine(number, offset, raw.removesuffix(b"\n"), whole=False, too_long=False)
+                return
             whole = raw.endswith(b"\n")
             too_long = not whole and len(raw) == limit
             ended = whole
             while too_long and not ended and (rest := file.readline(limit)):
                 ended = rest.endswith(b"\n")
-            yield RawLine(number, raw[:-1] if whole else raw, ended, too_long)
+            yield RawLine(number, offset, raw[:-1] if whole else raw, ended, too_long)
+            offset = file.tell()

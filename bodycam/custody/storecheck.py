@@ -84,6 +84,10 @@ def _compare(found: Findings, entry: SegmentEntry, facts: SegmentFacts) -> None:
 
 
 def _unknown(found: Findings, log: LogFacts, file: str, facts: SegmentFacts) -> None:
+    if facts.size == 0:
+        # Made, and the power was cut before the log could say so; nothing is written until then.
+        found.incomplete(Check.LOG_STORE, file, "is empty, and not known to the log")
+        return
     if max(facts.heads, default=0) > log.lines:
         found.incomplete(Check.LOG_STORE, file, "is not in the log, whose end is missing")
         return

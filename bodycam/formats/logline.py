@@ -26,6 +26,15 @@ def encode_line(fields: dict[str, Any]) -> bytes:
     return body + f',"crc":"{zlib.crc32(body):08x}"}}'.encode()
 
 
+def is_torn(line: bytes) -> bool:
+    """Whether a part of the line never reached the card: it has no newline, or a NUL is in it.
+
+    Blocks that a power cut kept from the card read as zeros, and later ones may be there. JSON
+    holds no NUL. `line` with its newline.
+    """
+    return not line.endswith(b"\n") or b"\0" in line
+
+
 def check_frame(line: bytes) -> None:
     """Raises EvidenceError unless the line's checksum is its own."""
     if len(line) > MAX_LINE_BYTES:

@@ -259,8 +259,8 @@ class Verifier:
                 self.say(INCOMPLETE, seg.name, "a gap before it")
 
     def log_lines(self, path: Path) -> tuple[list[bytes], list[dict[str, Any]]]:
-        *lines, tail = path.read_bytes().split(b"\n") if path.exists() else [b""]
-        prev, events = ZERO, []
+        raw, prev, events = path.read_bytes() if path.exists() else b"", ZERO, []
+        *lines, tail = raw.partition(b"\0")[0].split(b"\n")
         for number, line in enumerate(lines):  # (12)
             try:
                 f = json.loads(line)
@@ -271,7 +271,7 @@ class Verifier:
             except BROKEN as fault:
                 self.say(ALTERED, f"line {number + 1}", fault)
             prev = sha256(line)
-        if tail:
+        if tail or b"\0" in raw:
             self.say(INCOMPLETE, path.name, "torn last line")
         return lines, events
 

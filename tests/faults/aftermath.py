@@ -1,0 +1,91 @@
+"""What is left after a cut: the next start of the recorder on it, and the verifier's answer."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+
+from bodycam.clock import NS, ClockSource, Instant
+from bodycam.config import Config, parse
+from bodycam.custody.verify import Report, verify_paths
+from bodycam.errors import ExitCode
+from bodycam.eventlog import EventLog
+from bodycam.logreplay import Recovered
+from bodycam.parts import begin_log, log_origin, recover
+from bodycam.recorder import Interrupted
+from bodycam.signing import Signer
+from bodycam.store import Store
+
+HONEST = (ExitCode.OK, ExitCode.INCOMPLETE)
+_BOOT_ID = "0c5f0000-0000-4000-8000-0000000000b0"
+
+
+@dataclass(slots=True)
+class StillClock:
+    """The clock of the boot after: it stands still, so that the same start writes the same bytes."""
+
+    utc_ns: int
+    boot_id: str = _BOOT_ID
+    now_ns: int = 5 * NS
+
+    def boot_ns(self) -> int:
+        return self.now_ns
+
+    def boot_at(self, monotonic_ns: int) -> int:
+        return monotonic_ns
+
+    def sample(self) -> Instant:
+        return Instant(self.now_ns, self.utc_ns, ClockSource.RTC, 1000)
+
+    def real_s(self, seconds: float) -> float:
+        return seconds
+
+
+@dataclass(frozen=True, slots=True)
+class NextStart:
+    """The start of a recorder on what is left, up to where it would go on to record."""
+
+    device: str
+    signer: Signer
+    root: x509.Certificate
+    clock: StillClock
+    config_path: Path
+
+    @property
+    def _config(self) -> Config:
+        return parse({"device": {"id": self.device}}, "next start")
+
+    def start(self, folder: Path) -> tuple[Recovered, Interrupted]:
+        """As `Supervisor` begins: lock, log, torn tail, recovery, the checkpoint of a start."""
+        store = Store(folder, self.clock)
+        store.open()
+        try:
+            log = EventLog(store.log, self.clock, log_origin(self._config), self.signer)
+            recovered = log.open()
+            begin_log(log, recovered, self._config, self.config_path, "recorder")
+            interrupted = recover(log, recovered, store, self.clock.boot_id)
+            log.sync()
+            log.checkpoint()
+        finally:
+            store.close()
+        log.close()
+        return recovered, interrupted
+
+    def verify(self, folder: Path) -> Report:
+        """The shipped verifier's answer; raises AssertionError unless the camera is found honest."""
+        report = verify_paths([folder], self.root)
+        if report.exit_code not in HONEST:
+            raise AssertionError("; ".join(finding.text for finding in report.findings))
+        return report
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Each file below a folder, and the hash of what is in it."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
