@@ -7,14 +7,15 @@ a traceback, nothing hung, and the verifier finds nothing altered.
 from __future__ import annotations
 
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bodycam.clock import NS
+from bodycam.clock import MS, NS
 from bodycam.errors import DeviceError, ExitCode
 from bodycam.simulate.control import PinsClient
 from bodycam.simulate.unit import Unit
@@ -34,6 +35,25 @@ class FaultRig(Rig):
         self.messages: list[dict[str, Any]] = []
         self._leaving = threading.Event()
         self._follower = threading.Thread(target=self._follow, name="trace", daemon=True)
+
+    def throw(self, *positions: bool, ms: Sequence[int] = (), **how: Any) -> int:
+        """Throw the record switch soon, and so much later again; when the first is.
+
+        It does not bounce but as `how` spells out (PinsClient.set).
+        """
+        with PinsClient(self.unit.socket_path) as client:
+            first_ns = self.unit.clock.boot_ns() + int(0.4 * self.unit.clock.speed * NS)
+            for active, after_ms in zip(positions, (0, *ms), strict=True):
+                at_ns = first_ns + after_ms * MS
+                client.set("record", active, at_ns=at_ns, **{"bounce_us": [], **how})
+        return first_ns
+
+    def status(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """What `bodycam status` answers."""
+        return subprocess.run(
+            [sys.executable, "-m", "bodycam", "status", "--runtime", str(self.unit.runtime), *words],
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
 
     # -- signals ----------------------------------------------------------------------------------
 
@@ -69,6 +89,11 @@ class FaultRig(Rig):
             for message in list(self.messages)
             if message.get("trace", {}).get("taps")
         ]
+
+    def cues(self) -> list[str]:
+        """What was said once, in order: "press-ack", "start", "stop"."""
+        traced = [message.get("trace", {}) for message in list(self.messages)]
+        return [trace["cue"] for trace in traced if trace.get("cue")]
 
     def until_state(self, state: str, seconds: float = 20) -> None:
         """Wait until the officer is shown this state."""
@@ -146,14 +171,19 @@ def faulty(
     orderly: bool = True,
     before: Callable[[Unit], None] | None = None,
     from_boot: bool = False,
+    meanwhile: Callable[[FaultRig], None] | None = None,
+    preload: Sequence[Path] = (),
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[FaultRig]:
     """A unit to do a fault to; ended in order when the block is left, and checked.
 
-    `from_boot`: the lamps are followed from the start, and not only once it is ready.
+    `before` it is started, and `meanwhile`: while it boots. `from_boot`: the lamps are followed
+    from the start, and not only once it is ready. `preload`: more libraries for it.
     """
     syncs = out.with_name(out.name + ".syncs")
-    environment = {"LD_PRELOAD": str(witness), "SYNC_WITNESS": str(syncs)}
-    unit = Unit(out, {**QUICK, **(overrides or {})}, speed, environment)
+    libraries = ":".join(map(str, (witness, *preload)))
+    of_witness = {"LD_PRELOAD": libraries, "SYNC_WITNESS": str(syncs)}
+    unit = Unit(out, {**QUICK, **(overrides or {})}, speed, {**of_witness, **(environment or {})})
     rig = FaultRig(unit, syncs)
     unit.prepare()
     if before is not None:
@@ -162,6 +192,8 @@ def faulty(
         rig.follow()
     unit.start()
     try:
+        if meanwhile is not None:
+            meanwhile(rig)
         unit.wait_ready()
         if not from_boot:
             rig.follow()
