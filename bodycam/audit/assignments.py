@@ -1,0 +1,86 @@
+"""Who wore which camera, and when.
+
+| column             | must be there | what                                 |
+|--------------------|---------------|--------------------------------------|
+| Device ID          | yes           | as the camera signs it               |
+| Officer Badge ID   | yes           | as in the incidents                  |
+| Assigned DateTime  | yes           |                                      |
+| Returned DateTime  | the column    | later; empty: never yet              |
+
+The camera's log knows no officer, so nothing of this is signed: the report says so. Without any
+assignment a badge id is taken for the id of a camera that is worn all the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from pathlib import Path
+
+from .csvrows import BadRow, CsvRow, read_rows
+from .intervals import Interval, Times, both, times
+from .moments import moment_us
+
+_REQUIRED = ("device id", "officer badge id", "assigned datetime", "returned datetime")
+FOREVER_US = 1 << 60
+ALWAYS: Times = (Interval(-FOREVER_US, FOREVER_US),)
+
+
+@dataclass(slots=True)
+class Assignments:
+    """Times by officer and device; `signed` is never true with this firmware."""
+
+    by_officer: dict[str, dict[str, list[tuple[int, int]]]] = field(default_factory=dict)
+    bad: list[BadRow] = field(default_factory=list)
+
+    def of(self, officer: str) -> dict[str, Times]:
+        """When the officer wore which camera."""
+        return {device: times(spans) for device, spans in self.by_officer.get(officer, {}).items()}
+
+    def devices(self) -> set[str]:
+        return {device for worn in self.by_officer.values() for device in worn}
+
+    def worn_twice(self, officer: str) -> Times:
+        """When two cameras were assigned to the officer at once."""
+        found: list[Interval] = []
+        worn = list(self.of(officer).values())
+        for number, one in enumerate(worn):
+            for other in worn[number + 1 :]:
+                found += both(one, other)
+        return times(found)
+
+
+def from_badges(devices: Iterable[str]) -> Assignments:
+    """Each camera worn all the time by the officer of the same id."""
+    return Assignments({name: {name: list(ALWAYS)} for name in devices})
+
+
+def read_assignments(paths: Iterable[Path], zone: tzinfo | None = None) -> Assignments:
+    """All rows of these files. Raises CannotOpen, ConfigError where a whole file is of no use."""
+    found = Assignments()
+    for path in paths:
+        for row in read_rows(path, _REQUIRED, _REQUIRED):
+            if isinstance(row, BadRow):
+                found.bad.append(row)
+                continue
+            try:
+                device, officer, span = _assignment(row, zone)
+            except ValueError as fault:
+                found.bad.append(row.bad(str(fault)))
+                continue
+            found.by_officer.setdefault(officer, {}).setdefault(device, []).append(span)
+    return found
+
+
+def _assignment(row: CsvRow, zone: tzinfo | None) -> tuple[str, str, tuple[int, int]]:
+    cells = row.cells
+    for name in _REQUIRED[:3]:
+        if not cells[name]:
+            raise ValueError(f"'{name}' is empty")
+    start_us, end_us = moment_us(cells["assigned datetime"], zone), FOREVER_US
+    if cells["returned datetime"]:
+        end_us = moment_us(cells["returned datetime"], zone)
+    if end_us <= start_us:
+        raise ValueError("returned must be later than assigned")
+    return cells["device id"], cells["officer badge id"], (start_us, end_us)
