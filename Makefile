@@ -8,7 +8,7 @@
 # make test-guest  the installed units on a real kernel under QEMU, and their power cut; as root
 # make bench  measurements beside picamera2's output classes
 # make faults docs/FAULTS.md anew, of what the last `make test` measured
-# make soak   long sweeps: 50 kills of each process, 5 minutes of fuzzing, 20 power cuts; as root
+# make soak   long sweeps: 50 kills of each process, 5 minutes of fuzzing, 20 power cuts and 20,000 crash states; as root
 # make vectors  the good and hostile files of tests/vectors, made anew
 # make install    program, units, rules and configuration onto this camera, or with DESTDIR onto a card
 # make uninstall  take them away again; recordings, keys and configuration stay
@@ -33,7 +33,7 @@ DEV_STAMP := $(VENV)/.dev-$(PYTHON_ID)-$(PROJECT_ID)
 
 # What the tests run beside Python: the command or folder that must be there, and Debian's package of it.
 SYSTEM_TOOLS := pdftotext=poppler-utils pango-view=pango1.0-tools ffmpeg=ffmpeg openssl=openssl jose=jose chromium=chromium node=nodejs npm=npm softhsm2-util=softhsm2 systemd-analyze=systemd systemd-nspawn=systemd-container \
-	mkfs.ext4=e2fsprogs unshare=util-linux mount=mount strace=strace sha256sum=coreutils mmdebstrap=mmdebstrap dtc=device-tree-compiler \
+	mkfs.ext4=e2fsprogs qemu-storage-daemon=qemu-system-common unshare=util-linux mount=mount strace=strace sha256sum=coreutils mmdebstrap=mmdebstrap dtc=device-tree-compiler \
 	/usr/share/doc/opencv-doc/examples/data/vtest.avi=opencv-doc \
 	go=golang-go /usr/share/gocode/src/golang.org/x/mod/sumdb=golang-golang-x-mod-dev
 
@@ -112,6 +112,7 @@ docs: $(DEV_STAMP)
 soak: $(DEV_STAMP) $(WHEEL_STAMP)
 	$(PIP) -e '.[fuzz]'
 	$(PYTEST) -m soak
+	$(PYTEST) -m soak tests/root
 	$(PYTEST) -n 2 --dist loadgroup -m soak tests/guest
 
 vectors: $(DEV_STAMP)

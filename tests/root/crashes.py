@@ -1,0 +1,133 @@
+"""The crash states of one run: each mounted, held against the promises, recovered and verified."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from bodycam.clock import NS
+from bodycam.eventlog import LOG_FILE
+from bodycam.recovery import examine
+from bodycam.signing import load_file_key, load_root
+from tests.faults.aftermath import NextStart, StillClock, contents
+
+from .mounting import mounted
+from .promises import Account, Promise, read_promises
+from .writelog import CrashState, LoggedDisk, Medium, WriteLog, crash_states
+
+
+class BrokenPromise(AssertionError):
+    """A state that a power cut may leave lacks what was promised, or is not honest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run left in its folder: the disk's log, its store at the end, identity, root."""
+
+    folder: Path
+    disk: LoggedDisk
+
+
+class Crashes:
+    """All that may be left of one run; a context, for it mounts."""
+
+    def __init__(self, run: Run) -> None:
+        folder = run.folder
+        self._disk = run.disk
+        self._log = WriteLog(run.disk.log)
+        self._medium = Medium(run.disk.base, self._log, run.disk.end)
+        self.promises = read_promises(self._log, run.disk.end)
+        self._account = Account(self.promises, folder / "final")
+        self._image, self._mounted = folder / "state.img", folder / "state"
+        self._mounted.mkdir()
+        self._next = NextStart(
+            "BC-0001", load_file_key(folder / "identity"), load_root(folder / "root.pem"),
+            StillClock(time.time_ns()), folder / "root.pem",
+        )  # fmt: skip
+        self._seen: set[frozenset[tuple[str, str]]] = set()
+        self._kinds: Counter[str] = Counter()
+        self.lost_s = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._log.close()
+
+    @property
+    def states_checked(self) -> int:
+        return sum(self._kinds.values())
+
+    def states(self, dice: random.Random) -> Iterator[CrashState]:
+        return crash_states(self._log, self._disk.end, dice)
+
+    def summary(self) -> str:
+        return (
+            f"{len(self._log.entries)} requests, {len(self.promises)} promises; states: "
+            f"{dict(self._kinds)}, {len(self._seen)} with different files"
+        )
+
+    def check(self, state: CrashState) -> None:
+        """Raises BrokenPromise."""
+        self._medium.write_state(state, self._image)
+        with mounted(self._image, self._mounted) as found:
+            self._check(state, found / "store")
+        self._kinds[state.kind] += 1
+
+    def _check(self, state: CrashState, store: Path) -> None:
+        where = f"cut at {state.cut} of {len(self._log.entries)}, {state.kind}"
+        if not store.exists():  # the test itself has not made it durable yet
+            return
+        if broken := self._account.broken(state.cut, store) or self._account.untrue(store):
+            raise BrokenPromise(f"{where}: {broken}")
+        if empty := empty_state_files(store):
+            raise BrokenPromise(f"{where}: {empty} is empty")
+        self._measure_loss(state.cut, store)
+        files = frozenset(contents(store).items())
+        if files in self._seen:
+            return
+        self._seen.add(files)
+        before = evidence(store)
+        try:
+            self._next.start(store)
+            self._next.verify(store)
+        except AssertionError as fault:
+            raise BrokenPromise(f"{where}: {fault}") from fault
+        if evidence(store) != before:
+            raise BrokenPromise(f"{where}: the recovery changed evidence")
+
+    def _measure_loss(self, cut: int, store: Path) -> None:
+        # The cut came at the latest with the recording's next sync, which it forestalled.
+        synced = [p for p in self.promises if p.size]
+        earlier = [p for p in synced if p.entry < cut]
+        later = [p for p in synced if p.entry >= cut]
+        if not earlier or not later or not _same_recording(earlier[-1], later[0]):
+            return
+        folder = store / earlier[-1].file.rpartition("/")[0]
+        ends = [end for path in folder.iterdir() if (end := examine(path).end_ns) is not None]
+        if ends:
+            self.lost_s = max(self.lost_s, (later[0].at_ns - max(ends)) / NS)
+
+
+def _same_recording(one: Promise, other: Promise) -> bool:
+    return Path(one.file).parent == Path(other.file).parent
+
+
+def empty_state_files(store: Path) -> list[str]:
+    """Files that are replaced as a whole, and must never be seen without content."""
+    return [
+        f"log/{path.relative_to(store / 'log')}"
+        for path in (store / "log").rglob("*")
+        if path.is_file() and path.name != LOG_FILE and path.suffix != ".new"
+        if path.stat().st_size == 0
+    ]
+
+
+def evidence(store: Path) -> dict[str, str]:
+    """The files that no recovery may change."""
+    return contents(store / "evidence")
