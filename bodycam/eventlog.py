@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from .clock import Clock, Instant, utc_text
-from .errors import StorageError
+from .errors import EvidenceError, StorageError
 from .formats import checkpoint
 from .formats.logline import LOG_VERSION, encode_line
 from .formats.tlog import EMPTY_ROOT
@@ -34,6 +34,7 @@ LOG_FILE = "events.jsonl"
 TORN_FILE = "events.torn-"
 CHECKPOINT_FILE = "checkpoint"
 CERTIFICATES = "certificates"
+AHEAD = "checkpoint.ahead-"
 _RESERVE_BYTES = 1024 * 1024
 _MAX_PENDING_BYTES = 4 * 1024 * 1024
 
@@ -84,7 +85,9 @@ class EventLog:
             self._known = read_log(self._fd, self._read_resume())
             if self._known.torn_bytes:
                 self._set_aside(self._known.good_bytes, self._known.tree.size)
-            recovered = self._known.recovered(*self._untold_torn())
+            recovered = replace(
+                self._known.recovered(*self._untold_torn()), vouched_lines=self._rolled_back()
+            )
             # What a killed recorder wrote may still be in memory only.
             os.fdatasync(self._fd)
         except OSError as fault:
@@ -93,6 +96,26 @@ class EventLog:
         self._durable = self._now()
         self._publish_certificates()
         return recovered
+
+    def _rolled_back(self) -> int | None:
+        """How many lines the checkpoint vouches for, if they are not there; it is then kept.
+
+        The next checkpoint takes its place, and would take the proof with it.
+        """
+        path = self._folder / CHECKPOINT_FILE
+        if not path.exists():
+            return None
+        with path.open("rb") as file:
+            raw = file.read(checkpoint.MAX_CHECKPOINT_BYTES)
+        try:
+            note = checkpoint.parse_checkpoint_unverified(raw)
+        except EvidenceError:
+            return None  # the verifier names it, if the recorder does not replace it before
+        now = self._now()
+        if note.size < now.size or LogHead(note.size, note.root) == now:
+            return None
+        write_atomically(self._folder / f"{AHEAD}{note.size}", raw)
+        return note.size
 
     def _read_resume(self) -> bytes | None:
         path = self._folder / RESUME_FILE

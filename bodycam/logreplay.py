@@ -42,6 +42,7 @@ class Recovered:
     `torn_file` holds `torn_bytes` that no line tells of yet. `left` is an interrupted segment of
     which the log has told, while nothing was recorded since: the start itself was cut off.
     `gap_told`: it has told of the gap after it, too.
+    `vouched_lines`: what its checkpoint vouches for and is not there: lines were cut off, or changed.
     """
 
     lines: int
@@ -54,6 +55,7 @@ class Recovered:
     damaged_lines: int
     left: OpenSegment | None
     gap_told: bool
+    vouched_lines: int | None = None
 
 
 class LogKnowledge:

@@ -118,6 +118,10 @@ def begin_log(
         log.append("log.torn", bytes=recovered.torn_bytes, file=recovered.torn_file)
     if recovered.damaged_lines:
         log.append("log.damaged", lines=recovered.damaged_lines)
+    if recovered.vouched_lines is not None:
+        log.append(
+            "log.rollback", sync=True, lines=recovered.lines, vouched=recovered.vouched_lines
+        )
     if recovered.unclean:
         log.append("boot.unclean", last_boot=recovered.last_boot, last_ns=recovered.last_boot_ns)
 

@@ -123,7 +123,7 @@ class Supervisor:
         recipients = find_recipients(Path(config.identity.path), config.recipients)
         note_identity(log, key_fault, recipients)
         self._key_ok, self._keys_ok = key_fault is None, not recipients.missing
-        self._service |= bool(recipients.bad)
+        self._service |= bool(recipients.bad) or recovered.vouched_lines is not None
         interrupted = recover(log, recovered, store, clock.boot_id)
         log.sync()
         ring = make_ring(config)

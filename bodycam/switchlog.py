@@ -3,7 +3,8 @@
 | what comes                                   | what is written                                    |
 |----------------------------------------------|----------------------------------------------------|
 | an edge                                      | `switch.edge`; beyond 1,200 a minute of a pin, or  |
-|                                              | while its line is in fault, they are counted       |
+|                                              | while its line is in fault, they are counted, and  |
+|                                              | said when the minute, or the fault, is over        |
 | a toggle                                     | `switch.on`, `trigger.off`, `key.on` and so on     |
 | a slide is off again within a second         | `activation.short` as well                         |
 | a pin's 20th toggle within a minute          | `toggle.burst` as well; again after a minute       |
@@ -65,6 +66,7 @@ class _Input:
     burst_ns: int = -_MINUTE_NS
     on_ns: int | None = None
     on_seq: int = -1
+    faulty: bool = False
 
 
 class SwitchLog:
@@ -80,16 +82,12 @@ class SwitchLog:
     def edge(self, edge: Edge, *, faulty: bool) -> None:
         """Take one raw edge; `faulty`: of a line that never rests."""
         minute = self._of(edge.pin).edges
+        self._say_edges(edge.pin, edge.at_ns)
         minute.renew(edge.at_ns)
         minute.count += 1
         if faulty or minute.count > _EDGES_A_MINUTE:
             minute.uncounted += 1
             return
-        if minute.uncounted:
-            self._log.append(
-                "switch.edges_suppressed", edge.at_ns, pin=edge.pin, edges=minute.uncounted
-            )
-            minute.uncounted = 0
         self._log.append(
             "switch.edge", edge.at_ns, pin=edge.pin, active=edge.active, line_seq=edge.line_seq
         )
@@ -150,8 +148,10 @@ class SwitchLog:
             case Reconciled(at_ns=at_ns):
                 self._log.append("switch.reconciled", at_ns, pin=name, active=outcome.active)
             case LineFault(at_ns=at_ns):
+                self._of(name).faulty = True
                 self._log.append("switch.fault", at_ns, sync=True, pin=name, held=outcome.held)
             case LineFaultEnded(at_ns=at_ns):
+                self._of(name).faulty = False
                 self._of(name).edges.uncounted = 0
                 self._log.append("switch.fault_ended", at_ns, pin=name, edges=outcome.edges)
             case Toggle():
@@ -172,7 +172,15 @@ class SwitchLog:
     def tick(self, now_ns: int) -> None:
         """Say what was counted, once its minute is over."""
         for name in self._inputs:
+            self._say_edges(name, now_ns)
             self._say_glitches(name, now_ns)
+
+    def _say_edges(self, name: str, now_ns: int) -> None:
+        # Those of a fault are in its own last line.
+        line, minute = self._inputs[name], self._inputs[name].edges
+        if minute.uncounted and not line.faulty and now_ns - minute.since_ns >= _MINUTE_NS:
+            self._log.append("switch.edges_suppressed", now_ns, pin=name, edges=minute.uncounted)
+            minute.uncounted = 0
 
     def _say_glitches(self, name: str, now_ns: int) -> None:
         minute = self._inputs[name].glitches

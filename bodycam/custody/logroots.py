@@ -21,7 +21,7 @@ from pathlib import Path
 from ..certificates import SigningTime, Trust, TrustPolicy
 from ..clock import NS, utc_from_text, utc_text
 from ..errors import EvidenceError
-from ..eventlog import CHECKPOINT_FILE
+from ..eventlog import AHEAD, CHECKPOINT_FILE
 from ..formats.checkpoint import (
     MAX_CHECKPOINT_BYTES,
     Checkpoint,
@@ -40,6 +40,7 @@ WITNESSED_FILE = "checkpoint.witnessed"
 TIMESTAMPS = "timestamps"
 MAX_TOKEN_BYTES = 64 * 1024
 _MAX_TIMESTAMPS = 1000
+_MAX_AHEAD = 100
 # A checkpoint is written every 60 s; one may be missed for a stalled card.
 _CHECKPOINT_AGE_NS = 150 * NS
 
@@ -126,6 +127,9 @@ class LogRootCheck:
         for name, outside in ((CHECKPOINT_FILE, False), (WITNESSED_FILE, True)):
             data = self._file(self._folder / name, name, MAX_CHECKPOINT_BYTES)
             self._take_note(notes, name, data, outside=outside)
+        for path in sorted(self._folder.glob(f"{AHEAD}*"))[:_MAX_AHEAD]:
+            data = self._file(path, path.name, MAX_CHECKPOINT_BYTES)
+            self._take_note(notes, path.name, data, outside=False)
         for label, data in self._outside.notes:
             self._take_note(notes, label, data, outside=True)
         for path in sorted((self._folder / TIMESTAMPS).glob("*.tsr"))[:_MAX_TIMESTAMPS]:
