@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,7 @@ def test_f48_a_log_whose_last_lines_are_gone_is_noticed_by_the_camera_and_proven
     assert len(report.recordings) == 2
 
 
-def damaged(rig: FaultRig, spoil: Callable[[Path], object]) -> list[Finding]:
+def damaged(rig: FaultRig, spoil: Callable[[Path], None]) -> list[Finding]:
     """What the verifier finds altered in a copy to which something was done."""
     copy = rig.unit.out / "copy"
     shutil.rmtree(copy, ignore_errors=True)
@@ -97,6 +98,10 @@ def fragments_of(raw: bytes) -> list[tuple[int, int]]:
 
 def _signed_end(boxes: list[Box], start: int) -> int:
     return next(box.end for box in boxes if box.start > start and box.kind == "uuid")
+
+
+def replace_first(source: Path, card: Path) -> None:
+    shutil.copy(source, segments_of(card)[0])
 
 
 def flip(path: Path, at: int) -> None:
@@ -145,7 +150,8 @@ def test_f49_whatever_is_edited_or_swapped_is_named_by_its_place_and_the_rest_is
 
     other = build_store(tmp_path, units=footage(1)).segments[0]
     for source in (segments_of(rig.card)[1], other):
-        (first, *_) = damaged(rig, lambda card, it=source: shutil.copy(it, segments_of(card)[0]))
+        put_in = partial(replace_first, source)
+        (first, *_) = damaged(rig, put_in)
         assert (Path(first.file).name, first.place) == (name, "head")
         assert "taken from elsewhere" in first.text
 
