@@ -58,6 +58,7 @@ class PreRecordBuffer:
         self._shared.words[Word.MAGIC] = MAGIC
         self.locked = self._shared.lock()
         self._limits = limits
+        self._headroom = limits.headroom_bytes
         self._entries: list[Descriptor] = []
         self._base = 0  # index of _entries[0] since the ring was made
         self._keyframes: list[int] = []  # absolute indices of video keyframes
@@ -104,10 +105,7 @@ class PreRecordBuffer:
 
         Raises DeviceError for a descriptor that points outside the ring: restart the worker.
         """
-        capacity = self._shared.capacity
-        at = unit.pos % capacity
-        if unit.pos < self._head or unit.size > capacity or at + unit.size > capacity:
-            raise DeviceError(f"worker announced {unit.size} bytes at {unit.pos}, outside the ring")
+        at = self._place(unit)
         if unit.track is Track.EVENT:
             self._head = unit.pos + unit.size
             return bytes(self._shared.data[at : at + unit.size])
@@ -127,13 +125,43 @@ class PreRecordBuffer:
             self._changed.notify_all()
         return None
 
+    def skip(self, unit: Descriptor) -> None:
+        """Leave a unit out that was announced. Raises DeviceError as `accept` does."""
+        self._place(unit)
+        with self._changed:
+            self._head = unit.pos + unit.size
+            if not self._entries:
+                self._shared.words[Word.TAIL] = self._head
+
+    def make_room(self) -> bool:
+        """Evict for a unit that found no room; True if there was one: the worker is alive.
+
+        A unit may take half the ring. More than usual is kept free from then on, until time alone
+        bounds the ring again.
+        """
+        wanted = self._shared.words[Word.WANTED]
+        if not wanted:
+            return False
+        self._shared.words[Word.WANTED] = 0
+        with self._changed:
+            self._headroom = min(self._shared.capacity // 2, max(self._headroom, 2 * wanted))
+            self._evict()
+        return True
+
+    def _place(self, unit: Descriptor) -> int:
+        capacity = self._shared.capacity
+        at = unit.pos % capacity
+        if unit.pos < self._head or unit.size > capacity or at + unit.size > capacity:
+            raise DeviceError(f"worker announced {unit.size} bytes at {unit.pos}, outside the ring")
+        return at
+
     def _evict(self) -> None:
         limits = self._limits
         newest = self._newest_video_ns or 0
         while self._entries:
             next_gop = self._keyframes[1] if len(self._keyframes) > 1 else None
             used = self._head - self._entries[0].pos
-            over_bytes = used > self._shared.capacity - limits.headroom_bytes
+            over_bytes = used > self._shared.capacity - self._headroom
             over_count = len(self._entries) > limits.max_units
             keep_from = newest - limits.max_ns
             over_time = (
@@ -145,7 +173,9 @@ class PreRecordBuffer:
             end = next_gop if next_gop is not None else self._base + len(self._entries)
             if any(cursor.held < end for cursor in self._cursors):
                 return
-            if not over_time:
+            if over_time:
+                self._headroom = max(limits.headroom_bytes, self._headroom * 3 // 4)
+            else:
                 self._cut_by_capacity_ns = self._entries[end - self._base - 1].at_ns
             self._drop_before(end)
 

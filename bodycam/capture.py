@@ -20,14 +20,17 @@ import threading
 from dataclasses import asdict
 from pathlib import Path
 
+import msgspec
+
 from . import config as configuration
 from .camera.choice import make_sound, make_source
+from .camera.mishaps import Mishaps, MishapSink, MishapSource
 from .camera.sink import UnitSink
 from .camera.sound import Sound
 from .camera.source import Source
 from .clock import Clock, ScaledClock, SystemClock
-from .config import Config
-from .errors import BodycamError, ConfigError, ExitCode
+from .config import AudioSource, Config
+from .errors import BodycamError, ConfigError, DeviceError, ExitCode
 from .ringwriter import RingWriter
 from .stopping import on_signals
 
@@ -37,6 +40,7 @@ _SILENT_TICKS = 5
 _OPENING_TICKS = 20
 _CLOSING_S = 1.5
 _MARGIN_S = 2.0
+_OOM_SCORE = 500
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -47,16 +51,26 @@ def main(argv: list[str] | None = None) -> int:
     # Ctrl-C reaches the whole terminal; the recorder decides when its worker ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent()
+    _be_taken_first()
     # One core encodes; a pool of idle threads would only lengthen the start.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         config = configuration.load(options.config)
+        if options.safe:
+            config = video_only(config)
         clock = make_clock(config)
         ring = _ring(options)
     except BodycamError as fault:
         return _complain(fault)
-    sink = UnitSink(ring, clock, stop)
-    return serve(sink, make_source(config, clock), make_sound(config, clock))
+    source, sound, mishaps = (
+        make_source(config, clock),
+        make_sound(config, clock),
+        Mishaps.of(config),
+    )
+    if mishaps is None:
+        return serve(UnitSink(ring, clock, stop), source, sound)
+    sink = MishapSink(ring, clock, stop, mishaps)
+    return serve(sink, MishapSource(source, mishaps, clock), sound)
 
 
 def serve(sink: UnitSink, source: Source, sound: Sound | None, tick_s: float = _TICK_S) -> int:
@@ -76,6 +90,9 @@ def serve(sink: UnitSink, source: Source, sound: Sound | None, tick_s: float = _
     except BodycamError as fault:
         sink.report("capture.error", reason=str(fault))
         return _complain(fault)
+    except MemoryError as fault:
+        sink.report("oom", reason=str(fault) or "no memory", by="limit")
+        return _complain(DeviceError(f"no memory is left: {fault}"), ExitCode.FAILURE)
     except Exception as fault:
         sink.report("capture.error", reason=f"{type(fault).__name__}: {fault}")
         raise
@@ -103,6 +120,13 @@ def make_clock(config: Config) -> Clock:
     return ScaledClock(simulate.speed, simulate.origin_ns, simulate.utc_offset_ns, simulate.boot_id)
 
 
+def video_only(config: Config) -> Config:
+    """The same camera without what has its own libraries: sound, overlay, lens check."""
+    camera = msgspec.structs.replace(config.camera, overlay=False, lens_check=False)
+    audio = msgspec.structs.replace(config.audio, source=AudioSource.NONE)
+    return msgspec.structs.replace(config, camera=camera, audio=audio)
+
+
 def _options(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="bodycam.capture", description="The capture worker; the recorder starts it."
@@ -110,6 +134,7 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     for name in ("--ring-fd", "--pipe-fd", "--head", "--epoch"):
         parser.add_argument(name, type=int, required=True)
     parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--safe", action="store_true", help="video only: after a crash loop")
     return parser.parse_args(argv)
 
 
@@ -127,6 +152,14 @@ def _ring(options: argparse.Namespace) -> RingWriter:
 def _end_with_parent() -> None:
     """Ask the kernel for SIGTERM when the thread that started this process ends."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def _be_taken_first() -> None:
+    """Where memory runs short the kernel shall take this process, and not the recorder."""
+    try:
+        Path("/proc/self/oom_score_adj").write_text(f"{_OOM_SCORE}\n", encoding="ascii")
+    except OSError as fault:
+        print(f"bodycam.capture: oom_score_adj: {fault.strerror}", file=sys.stderr, flush=True)
 
 
 def _end_in(seconds: float) -> None:
@@ -158,9 +191,9 @@ def _watch(sink: UnitSink, tick_s: float) -> None:
     _end_in(_CLOSING_S)
 
 
-def _complain(fault: BodycamError) -> int:
+def _complain(fault: BodycamError, code: ExitCode | None = None) -> int:
     print(f"bodycam.capture: {fault}", file=sys.stderr, flush=True)
-    return fault.exit_code
+    return fault.exit_code if code is None else code
 
 
 if __name__ == "__main__":

@@ -118,6 +118,7 @@ class Camera(_Table, frozen=True):
     bitrate_kbps: Annotated[int, _int(50, 50_000, "kbit/s")] = 6000
     gop_ms: Annotated[int, _int(200, 5000, "milliseconds")] = 1000
     overlay: bool = True
+    lens_check: bool = True
     file: str = ""
     loop: bool = True
     device: str = "/dev/video0"
@@ -256,6 +257,7 @@ class Simulate(_Table, frozen=True):
     utc_offset_ns: int = 0
     boot_id: str = ""
     source: ClockSource = ClockSource.NTP
+    mishaps: str = ""
 
 
 class Config(_Table, frozen=True):

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import activation as act
 from .buffer import PreRecordBuffer
+from .capturetimes import CaptureTimes
 from .checks.capture import source_text
 from .clock import MS, NS, Clock
+from .crashloop import DEATHS, WITHIN_NS
 from .errors import DeviceError, EvidenceError
 from .eventlog import EventLog
 from .media import AudioFormat, Track, aac_format
 from .ringcheck import GapFinder, KeyframeAge
 from .sharedring import Descriptor
-from .worker import Worker
+from .worker import Exit, Worker
 
 _UNKILLABLE_NS = 5 * NS
+_REBOOT_NS = 10 * NS
 # A worker that began after the camera was there has seen it; one whose camera left gives no more.
 _YOUNG_NS = _GONE_NS = NS // 2
+_STOP_S = 1.0
 # What the worker may put into the log, and nothing else.
 _WORKER_EVENTS = frozenset({
     "capture.ready", "capture.error", "audio.format", "audio.lost", "audio.back",
     "audio.gap", "video.dark", "video.frozen", "video.covered", "video.blurred", "video.clear",
-    "overlay.lost", "overlay.back",
+    "overlay.lost", "overlay.back", "oom",
 })  # fmt: skip
 
 
@@ -62,6 +67,17 @@ class CameraPlug:
     present: bool
 
 
+@dataclass(frozen=True, slots=True)
+class CameraHost:
+    """What the camera's side may ask of the machine it runs on.
+
+    `oom_kills`: how often the kernel has killed for want of memory. `ask_reboot`: for a reason.
+    """
+
+    oom_kills: Callable[[], int | None]
+    ask_reboot: Callable[[str], None]
+
+
 class Intake:
     """The camera's side of the recorder thread; it is called from nowhere else.
 
@@ -77,18 +93,25 @@ class Intake:
         worker: Worker,
         live: Live,
         on_audio: Callable[[AudioFormat], None],
+        host: CameraHost,
         *,
         frame_ns: int,
         gop_ns: int,
         stall_ns: int,
+        has_sound: bool,
     ) -> None:
         self._clock, self._log, self._ring, self._worker = clock, log, ring, worker
         self._live = live
         self._on_audio = on_audio
+        self._host = host
+        self._has_sound = has_sound
         self._stall_ns = stall_ns
         self._gone_until_ns = 0
         self._gaps = GapFinder(frame_ns)
         self._keyframes = KeyframeAge(gop_ns)
+        self._times = CaptureTimes(frame_ns)
+        self._oom_kills = host.oom_kills()
+        self._untimely_ns: int | None = None
         self.last_gap_end_ns: int | None = None
 
     @property
@@ -114,16 +137,27 @@ class Intake:
         except DeviceError as fault:
             self._live.camera_fault = str(fault)
             self._log.append("capture.error", reason=str(fault))
+            return
+        self._times.worker_began(self._worker.began_ns)
+        if self._worker.safe and self._has_sound and not self._live.audio_lost:
+            self._live.audio_lost = True
+            self._log.append(
+                "audio.lost", reason="left out: the capture worker crashed again and again"
+            )
 
     def stop(self) -> None:
-        """End the worker for good."""
-        self._worker.stop(self._clock.real_s(1.0))
+        """End the worker for good; one whose camera will not be closed is killed."""
+        pid = self._worker.pid
+        if not self._worker.stop(_STOP_S):
+            self._log.append("capture.stop_timeout", pid=pid, waited_ms=int(_STOP_S * 1000))
 
     def receive(self) -> bool:
         """Index what was announced; True if a keyframe was among it."""
         if not self._worker.running:
             return False
         keyframe = False
+        if self._ring.make_room():
+            self._worker.is_alive()
         try:
             for descriptor in self._worker.receive():
                 keyframe |= self._accept(descriptor)
@@ -133,10 +167,14 @@ class Intake:
         return keyframe
 
     def _accept(self, unit: Descriptor) -> bool:
+        if unit.track is Track.AUDIO:
+            self._accept_sound(unit)
+            return False
+        if unit.track is Track.VIDEO:
+            unit = self._timed(unit)
         event = self._ring.accept(unit)
         if event is not None:
             self._report(event, unit.at_ns)
-        if unit.track is not Track.VIDEO:
             return False
         live = self._live
         live.frames += 1
@@ -156,6 +194,27 @@ class Intake:
             live.ready = True
             self._log.append("ready", unit.at_ns)
         return unit.keyframe
+
+    def _timed(self, unit: Descriptor) -> Descriptor:
+        at_ns, jump = self._times.picture(unit.at_ns, unit.every, self._clock.boot_ns())
+        if jump is not None:
+            self._log.append("pts.jump", at_ns, by_ms=jump.by_ns // MS, count=jump.count)
+        return unit if at_ns == unit.at_ns else replace(unit, at_ns=at_ns)
+
+    def _accept_sound(self, unit: Descriptor) -> None:
+        """Sound that was heard at no possible time is left out, and said to be lost."""
+        now_ns = self._clock.boot_ns()
+        if not self._times.sound_can_be_true(unit.at_ns, now_ns):
+            self._ring.skip(unit)
+            if self._untimely_ns is None:
+                self._untimely_ns, self._live.audio_lost = now_ns, True
+                self._log.append("audio.lost", reason=f"its time, {unit.at_ns} ns, cannot be true")
+            return
+        if self._untimely_ns is not None:
+            lost_ms = (now_ns - self._untimely_ns) // MS
+            self._untimely_ns, self._live.audio_lost = None, False
+            self._log.append("audio.back", unit.at_ns, lost_ms=lost_ms)
+        self._ring.accept(unit)
 
     def _watch_keyframes(self, unit: Descriptor) -> None:
         """A recording and a segment begin at a keyframe: ask for one that is long in coming."""
@@ -222,21 +281,38 @@ class Intake:
                 # A process in uninterruptible sleep holds the camera: only a reboot helps.
                 live.unkillable = True
                 self._log.append("capture.unkillable", pid=worker.pid)
+            if now_ns - worker.killed_ns > _REBOOT_NS:
+                self._host.ask_reboot("the capture worker hangs in the kernel")
         elif silent_ns > (_GONE_NS if now_ns < self._gone_until_ns else self._stall_ns):
             live.camera_ok = False
             self._gaps.worker_lost("stall")
             self._log.append("capture.stall", silent_ms=silent_ns // MS, pid=worker.pid)
             worker.kill()
         self.receive()
-        killed = worker.killed_ns is not None
-        reason = worker.reap()
-        if reason is not None:
+        killed, pid = worker.killed_ns is not None, worker.pid
+        ended = worker.reap()
+        if ended is not None:
             live.camera_ok = live.unkillable = False
             live.lens = frozenset()  # the next worker looks anew
             live.restarts += 1
-            live.camera_fault = live.camera_fault or f"the capture worker ended: {reason}"
+            live.camera_fault = live.camera_fault or f"the capture worker ended: {ended.reason}"
             if not killed:
-                self._gaps.worker_lost(f"worker {reason}")
-            self._log.append("capture.exit", reason=reason, epoch=worker.epoch)
+                self._gaps.worker_lost(f"worker {ended.reason}")
+            self._log.append(
+                "capture.exit", reason=ended.reason, epoch=worker.epoch, sig=ended.sig,
+                code=ended.code,
+            )  # fmt: skip
+            self._look_for_causes(ended, pid, killed=killed)
             if now_ns >= worker.restart_due_ns:
                 self.start()
+
+    def _look_for_causes(self, ended: Exit, pid: int | None, *, killed: bool) -> None:
+        """Say what a death was about, where that can be known."""
+        before, self._oom_kills = self._oom_kills, self._host.oom_kills()
+        if ended.sig == signal.SIGKILL and not killed and (self._oom_kills or 0) > (before or 0):
+            self._log.append("oom", reason=f"the kernel killed process {pid}", by="kernel")
+        if ended.loop:
+            self._log.append(
+                "crashloop", deaths=DEATHS, within_s=WITHIN_NS // NS,
+                left_out=["sound", "overlay", "lens check"],
+            )  # fmt: skip

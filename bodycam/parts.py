@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,12 @@ from .contentkeys import ContentKeys, FoundRecipients
 from .errors import BodycamError, ConfigError, DeviceError, KeyMissing
 from .eventlog import EventLog
 from .gpio import Pins
+from .intake import CameraHost
 from .logreplay import OpenSegment, Recovered
+from .memory import oom_kills
 from .pkcs11key import load_token_key, parse_uri
 from .power import Strain
+from .reboot import RebootRequest
 from .recorder import Interrupted, Recorder
 from .recording import MuteWindows
 from .recovery import examine
@@ -200,8 +204,10 @@ def make_recorder(
             lambda spare: store.check_room(min_free, spare), report,
         )  # fmt: skip
 
+    reboot = RebootRequest(Path(config.store.runtime), clock, log)
+    host = CameraHost(partial(oom_kills, Path(config.power.sysfs)), reboot.ask)
     return Recorder(
-        config, clock, log, ring, Worker(ring, clock, config_path), sealer, cue,
+        config, clock, log, ring, Worker(ring, clock, config_path), sealer, cue, host,
         can_encrypt=can_encrypt, interrupted=interrupted,
         has_room=lambda: store.space().free_bytes >= 2 * min_free + RESERVE_BYTES, strain=strain,
         docked=docked,

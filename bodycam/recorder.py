@@ -17,11 +17,11 @@ from typing import Any
 from . import activation as act
 from .buffer import PreRecordBuffer
 from .clock import MS, NS, Clock
-from .config import Config
+from .config import AudioSource, Config
 from .errors import StorageFull
 from .eventlog import EventLog
 from .formats.records import NO_PREVIOUS
-from .intake import CameraPlug, Intake, Live
+from .intake import CameraHost, CameraPlug, Intake, Live
 from .media import AudioFormat
 from .power import Strain
 from .prerecord import PreRecord, RingFacts, pre_record
@@ -58,6 +58,7 @@ class Recorder:
         worker: Worker,
         sealer_factory: Callable[[Callable[[Report], None], MuteWindows], Sealer],
         cue: Callable[[Cue], None],
+        host: CameraHost,
         *,
         can_encrypt: bool,
         has_room: Callable[[], bool],
@@ -93,8 +94,9 @@ class Recorder:
         self._pending_facts: dict[str, PreRecord] = {}
         self.live = Live()
         self._intake = Intake(
-            clock, log, ring, worker, self.live, self._on_audio, frame_ns=self._frame_ns,
+            clock, log, ring, worker, self.live, self._on_audio, host, frame_ns=self._frame_ns,
             gop_ns=config.camera.gop_ms * MS, stall_ns=config.watchdog.stall_ms * MS,
+            has_sound=config.audio.source is not AudioSource.NONE,
         )  # fmt: skip
         if interrupted.end_ns is not None:
             self._intake.resume_from(interrupted.end_ns)

@@ -164,6 +164,7 @@ class RecordingWriter:
         try:
             nals = parse_picture(unit.data)
             found = video_format(nals) if unit.keyframe else None
+            self._check_sets(unit, found)
         except EvidenceError as fault:
             self._refuse(unit, str(fault))
             return False
@@ -172,7 +173,8 @@ class RecordingWriter:
         if reason is not None and found is not None:
             sealed = self._roll(reason, pulled, found, audio)
         segment = self._segment
-        if segment is None:
+        if segment is None or (reason is None and unit.epoch != self._last_epoch):
+            # Nothing to decode it with: its keyframe was refused.
             self._dropped += 1 + unit.dropped
             return False
         if segment.would_overflow(unit.at_ns):
@@ -189,6 +191,14 @@ class RecordingWriter:
             self.first_ns = unit.at_ns
         return sealed
 
+    def _check_sets(self, unit: AccessUnit, found: VideoFormat | None) -> None:
+        """A segment goes on with the parameter sets it has; none begins without, nor does a worker."""
+        if not unit.keyframe or found is not None:
+            return
+        if self._segment is None or unit.epoch != self._last_epoch:
+            raise EvidenceError("keyframe without its parameter sets")
+        self._count_bad(unit, "keyframe without its parameter sets: the segment's hold")
+
     def _signed(self, unit: AccessUnit, nals: Sequence[Buffer]) -> Sequence[Buffer]:
         if self.onvif is None:
             return nals
@@ -199,9 +209,12 @@ class RecordingWriter:
         return before_picture(nals, self.onvif.feed(nals, unit.at_ns, utc_ns))
 
     def _refuse(self, unit: AccessUnit, why: str) -> None:
+        self._dropped += 1 + unit.dropped
+        self._count_bad(unit, why)
+
+    def _count_bad(self, unit: AccessUnit, why: str) -> None:
         # The first is logged with its reason, then powers of two: a broken encoder makes 30 a second.
         self.bad_units += 1
-        self._dropped += 1 + unit.dropped
         if self.bad_units & (self.bad_units - 1) == 0:
             self._log.append("nal.bad", unit.at_ns, count=self.bad_units, why=why)
 

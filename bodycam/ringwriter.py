@@ -76,8 +76,10 @@ class RingWriter:
         pos = self._head
         if pos % capacity + size > capacity:
             pos += capacity - pos % capacity
-        tail = self._shared.words[Word.TAIL]
-        return pos if size <= capacity and pos + size - tail <= capacity else None
+        if pos + size - self._shared.words[Word.TAIL] <= capacity:
+            return pos
+        self._shared.words[Word.WANTED] = pos + size - self._head
+        return None
 
     def clock(self) -> Instant:
         """The recorder's latest clock sample, for the overlay."""

@@ -33,6 +33,7 @@ class Word(IntEnum):
     KEYFRAMES = 6
     LOAD = 7
     MICROPHONES = 8
+    WANTED = 9
 
 
 class Load(IntEnum):

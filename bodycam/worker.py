@@ -6,11 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from .buffer import PreRecordBuffer
 from .clock import NS, Clock
-from .errors import DeviceError
+from .crashloop import CrashLoop
+from .errors import DeviceError, ExitCode
+from .media import Track
 from .sharedring import DESCRIPTOR_BYTES, Descriptor
 
 _PIPE_BYTES = 1 << 16  # what a pipe holds; a larger buffer is mapped anew for each read
@@ -19,6 +22,21 @@ _BACK_OFF_S = (0.0, 0.1, 0.5, 1.0, 2.0, 3.0)
 _SETTLED_NS = NS // 2
 # It is the machine that loads a library: a faster clock does not shorten that.
 _START_GRACE_REAL_S = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a life ended: by a signal, or with a code. `loop`: with it, crashes became a loop."""
+
+    sig: int | None
+    code: int | None
+    loop: bool
+
+    @property
+    def reason(self) -> str:
+        if self.sig is not None:
+            return f"signal {signal.Signals(self.sig).name}"
+        return f"exit {self.code}"
 
 
 class Worker:
@@ -38,6 +56,7 @@ class Worker:
         self._heard_ns = self._heard_first_ns = 0
         self._failures = 0
         self._next_start_ns = 0
+        self._loop = CrashLoop()
         self.killed_ns: int | None = None
         self.epoch = 0
         self.pipe_fd = -1
@@ -56,6 +75,16 @@ class Worker:
         """When the next life may begin."""
         return self._next_start_ns
 
+    @property
+    def safe(self) -> bool:
+        """Whether lives that begin now leave out what is not needed for pictures."""
+        return self._loop.safe
+
+    @property
+    def began_ns(self) -> int:
+        """When this life began."""
+        return self._started_ns
+
     def age_ns(self) -> int:
         """How long ago this life began."""
         return self._clock.boot_ns() - self._started_ns
@@ -73,7 +102,9 @@ class Worker:
             sys.executable, "-m", "bodycam.capture", "--ring-fd", str(self._ring.fd),
             "--pipe-fd", str(write_fd), "--head", str(self._ring.head),
             "--epoch", str(self.epoch), "--config", str(self._config_path),
+            *(["--safe"] if self.safe else []),
         ]  # fmt: skip
+        started_ns = self._clock.boot_ns()
         try:
             self._process = subprocess.Popen(
                 command, pass_fds=(self._ring.fd, write_fd), stdin=subprocess.DEVNULL
@@ -87,7 +118,7 @@ class Worker:
         self.pid_fd = os.pidfd_open(self._process.pid)
         self._partial = b""
         self.killed_ns = None
-        self._started_ns = self._clock.boot_ns()
+        self._started_ns = started_ns
         self._heard_ns = self._heard_first_ns = 0
 
     def receive(self) -> list[Descriptor]:
@@ -98,14 +129,22 @@ class Worker:
             return []
         whole = len(raw) - len(raw) % DESCRIPTOR_BYTES
         self._partial = raw[whole:]
-        if whole:
+        step = DESCRIPTOR_BYTES
+        units = [Descriptor.unpack(raw[i : i + step]) for i in range(0, whole, step)]
+        if any(unit.track is Track.VIDEO for unit in units):
             self._heard_ns = self._clock.boot_ns()
             self._heard_first_ns = self._heard_first_ns or self._heard_ns
-        step = DESCRIPTOR_BYTES
-        return [Descriptor.unpack(raw[i : i + step]) for i in range(0, whole, step)]
+        return units
+
+    def is_alive(self) -> None:
+        """It has pictures, though none could be announced."""
+        self._heard_ns = self._clock.boot_ns()
 
     def silent_ns(self) -> int:
-        """How long nothing was announced, beyond what a start may take."""
+        """How long no picture was announced, beyond what a start may take.
+
+        Sound is no sign of life: a microphone goes on beside a camera that hangs.
+        """
         now_ns = self._clock.boot_ns()
         if not self._heard_ns:
             grace_ns = int(_START_GRACE_REAL_S / self._clock.real_s(1.0) * NS)
@@ -121,8 +160,8 @@ class Worker:
             self._process.kill()
             self.killed_ns = self._clock.boot_ns()
 
-    def reap(self) -> str | None:
-        """The reason of death once the process has ended, and its descriptors closed."""
+    def reap(self) -> Exit | None:
+        """How it ended, once it has, and its descriptors closed."""
         process = self._process
         if process is None or process.poll() is None:
             return None
@@ -136,17 +175,31 @@ class Worker:
         step = min(self._failures, len(_BACK_OFF_S) - 1)
         self._next_start_ns = now_ns + int(_BACK_OFF_S[step] * NS)
         code = process.returncode
-        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
+        # A camera that is not there says so and ends: nothing to be left out would bring it.
+        crashed = code not in (ExitCode.DEVICE, ExitCode.USAGE)
+        loop = crashed and self._loop.died(self._started_ns, now_ns)
+        return Exit(-code if code < 0 else None, None if code < 0 else code, loop)
 
-    def stop(self, timeout_s: float) -> None:
-        """End the worker for good: ask, then insist."""
+    def stop(self, timeout_s: float) -> bool:
+        """End the worker for good: ask, then insist; False if it had to be killed.
+
+        One that not even that ends hangs in the kernel, and is left to whoever ends the machine.
+        """
         process = self._process
         if process is None:
-            return
+            return True
         process.terminate()
-        try:
-            process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
+        asked = _ended_within(process, timeout_s)
+        if not asked:
             process.kill()
-            process.wait(timeout_s)
+            _ended_within(process, timeout_s)
         self.reap()
+        return asked
+
+
+def _ended_within(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
+    try:
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        return False
+    return True

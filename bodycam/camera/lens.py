@@ -83,9 +83,13 @@ class LensEvent:
 
 
 class LensCheck:
-    """Looks twice a second, however often it is shown a picture; pure, the time comes with it."""
+    """Looks twice a second, however often it is shown a picture; pure, the time comes with it.
 
-    def __init__(self) -> None:
+    `looks`: False for one that never does.
+    """
+
+    def __init__(self, *, looks: bool = True) -> None:
+        self._looks = looks
         self._first: tuple[int, Plane] | None = None
         self._looked_ns: int | None = None
         self._rows: Plane | None = None
@@ -95,6 +99,8 @@ class LensCheck:
     def wants(self, at_ns: int) -> bool:
         """True if `look` would look at a picture of that moment, and not only return."""
         looked_ns = self._looked_ns
+        if not self._looks:
+            return False
         return self._first is not None or looked_ns is None or at_ns - looked_ns >= _EVERY_NS
 
     def look(self, luma: Plane, at_ns: int) -> list[LensEvent]:

@@ -43,7 +43,7 @@ class PicamSource:
         self._bare = False
         self._every = 1
         self._last_ns = 0
-        self._lens = LensCheck()
+        self._lens = LensCheck(looks=config.camera.lens_check)
 
     def open(self) -> SourceFacts:
         wanted = self._config.camera

@@ -107,7 +107,8 @@ class WebcamSource:
 
     def run(self, sink: UnitSink) -> None:
         width, height = self._size
-        overlay, lens = Overlay(width, height, self._config.device.id), LensCheck()
+        overlay = Overlay(width, height, self._config.device.id)
+        lens = LensCheck(looks=self._config.camera.lens_check)
         device, number = self._config.camera.device, 0
         wishes, left_out = Wishes(sink, self._config.camera), 0
         while not sink.stop.is_set():

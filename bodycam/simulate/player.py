@@ -176,6 +176,9 @@ class Player:
             change_power(self.unit.sysfs, step.power)
         elif step.storage is not None:
             self._storage(step.storage)
+        elif step.camera is not None:
+            fault = step.camera
+            self.unit.mishap(fault.does, fault.for_s, by_ms=fault.by_ms, size=fault.size)
 
     def _stall(self, target: Target, seconds: float) -> None:
         send = self.unit.signal_worker if target is Target.WORKER else self.unit.signal_recorder

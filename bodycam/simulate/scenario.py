@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from ..camera.mishaps import MishapKind
 from ..errors import ConfigError
 
 
@@ -75,6 +76,15 @@ class StorageChange(_Strict, frozen=True):
     free: bool = False
 
 
+class CameraFault(_Strict, frozen=True):
+    """The simulated camera does something wrong for a while (bodycam/camera/mishaps.py)."""
+
+    does: MishapKind
+    for_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+    by_ms: int = 0
+    size: Annotated[int, msgspec.Meta(ge=0, le=64 << 20)] = 0
+
+
 class Throw(_Strict, frozen=True):
     """A pin with its bounce spelt out: offsets at which it flips, and edges the driver loses."""
 
@@ -101,10 +111,11 @@ class Step(_Strict, frozen=True):
     clock: ClockChange | None = None
     power: PowerChange | None = None
     storage: StorageChange | None = None
+    camera: CameraFault | None = None
 
     def actions(self) -> list[str]:
         names = ("switch", "press", "throw", "trigger", "kill", "stall", "clock", "power",
-                 "storage")  # fmt: skip
+                 "storage", "camera")  # fmt: skip
         return [name for name in names if getattr(self, name) is not None]
 
 

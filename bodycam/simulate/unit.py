@@ -18,7 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..clock import MS, ClockSource, ScaledClock, SystemClock
+from ..camera.mishaps import Mishap, MishapKind, write_mishaps
+from ..clock import MS, NS, ClockSource, ScaledClock, SystemClock
 from ..config import parse
 from ..errors import BodycamError, ConfigError, DeviceError
 from ..powerguard import OFF_FILE
@@ -83,6 +84,8 @@ class Unit:
         self.socket_path = self.runtime / "pins.sock"
         self.status_path = self.runtime / "status.json"
         self.root_path = out / "authority" / "root.pem"
+        self._mishaps_path = out / "mishaps.json"
+        self._mishaps: list[Mishap] = []
         system = self._system = SystemClock()
         now = system.sample()
         boot_ns = now.boot_ns
@@ -99,6 +102,7 @@ class Unit:
             "simulate": {
                 "speed": float(speed), "origin_ns": boot_ns, "utc_offset_ns": offset_ns,
                 "boot_id": self.clock.boot_id, "source": source.value,
+                "mishaps": str(self._mishaps_path),
             },
         })  # fmt: skip
         self.config = parse(tree, "scenario [config]")
@@ -135,6 +139,15 @@ class Unit:
     def set_sensor(self, name: str, value: int | str) -> None:
         """Write one file of the simulated sysfs."""
         set_file(self.sysfs, name, value)
+
+    def mishap(self, kind: MishapKind, for_s: float, *, by_ms: int = 0, size: int = 0) -> Mishap:
+        """Let the simulated camera do something wrong, from now on for so long."""
+        now_ns = self.clock.boot_ns()
+        until_ns = now_ns + int(for_s * NS)
+        mishap = Mishap(kind=kind, from_ns=now_ns, until_ns=until_ns, by_ns=by_ms * MS, size=size)
+        self._mishaps = [m for m in self._mishaps if m.until_ns > now_ns] + [mishap]
+        write_mishaps(self._mishaps_path, self._mishaps)
+        return mishap
 
     # -- the daemon ---------------------------------------------------------------------------
 

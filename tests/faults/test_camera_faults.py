@@ -1,0 +1,107 @@
+"""The camera stalls, is not there, hangs in the kernel's hands, or shows nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from bodycam.camera.mishaps import MishapKind
+from bodycam.clock import MS, NS
+from bodycam.simulate.unit import Unit
+
+from .conftest import Faulty
+from .results import Measure
+from .shift import SLOW_CAMERA, gaps_of, recorded, stopped, until_gap
+
+pytestmark = pytest.mark.system
+
+
+def test_f13_a_stall_in_standby_is_shown_and_the_ring_fills_again(unit: Faulty) -> None:
+    with unit() as rig:
+        rig.until_state("ready")
+        rig.run_for(1)
+        mishap = rig.unit.mishap(MishapKind.STALL, 3)
+        rig.until_state("notready")
+        gap = until_gap(rig, 1)
+        rig.until_state("ready")
+        rig.run_for(2)
+        recorded(rig)
+        stopped(rig)
+    assert rig.events("capture.stall")[0]["data"]["silent_ms"] >= 2000
+    exited = rig.events("capture.exit")[0]["data"]
+    assert (exited["sig"], exited["code"]) == (9, None)
+    assert len(rig.events("capture.ready")) == 2, "the worker was replaced"
+    assert gap["rec"] is None
+    assert abs(gap["from_ns"] - mishap.from_ns) < 200 * MS
+    assert gap["to_ns"] >= mishap.until_ns
+    assert "5 quick" in rig.taps(), "not ready is felt"
+    start = rig.events("rec.start")[0]["data"]
+    assert start["actual_ms"] >= 1000, "the ring is filled after the restart"
+
+
+@pytest.mark.parametrize(("stall_s", "speed"), [(3, 1), (30, 6)])
+def test_f14_a_stall_costs_one_gap_of_one_recording(
+    unit: Faulty, measured: Measure, stall_s: int, speed: float
+) -> None:
+    with unit(SLOW_CAMERA, speed) as rig:
+        recorded(rig)
+        rig.run_for(1)
+        mishap = rig.unit.mishap(MishapKind.STALL, stall_s)
+        rig.until_state("fault")
+        gap = until_gap(rig, 1)
+        rig.until_state("rec")
+        rig.run_for(1)
+        stopped(rig)
+    assert len(rig.events("rec.start")) == len(gaps_of(rig, 1)) == 1
+    assert gap["rec"] == rig.events("rec.start")[0]["data"]["rec"]
+    assert gap["cause"] == "stall"
+    assert gap["from_ns"] <= mishap.from_ns + 300 * MS
+    assert gap["to_ns"] >= mishap.until_ns
+    assert "5 quick" in rig.taps()
+    if speed == 1:
+        late = (gap["to_ns"] - mishap.until_ns) / NS
+        measured("seconds from the camera's return to its pictures", late, "s", 5.0)
+
+
+def test_f15_a_camera_that_is_absent_at_boot_is_used_when_it_comes(
+    unit: Faulty, measured: Measure
+) -> None:
+    absent_s = 6
+
+    def absent(made: Unit) -> None:
+        made.mishap(MishapKind.ABSENT, absent_s)
+
+    with unit(before=absent) as rig:
+        there_ns = rig.unit.clock.boot_ns() + absent_s * NS  # or a little earlier
+        rig.until_state("notready")
+        assert rig.segments() == []
+        assert rig.events("ready") == []
+        ready = rig.until_logged("ready")
+        rig.until_state("ready")
+        recorded(rig)
+        rig.run_for(1)
+        stopped(rig)
+    tries = rig.events("capture.error")
+    assert len(tries) >= 2
+    assert "absent" in tries[0]["data"]["reason"]
+    assert {line["data"]["code"] for line in rig.events("capture.exit")} == {8}
+    assert rig.events("crashloop") == [], "a camera that is not there is no crash"
+    assert rig.events("heartbeat"), "without a camera the log goes on"
+    assert "5 quick" in rig.taps()
+    late = max(0, ready["boot_ns"] - there_ns) / NS
+    measured("seconds from the camera's coming to its pictures", late, "s", 5.0)
+
+
+def test_f24_a_lens_that_shows_nothing_is_said_and_recorded_all_the_same(unit: Faulty) -> None:
+    with unit(SLOW_CAMERA, 8) as rig:
+        recorded(rig)
+        for number, kind in enumerate((MishapKind.DARK, MishapKind.FROZEN), start=1):
+            mishap = rig.unit.mishap(kind, 60)
+            found = rig.until_logged(f"video.{kind.value}")
+            over = rig.until_logged("video.clear", number, seconds=40)
+            assert abs(found["boot_ns"] - mishap.from_ns) < 3 * NS
+            assert over["data"]["was"] == kind.value
+            assert abs(over["data"]["ms"] - 60_000) < 5000
+            assert len(rig.events(f"video.{kind.value}")) == 1, "once"
+        stopped(rig)
+    assert gaps_of(rig, 2) == []
+    assert len(rig.events("rec.start")) == 1
