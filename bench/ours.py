@@ -226,7 +226,7 @@ def record(plan: Plan) -> None:
         recorder.pump(sealer)
         answer = recorder.finish(recorded=True)
         sealer.shutdown(5)
-        say(**answer, written=written_bytes() - before, sync_ms=list(sealer.sync_latency_ms))
+        say(**answer, written=written_bytes() - before, sync_ms=list(sealer.sync_times.recent_ms))
 
 
 def feed(raw: Answer) -> None:

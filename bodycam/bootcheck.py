@@ -175,7 +175,7 @@ class BootCheck:
             return not (wanted or self._stop.is_set())
 
         if not idle():
-            return judge_syncs(list(sealer.sync_latency_ms), self._config)
+            return judge_syncs(list(sealer.sync_times.recent_ms), self._config)
         return check_card(self._store.evidence, self._config, _PIECES, SystemClock(), idle)
 
     def _modules(self) -> CheckResult:

@@ -68,6 +68,9 @@ class PreRecordBuffer:
         self._cut_by_capacity_ns: int | None = None
         self._orphans = 0
         self._cursors: list[Cursor] = []
+        self._crowded = False
+        self._stretched = False
+        self._loads = {"strain": Load.FULL, "store": Load.FULL}
         self._changed = threading.Condition()
 
     @property
@@ -93,8 +96,30 @@ class PreRecordBuffer:
         self._shared.words[Word.KEYFRAMES] += 1
 
     def set_load(self, load: Load) -> None:
-        """Tell the worker how much the camera may do from now on."""
-        self._shared.words[Word.LOAD] = load
+        """Tell the worker how much battery and heat let the camera do from now on."""
+        self._ask("strain", load)
+
+    def _ask(self, why: str, load: Load) -> None:
+        with self._changed:
+            self._loads[why] = load
+            self._shared.words[Word.LOAD] = max(self._loads.values())
+
+    @property
+    def stretched(self) -> bool:
+        return self._stretched
+
+    def stretch(self, *, shed: bool) -> None:
+        """Be the only place a wanted recording has: keep what fits into the memory, not seconds.
+
+        With `shed` the camera is asked for fewer bits, so that it lasts several times as long.
+        """
+        self._stretched = True
+        self._ask("store", Load.FEWER_BITS if shed else Load.FULL)
+
+    def relax(self) -> None:
+        """Hold as many seconds as ever."""
+        self._stretched = False
+        self._ask("store", Load.FULL)
 
     def microphone_seen(self) -> None:
         """Tell the worker that a microphone was plugged in."""
@@ -158,6 +183,7 @@ class PreRecordBuffer:
     def _evict(self) -> None:
         limits = self._limits
         newest = self._newest_video_ns or 0
+        self._crowded = False
         while self._entries:
             next_gop = self._keyframes[1] if len(self._keyframes) > 1 else None
             used = self._head - self._entries[0].pos
@@ -165,13 +191,16 @@ class PreRecordBuffer:
             over_count = len(self._entries) > limits.max_units
             keep_from = newest - limits.max_ns
             over_time = (
-                next_gop is not None and self._entries[next_gop - self._base].at_ns <= keep_from
+                next_gop is not None
+                and not self._stretched
+                and self._entries[next_gop - self._base].at_ns <= keep_from
             )
             if not (over_bytes or over_count or over_time):
                 return
             # One GOP that outgrows the ring by itself (a keyframe drought) goes as a whole.
             end = next_gop if next_gop is not None else self._base + len(self._entries)
             if any(cursor.held < end for cursor in self._cursors):
+                self._crowded = over_bytes or over_count
                 return
             if over_time:
                 self._headroom = max(limits.headroom_bytes, self._headroom * 3 // 4)
@@ -283,6 +312,11 @@ class Cursor:
         if unit is not None:
             self._next += 1
         return unit
+
+    @property
+    def crowded(self) -> bool:
+        """True once the ring is full of what its cursors hold: soon pictures are dropped."""
+        return self._ring._crowded
 
     @property
     def position(self) -> int:

@@ -21,10 +21,11 @@ from .gpio import Pins
 from .intake import CameraHost
 from .logreplay import OpenSegment, Recovered
 from .memory import oom_kills
+from .owed import Interrupted
 from .pkcs11key import load_token_key, parse_uri
 from .power import Strain
 from .reboot import RebootRequest
-from .recorder import Interrupted, Recorder
+from .recorder import Recorder
 from .recording import MuteWindows
 from .recovery import examine
 from .sealer import Report, Sealer
@@ -33,7 +34,7 @@ from .sensors import Firmware, Sensors
 from .signals import Cue
 from .signing import NoKey, Signer, load_file_key
 from .simulate.pins import SimulatedPins
-from .store import RESERVE_BYTES, Store, storage_error, sync_file
+from .store import Call, Store, storage_error, sync_file
 from .worker import Worker
 
 
@@ -180,18 +181,22 @@ def _settle(log: EventLog, segment: OpenSegment, path: Path) -> None:
     except OSError as fault:
         log.append(
             "io.error", sync=True, rec=segment.recording, seg=segment.segment, file=segment.file,
-            synced_bytes=0, suspect=True, why=str(storage_error(fault, path)),
+            synced_bytes=0, call=Call.SYNC.value, suspect=True, why=str(storage_error(fault, path)),
         )  # fmt: skip
+
+
+def min_free_bytes(config: Config) -> int:
+    """What is left free, so that END and the log find room."""
+    return config.store.min_free_mib * 2**20
 
 
 def make_recorder(
     config: Config, config_path: Path, clock: Clock, store: Store, log: EventLog,
     ring: PreRecordBuffer, signer: Signer, keys: ContentKeys, cue: Callable[[Cue], None],
-    *, can_encrypt: bool, interrupted: Interrupted, strain: Callable[[], Strain],
-    docked: Callable[[], bool],
+    *, can_encrypt: bool, store_takes: Callable[[], bool], interrupted: Interrupted,
+    strain: Callable[[], Strain], docked: Callable[[], bool],
 ) -> Recorder:  # fmt: skip
     """The recorder thread with its sealer and its worker, not started."""
-    min_free = config.store.min_free_mib * 2**20
     kit = SealingKit(
         config.device.id, clock.boot_id, firmware(), signer, keys,
         config.recording.fragment_ms * MS, NS // config.camera.fps, log.head, clock.sample,
@@ -201,14 +206,13 @@ def make_recorder(
     def sealer(report: Callable[[Report], None], mutes: MuteWindows) -> Sealer:
         return Sealer(
             store, log, clock, kit, config.recording.segment_s * NS, mutes,
-            lambda spare: store.check_room(min_free, spare), report,
+            lambda spare: store.check_room(min_free_bytes(config), spare), report,
         )  # fmt: skip
 
     reboot = RebootRequest(Path(config.store.runtime), clock, log)
     host = CameraHost(partial(oom_kills, Path(config.power.sysfs)), reboot.ask)
     return Recorder(
         config, clock, log, ring, Worker(ring, clock, config_path), sealer, cue, host,
-        can_encrypt=can_encrypt, interrupted=interrupted,
-        has_room=lambda: store.space().free_bytes >= 2 * min_free + RESERVE_BYTES, strain=strain,
+        can_encrypt=can_encrypt, store_takes=store_takes, interrupted=interrupted, strain=strain,
         docked=docked,
     )  # fmt: skip

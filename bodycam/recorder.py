@@ -11,7 +11,7 @@ import queue
 import select
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from . import activation as act
@@ -20,9 +20,9 @@ from .clock import MS, NS, Clock
 from .config import AudioSource, Config
 from .errors import StorageFull
 from .eventlog import EventLog
-from .formats.records import NO_PREVIOUS
 from .intake import CameraHost, CameraPlug, Intake, Live
 from .media import AudioFormat
+from .owed import RESUME, Interrupted, Owed, owed_of
 from .power import Strain
 from .prerecord import PreRecord, RingFacts, pre_record
 from .recording import CloseReason, MuteWindows, RecordingFacts
@@ -34,16 +34,6 @@ from .worker import Worker
 _STANDBY_TICK_S = 0.1
 _RECORDING_TICK_S = 0.05
 _STORAGE_RETRY_NS = 2 * NS
-_RESUME = "resume"
-
-
-@dataclass(frozen=True, slots=True)
-class Interrupted:
-    """The recording that goes on in the next one: its id, its last box, when its pictures end."""
-
-    recording: str | None = None
-    last_box: str = NO_PREVIOUS
-    end_ns: int | None = None
 
 
 class Recorder:
@@ -61,7 +51,7 @@ class Recorder:
         host: CameraHost,
         *,
         can_encrypt: bool,
-        has_room: Callable[[], bool],
+        store_takes: Callable[[], bool],
         interrupted: Interrupted,
         strain: Callable[[], Strain],
         docked: Callable[[], bool],
@@ -69,7 +59,7 @@ class Recorder:
         self._config, self._clock, self._log = config, clock, log
         self._ring, self._cue = ring, cue
         self._can_encrypt = can_encrypt
-        self._has_room = has_room
+        self._store_takes = store_takes
         self._strain = strain
         self._docked = docked
         self._strains: dict[str, Strain] = {}
@@ -90,6 +80,7 @@ class Recorder:
         self._waiting_start: tuple[act.Start, int] | None = None
         self._previous_end_ns: int | None = None
         self._interrupted = interrupted
+        self._owed: Owed | None = None
         self._retry_ns = 0
         self._pending_facts: dict[str, PreRecord] = {}
         self.live = Live()
@@ -247,8 +238,10 @@ class Recorder:
         asked_s = self._config.pre_record.seconds
         from_ns = start.at_ns - asked_s * NS
         previous = self._previous_end_ns
-        # After a full card the recording was wanted all the time: as far back as the ring goes.
-        resumes = start.cause == _RESUME and self._interrupted.end_ns is not None
+        owed = self._owed
+        interrupted = owed.interrupted if owed else self._interrupted
+        # What the store refused was wanted all the time: as far back as the ring goes.
+        resumes = start.cause == RESUME and interrupted.end_ns is not None
         if previous is not None and (resumes or previous > from_ns):
             # The GOP in which the last recording ended: better a second twice than one lost.
             from_ns = self._ring.keyframe_before(previous) or previous
@@ -265,24 +258,21 @@ class Recorder:
             RingFacts(previous, self._ring.cut_by_capacity_ns, self._intake.last_gap_end_ns),
             audio=self._config.pre_record.audio,
         )  # fmt: skip
-        if resumes and previous is not None and cursor.start_ns > previous + 2 * self._frame_ns:
-            self._log.append(
-                "gap", cursor.start_ns, from_ns=previous + self._frame_ns, to_ns=cursor.start_ns,
-                frames=round((cursor.start_ns - previous) / self._frame_ns) - 1, cause="storage",
-                rec=self._interrupted.recording,
-            )  # fmt: skip
-        going_on = start.cause == "switch-on-at-start" and self._interrupted.recording
-        cause = _RESUME if going_on else start.cause
-        facts = self._facts(start.at_ns, cause, log_seq, found)
+        going_on = start.cause == "switch-on-at-start" and interrupted.recording
+        cause = RESUME if going_on else start.cause
+        facts = replace(
+            self._facts(start.at_ns, cause, log_seq, found), continues=interrupted.recording,
+            previous=interrupted.last_box,
+        )  # fmt: skip
         if resumes:
             # Nothing here is from before the press: sound was wanted all the time.
             facts = replace(facts, audio_from_ns=0)
-        self._interrupted = Interrupted()
+        self._interrupted, self._owed = Interrupted(), None
         self._begin(facts, start.at_ns)
         if self._docked():
             # In the dock the officer's press comes first, as anywhere else.
             self._log.append("rec.docked", start.at_ns, rec=facts.recording)
-        self._job = Job(facts, cursor)
+        self._job = Job(facts, cursor, owed)
         self.sealer.submit(self._job)
 
     def _facts(self, at_ns: int, cause: str, log_seq: int, found: PreRecord) -> RecordingFacts:
@@ -290,8 +280,7 @@ class Recorder:
         self._pending_facts[recording] = found
         return RecordingFacts(
             recording, cause, log_seq, at_ns, found.fields(),
-            0 if self._config.pre_record.audio else at_ns, self._interrupted.recording,
-            self._interrupted.last_box,
+            0 if self._config.pre_record.audio else at_ns,
         )  # fmt: skip
 
     def _begin(self, facts: RecordingFacts, at_ns: int) -> None:
@@ -311,6 +300,11 @@ class Recorder:
         if job is None:
             # It was wanted and could not be: the officer's stop is a fact all the same.
             self._log.append("activation.stop", at_ns, rec=None, reason=reason)
+            self._write_off(self._owed, at_ns)
+            self._owed = None
+            if not self.live.storage_full:
+                # From here on the probe says whether the card works.
+                self.live.storage_fault = None
             return
         known = {r.value for r in CloseReason}
         job.stop_reason = CloseReason(reason) if reason in known else CloseReason.STOP
@@ -346,17 +340,33 @@ class Recorder:
     # -- what the sealer says -----------------------------------------------------------------
 
     def _on_started(self, report: Started) -> None:
+        found = self._pending_facts.pop(report.recording, None)
+        if self.live.storage_full or self.live.storage_fault:
+            self._log.append("storage.ok")
         self.live.storage_full = False
         self.live.storage_fault = None
-        found = self._pending_facts.pop(report.recording, None)
         if report.recording == self.live.recording:
             self.live.on_disk = True
+        self._write_off(report.job.owed, report.first_ns)
+        report.job.owed = None
         self._log.append(
             "rec.start", report.first_ns, rec=report.recording, first_ns=report.first_ns,
             synced_ns=report.synced_ns, **self._strain().fields(),
             **(found.fields() if found else {}),
         )  # fmt: skip
         self._cue(Cue.START)
+
+    def _write_off(self, owed: Owed | None, until_ns: int) -> None:
+        """Nothing is owed any more; what the ring no longer had is a gap."""
+        if self._ring.stretched:
+            self._ring.relax()
+            self._log.append("ring.relaxed", ring_ms=self._ring.depth().video_ns // MS)
+        if owed is not None and until_ns > owed.from_ns + self._frame_ns:
+            self._log.append(
+                "gap", until_ns, from_ns=owed.from_ns, to_ns=until_ns,
+                frames=round((until_ns - owed.from_ns) / self._frame_ns), cause="storage",
+                rec=owed.interrupted.recording,
+            )  # fmt: skip
 
     def _on_finished(self, report: Finished) -> None:
         self._ended(report.recording, report.last_picture_ns)
@@ -384,7 +394,6 @@ class Recorder:
         first = not (self.live.storage_full or self.live.storage_fault)
         self.live.storage_full = full
         self.live.storage_fault = str(report.fault)
-        self.live.on_disk = False
         if first:
             self._log.append(
                 "storage.full" if full else "storage.fault", rec=report.recording,
@@ -396,23 +405,27 @@ class Recorder:
                 **self._met(report.recording),
             )  # fmt: skip
             self._ended(report.recording, report.last_picture_ns)
-            self._interrupted = Interrupted(
-                report.recording, report.last_box, report.last_picture_ns
-            )
-        self.live.recording = None
-        self._job = None
+        job = report.job
+        if job is self._job or report.recording == self.live.recording:
+            self.live.recording, self.live.on_disk = None, False
+        ended = Interrupted(report.recording, report.last_box, report.last_picture_ns)
+        owed = job.owed or owed_of(job.facts, ended, self._frame_ns)
+        if job is not self._job:
+            # The officer has stopped it meanwhile.
+            self._write_off(owed, job.stop_ns or owed.from_ns)
+            return
+        self._job, self._owed = None, owed
         self._retry_ns = self._clock.boot_ns() + _STORAGE_RETRY_NS
+        self._ring.stretch(shed=not full)
+        self._log.append("ring.stretched", shed=not full)
 
     def _retry_storage(self) -> None:
-        wanted = self._machine.state is not act.State.STANDBY
-        idle = self._job is None and self._waiting_start is None
-        now_ns = self._clock.boot_ns()
-        if wanted and idle and self.live.storage_fault and now_ns >= self._retry_ns:
-            self._retry_ns = now_ns + _STORAGE_RETRY_NS
-            if not self._has_room():
-                return
-            self._log.append("storage.ok")
-            self._start(act.Start(now_ns, _RESUME), -1)
+        owed, now_ns = self._owed, self._clock.boot_ns()
+        if owed is None or self._waiting_start is not None or now_ns < self._retry_ns:
+            return
+        self._retry_ns = now_ns + _STORAGE_RETRY_NS
+        if self._store_takes():
+            self._start(owed.start_at(now_ns), owed.log_seq)
 
     def _on_inhibit(self, reason: str | None) -> None:
         now_ns = self._clock.boot_ns()

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any
 
 from .clock import NS, ClockSource
-from .errors import EvidenceError
+from .errors import EvidenceError, StorageError, StorageFull
 from .eventlog import EventLog
 from .formats.onvif import OnvifSigner, before_picture
 from .formats.records import NO_PREVIOUS
@@ -30,7 +30,7 @@ from .media import (
     video_format,
 )
 from .segment import SealingKit, SegmentStart, SegmentWriter
-from .store import Store
+from .store import SegmentFile, Store
 
 JUMP_NS = NS
 # `saiz` counts a sample's entry in one byte: 10 bytes and 6 a subsample, of which a picture may
@@ -119,6 +119,7 @@ class RecordingWriter:
         self.bad_units = 0
         self.first_ns: int | None = None
         self.sealed_until_ns: int | None = None
+        self.durable_until_ns: int | None = None
 
     @property
     def segment(self) -> SegmentWriter | None:
@@ -253,11 +254,11 @@ class RecordingWriter:
         self, reason: CloseReason, at_ns: int, video: VideoFormat, audio: AudioFormat | None
     ) -> None:
         facts, number = self.facts, self._next_segment
-        file = self._store.create_segment(self._kit.device, facts.recording, number)
-        name = str(file.path.relative_to(self._store.evidence))
-        # Numbers are used once, and the log knows of a segment before anything is in it.
-        self._next_segment += 1
-        self._log.append("seg.open", at_ns, sync=True, rec=facts.recording, seg=number, file=name)
+        file = self._store.segment(self._kit.device, facts.recording, number)
+        # The log knows of a segment before anything of it is on the card.
+        self._log.append(
+            "seg.open", at_ns, sync=True, rec=facts.recording, seg=number, file=self._name(file)
+        )
         first = number == 0
         trigger = {
             "cause": facts.cause if first else reason.value,
@@ -268,11 +269,28 @@ class RecordingWriter:
             facts.continues if first else None,
         )  # fmt: skip
         try:
+            file.create()
             self._segment = SegmentWriter(file, self._kit, start, video, audio, at_ns)
-        except BaseException:
-            file.close()
+        except StorageError as fault:
+            self._suspect(file, number, fault)
             raise
+        finally:
+            # A number is used once, whatever became of its file.
+            self._next_segment += file.made
+            if self._segment is None:
+                file.leave()
         self._segment_ns_start = at_ns
+
+    def _name(self, file: SegmentFile) -> str:
+        return str(file.path.relative_to(self._store.evidence))
+
+    def _suspect(self, file: SegmentFile, number: int, fault: StorageError) -> None:
+        """Say of a file what is not to be relied on: all but its first `synced_bytes`."""
+        self._log.append(
+            "io.error", sync=True, rec=self.facts.recording, seg=number, file=self._name(file),
+            synced_bytes=file.synced_size, call=file.failed.value if file.failed else None,
+            suspect=not isinstance(fault, StorageFull), why=str(fault),
+        )  # fmt: skip
 
     def seal(self, next_ns: int | None) -> None:
         """Seal the pending fragment."""
@@ -286,6 +304,7 @@ class RecordingWriter:
         if self._segment is None:
             return None
         synced_ns = self._segment.file.sync()
+        self.durable_until_ns = self.sealed_until_ns
         if self.onvif is not None:
             self.onvif.forget(_UNSEALED_GOPS)
         return synced_ns
@@ -298,25 +317,22 @@ class RecordingWriter:
         if reason is not CloseReason.STORAGE_FULL:
             self.seal(next_ns)
         segment.close(reason.value)
+        self.durable_until_ns = self.sealed_until_ns
         self._leave(segment)
         self._log.append(
             "seg.close", rec=self.facts.recording, seg=segment.start.segment,
-            file=str(segment.file.path.relative_to(self._store.evidence)), size=segment.file.size,
+            file=self._name(segment.file), size=segment.file.size,
             frags=segment.fragments, last=segment.last_box, reason=reason.value,
         )  # fmt: skip
 
-    def abandon_segment(self, why: str) -> None:
+    def abandon_segment(self, fault: StorageError) -> None:
         """Leave a file that cannot be trusted any more as it is, and say so."""
         segment = self._segment
         if segment is None:
             return
         segment.abandon()
         self._leave(segment)
-        self._log.append(
-            "io.error", sync=True, rec=self.facts.recording, seg=segment.start.segment,
-            file=str(segment.file.path.relative_to(self._store.evidence)),
-            synced_bytes=segment.file.synced_size, suspect=True, why=why,
-        )  # fmt: skip
+        self._suspect(segment.file, segment.start.segment, fault)
 
     def _leave(self, segment: SegmentWriter) -> None:
         self._previous = segment.last_box

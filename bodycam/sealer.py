@@ -2,6 +2,14 @@
 
 It owns every open segment. What it reads stays in the ring until it is durable, so a card that
 stalls costs nothing while the ring has room, and what an I/O error spoiled is written again.
+
+| the card                          | the sealer                                                    |
+|-----------------------------------|---------------------------------------------------------------|
+| fails a write or a sync           | leaves the file as suspect and writes a probe                 |
+| takes the probe                   | writes all that was not durable anew, to a new segment        |
+| does not                          | tries again every half second and holds on to the ring        |
+| does not, and the ring is full    | gives the recording up: the ring rolls on, with the newest    |
+| has no room                       | closes the segment at its last fragment, and gives it up      |
 """
 
 from __future__ import annotations
@@ -18,7 +26,9 @@ from .errors import StorageError, StorageFull
 from .eventlog import EventLog
 from .formats.onvif import OnvifSigner
 from .interleave import Interleaver, Pulled
+from .latency import SyncTimes
 from .media import AudioFormat, Track
+from .owed import Owed
 from .recording import CloseReason, MuteWindows, RecordingFacts, RecordingWriter
 from .segment import SealingKit
 from .store import Store
@@ -26,13 +36,14 @@ from .store import Store
 _SYNC_EVERY_NS = 250 * MS
 _IDLE_S = 0.1
 _NO_VIDEO_NS = 3 * NS
-_RETRY_S = 1.0
+_RETRY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
     """The first fragment of a recording is on disk."""
 
+    job: Job
     recording: str
     first_ns: int
     synced_ns: int
@@ -50,8 +61,12 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The store did not take it: the recording is closed as far as it could be."""
+    """The store did not take it: the recording is closed as far as it could be.
 
+    `last_picture_ns` is that of the last durable picture, None if there is none.
+    """
+
+    job: Job
     recording: str
     last_picture_ns: int | None
     last_box: str
@@ -63,10 +78,14 @@ Report = Started | Finished | Refused
 
 @dataclass(slots=True)
 class Job:
-    """One recording to write. `stop_ns` and `split` may be set while it runs."""
+    """One recording to write. `stop_ns` and `split` may be set while it runs.
+
+    `owed` is what an earlier attempt left undone.
+    """
 
     facts: RecordingFacts
     cursor: Cursor
+    owed: Owed | None = None
     stop_ns: int | None = None
     stop_reason: CloseReason = CloseReason.STOP
     split: tuple[int, RecordingFacts] | None = None
@@ -99,7 +118,8 @@ class Sealer:
         self.synced_until_ns: int | None = None
         self.beats = 0
         self.crashed: str | None = None
-        self.sync_latency_ms: deque[int] = deque(maxlen=256)
+        self.sync_times = SyncTimes()
+        self._probe = store.write_probe()
 
     def start(self) -> None:
         self._thread.start()
@@ -114,8 +134,9 @@ class Sealer:
     def shutdown(self, timeout_s: float) -> bool:
         """End after the running job; False if it did not within the time."""
         self._jobs.put(None)
-        self._thread.join(timeout_s)
+        # Nobody waits any more for a card that fails.
         self._abort.set()
+        self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     @property
@@ -138,6 +159,8 @@ class Sealer:
             # The supervisor sees it and ends the recorder: systemd starts a clean one.
             self.crashed = f"{type(fault).__name__}: {fault}"
             raise
+        finally:
+            self._probe.close()
 
     def _writer(self, facts: RecordingFacts, onvif: OnvifSigner | None = None) -> RecordingWriter:
         return RecordingWriter(
@@ -160,11 +183,30 @@ class Sealer:
                 except StorageError as fault:
                     failures += 1
                     run.start_over(fault)
-                    if self._abort.wait(self._clock.real_s(_RETRY_S if failures > 1 else 0)):
+                    if not self._recovers(job.cursor, failures):
                         run.give_up(fault)
                         break
         finally:
             job.cursor.close()
+
+    def _recovers(self, cursor: Cursor, failures: int) -> bool:
+        """Wait until the card takes a block; False once the ring has no room to wait in."""
+        if failures > 1 and (cursor.crowded or self._rest()):
+            return False
+        while True:
+            self.beats += 1
+            try:
+                self._probe.write()
+            except StorageFull:
+                return True
+            except StorageError:
+                if cursor.crowded or self._rest():
+                    return False
+            else:
+                return True
+
+    def _rest(self) -> bool:
+        return self._abort.wait(self._clock.real_s(_RETRY_S))
 
 
 class _Run:
@@ -277,11 +319,13 @@ class _Run:
             return
         self._last_sync_ns = s.last_sync_ns = synced_ns
         s.synced_until_ns = writer.last_picture_ns
-        s.sync_latency_ms.append((synced_ns - before_ns) // MS)
+        took_ms = (synced_ns - before_ns) // MS
+        if s.sync_times.add(took_ms, synced_ns):
+            s._log.append("io.slow", rec=writer.facts.recording, ms=took_ms)
         self._release()
         if not self._started and writer.first_ns is not None:
             self._started = True
-            s._report(Started(writer.facts.recording, writer.first_ns, synced_ns))
+            s._report(Started(self._job, writer.facts.recording, writer.first_ns, synced_ns))
 
     def _release(self) -> None:
         # Up to the keyframe before the oldest picture that is not on disk: a segment that has to
@@ -313,15 +357,15 @@ class _Run:
         try:
             self._writer.close_segment(CloseReason.STORAGE_FULL, None)
         except StorageError as second:
-            self._writer.abandon_segment(str(second))
+            self._writer.abandon_segment(second)
         self._s._report(
-            Refused(self._writer.facts.recording, self._writer.sealed_until_ns,
+            Refused(self._job, self._writer.facts.recording, self._writer.durable_until_ns,
                     self._writer.last_box, fault)
         )  # fmt: skip
 
     def start_over(self, fault: StorageError) -> None:
         """Leave the suspect file, and write everything not yet durable to a new segment."""
-        self._writer.abandon_segment(str(fault))
+        self._writer.abandon_segment(fault)
         self._inter = Interleaver()
         start = self._keyframes[0] if self._keyframes else self._job.cursor.held
         self._job.cursor.rewind(max(start, self._job.cursor.held))

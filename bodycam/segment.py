@@ -288,6 +288,6 @@ class SegmentWriter:
         self._file.close()
 
     def abandon(self) -> None:
-        """Forget the key and close the file as it is: without END, the verifier says so."""
+        """Forget the key and leave the file as it is: without END, the verifier says so."""
         self._key = b""
-        self._file.close()
+        self._file.leave()

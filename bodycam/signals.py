@@ -105,6 +105,7 @@ class Facts:
     tail: bool = False
     camera_ok: bool = True
     keys_ok: bool = True
+    store_ok: bool = True
     switch_ok: bool = True
     degraded: bool = False
     lens: bool = False
@@ -156,7 +157,7 @@ class Facts:
 
 def state_of(facts: Facts) -> SignalState:
     """The one state that the facts amount to; the first that fits."""
-    at_rest = facts.camera_ok and facts.keys_ok and facts.ready
+    at_rest = facts.camera_ok and facts.keys_ok and facts.store_ok and facts.ready
     stopping = facts.stop_pending or facts.tail
     rules = (
         (not facts.on, SignalState.OFF),

@@ -11,7 +11,9 @@ import errno
 import fcntl
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from .clock import Clock
@@ -20,6 +22,7 @@ from .media import Buffer
 
 _KEEP_SIZE = 1
 RESERVE_BYTES = 1024 * 1024
+_BLOCK_BYTES = 4096
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -94,8 +97,20 @@ class Space:
         return 100 * self.free_bytes // max(1, self.total_bytes)
 
 
+class Call(Enum):
+    """What the file system was asked for when it failed."""
+
+    CREATE = "create"
+    WRITE = "write"
+    SYNC = "sync"
+    CUT = "cut"
+
+
 class SegmentFile:
-    """One evidence file while it grows. A power cut leaves what was synced, and maybe more."""
+    """One evidence file while it grows. A power cut leaves what was synced, and maybe more.
+
+    Each call raises StorageFull or StorageError. After a StorageError the file is suspect: leave it.
+    """
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self.path = path
@@ -103,11 +118,27 @@ class SegmentFile:
         self.size = 0
         self.synced_size = 0
         self._reserved = 0
+        self._fd = -1
+        self.made = False
+        self.failed: Call | None = None
+
+    def create(self) -> None:
+        """Make the file, and its folder if it is the first in it; the names are durable on return."""
+        folder = self.path.parent
         try:
-            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
-            sync_directory(path.parent)
+            if not folder.is_dir():
+                make_folder(folder)
+            self._fd = os.open(
+                self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640
+            )
+            self.made = True
+            sync_directory(folder)
         except OSError as fault:
-            raise storage_error(fault, path) from fault
+            raise self._failed(Call.CREATE, fault) from fault
+
+    def _failed(self, call: Call, fault: OSError) -> StorageError:
+        self.failed = call
+        return storage_error(fault, self.path)
 
     @property
     def spare_bytes(self) -> int:
@@ -130,9 +161,8 @@ class SegmentFile:
             while written < len(view):
                 written += os.pwrite(self._fd, view[written:], self.size + written)
         except OSError as fault:
-            os.ftruncate(self._fd, self.size)
-            self._reserved = self.size
-            raise storage_error(fault, self.path) from fault
+            self._cut()
+            raise self._failed(Call.WRITE, fault) from fault
         self.size += len(data)
 
     def sync(self) -> int:
@@ -140,16 +170,62 @@ class SegmentFile:
         try:
             os.fdatasync(self._fd)
         except OSError as fault:
-            raise storage_error(fault, self.path) from fault
+            raise self._failed(Call.SYNC, fault) from fault
         self.synced_size = self.size
         return self._clock.boot_ns()
+
+    def _cut(self) -> None:
+        """Take back what was reserved or half written."""
+        try:
+            os.ftruncate(self._fd, self.size)
+        except OSError as fault:
+            raise self._failed(Call.CUT, fault) from fault
+        self._reserved = self.size
 
     def close(self) -> None:
         """Give back what was reserved and close. Idempotent."""
         if self._fd >= 0:
-            os.ftruncate(self._fd, self.size)
-            os.close(self._fd)
-            self._fd = -1
+            self._cut()
+            self.leave()
+
+    def leave(self) -> None:
+        """Close the file as it is. Idempotent."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            # What a suspect file's close has to say is known: nothing in it is relied on.
+            with suppress(OSError):
+                os.close(fd)
+
+
+class WriteProbe:
+    """One block, written again and again and synced, in a file that never had a name.
+
+    The only proof that a card takes what it is given: its mount flags say `rw` long after it does
+    not. The block is the same each time, so a probe costs the card little.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._fd = -1
+
+    def write(self) -> None:
+        """Raises StorageFull or StorageError if the card did not take the block."""
+        try:
+            if self._fd < 0:
+                self._fd = os.open(self._folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+            os.pwrite(self._fd, bytes(_BLOCK_BYTES), 0)
+            os.fdatasync(self._fd)
+        except OSError as fault:
+            # Linux says an error once: the next probe is of a new file.
+            self.close()
+            raise storage_error(fault, self._folder) from fault
+
+    def close(self) -> None:
+        """Idempotent."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            with suppress(OSError):
+                os.close(fd)
 
 
 class Store:
@@ -183,15 +259,14 @@ class Store:
                 "Stop it first, or use another [store] path",
             ) from fault
 
-    def create_segment(self, device: str, recording: str, segment: int) -> SegmentFile:
-        """A new, empty evidence file, its name durable."""
-        folder = self.evidence / recording
-        try:
-            if not folder.is_dir():
-                make_folder(folder)
-        except OSError as fault:
-            raise storage_error(fault, folder) from fault
-        return SegmentFile(folder / segment_name(device, recording, segment), self._clock)
+    def segment(self, device: str, recording: str, segment: int) -> SegmentFile:
+        """A new evidence file, to be created."""
+        path = self.evidence / recording / segment_name(device, recording, segment)
+        return SegmentFile(path, self._clock)
+
+    def write_probe(self) -> WriteProbe:
+        """A probe of the card that the evidence lies on."""
+        return WriteProbe(self.evidence)
 
     def space(self) -> Space:
         try:

@@ -38,6 +38,7 @@ from .parts import (
     make_clock,
     make_recorder,
     make_ring,
+    min_free_bytes,
     note_identity,
     open_pins,
     open_sensors,
@@ -51,6 +52,7 @@ from .signing import Signer
 from .simulate.pins import SimulatedPins
 from .stopping import on_signals
 from .store import Store
+from .storehealth import StoreHealth
 from .switches import Request, SwitchReader
 from .watchdog import Watchdog
 
@@ -130,11 +132,13 @@ class Supervisor:
         self._closing.callback(ring.close)
         if not ring.locked:
             log.append("ring.unlocked", bytes=config.ring_bytes, reason="limit on locked memory")
+        self._health = StoreHealth(store, clock, log, min_free_bytes(config))
+        self._closing.callback(self._health.close)
         self._recorder = make_recorder(
             config, self._config_path, clock, store, log, ring, signer, recipients.keys,
-            self._cue,
-            can_encrypt=self._keys_ok, interrupted=interrupted,
-            strain=lambda: self._power.machine.strain, docked=lambda: self._devices.docked,
+            self._cue, can_encrypt=self._keys_ok, store_takes=self._health.takes,
+            interrupted=interrupted, strain=lambda: self._power.machine.strain,
+            docked=lambda: self._devices.docked,
         )  # fmt: skip
         self._wire_threads(store, ring, signer, key_fault)
 
@@ -165,7 +169,7 @@ class Supervisor:
             config, clock, log, DeviceActions(self._recorder.plugged, ring.microphone_seen)
         )
         self._watchdog = Watchdog(
-            config, clock, log, store, ring, self._recorder, self._switches, self._power,
+            config, clock, log, self._health, ring, self._recorder, self._switches, self._power,
             self._devices, self._lamps, Renewal(signer.certificates), lambda: self._boot_check.answer,
         )  # fmt: skip
         self._watchdog.sample_clock(logged=True)
@@ -224,11 +228,12 @@ class Supervisor:
             tail=live.state is not State.RECORDING,
             camera_ok=live.camera_ok,
             keys_ok=self._keys_ok,
+            store_ok=self._health.fault is None,
             switch_ok=not self._switches.faulty(),
             degraded=live.audio_lost or self._log.fault is not None,
             lens=bool(live.lens - _NIGHT),
             storage_full=live.storage_full,
-            storage_low_percent=health.low_percent,
+            storage_low_percent=self._health.low_percent,
             battery_minutes=power.low_minutes,
             hot=power.hot,
             danger=power.danger,
@@ -288,6 +293,7 @@ class Supervisor:
         self._power.stop()
         self._watchdog.stop()
         self._power.say(self._log)
+        self._watchdog.say_latency()
         self._ended = True
         self._lamps.finish()
         if not failed and closed:

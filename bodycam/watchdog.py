@@ -17,7 +17,6 @@ from .checks.result import SelfTest
 from .clock import MS, NS, Clock, utc_text, wait
 from .config import Config
 from .devices import DeviceWatch
-from .errors import StorageError
 from .eventlog import EventLog
 from .lamps import Lamps
 from .patterns import DARK
@@ -25,7 +24,7 @@ from .powerguard import PowerGuard
 from .recorder import Recorder
 from .renewal import LifeEdge, Renewal
 from .signals import reminders_due
-from .store import Space, Store
+from .storehealth import StoreHealth
 from .switches import SwitchReader
 
 _LOOP_S = 0.5
@@ -34,19 +33,18 @@ _CLOCK_SAMPLE_NS = 10 * NS
 _CHECKPOINT_NS = 60 * NS
 # A trigger that flutters must not keep the card busy with checkpoints.
 _CHECKPOINT_APART_NS = 1 * NS
-LOW_STORAGE_PERCENT = (20, 10, 5)
 
 
 class Watchdog:
     """One thread that looks at everything else, logs what it sees, and writes the status file."""
 
     def __init__(
-        self, config: Config, clock: Clock, log: EventLog, store: Store, ring: PreRecordBuffer,
+        self, config: Config, clock: Clock, log: EventLog, health: StoreHealth, ring: PreRecordBuffer,
         recorder: Recorder, switches: SwitchReader, power: PowerGuard,
         devices: DeviceWatch, lamps: Lamps, renewal: Renewal,
         boot_check: Callable[[], SelfTest | None],
     ) -> None:  # fmt: skip
-        self._config, self._clock, self._log, self._store = config, clock, log, store
+        self._config, self._clock, self._log, self._health = config, clock, log, health
         self._ring, self._recorder, self._switches = ring, recorder, switches
         self._power, self._boot_check = power, boot_check
         self._devices, self._lamps = devices, lamps
@@ -60,8 +58,6 @@ class Watchdog:
         self._checkpoint_ns: int | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="health")
-        self.space: Space | None = None
-        self.low_percent: int | None = None
         self.reminders = 0  # of a long recording, so far
         self.clock_unset = False
         self._status_fault = False
@@ -125,6 +121,7 @@ class Watchdog:
             self._heartbeat(now_ns)
         if now_ns >= self._next_checkpoint_ns:
             self._next_checkpoint_ns = now_ns + _CHECKPOINT_NS
+            self.say_latency()
             self._log.checkpoint()
             self._log.save_resume()
         self._log.sync_pending()
@@ -162,21 +159,17 @@ class Watchdog:
         )  # fmt: skip
 
     def _storage(self) -> None:
-        try:
-            self.space = self._store.space()
-        except StorageError as fault:
-            if self.space is not None:
-                self._log.append("storage.fault", sync=True, reason=str(fault))
-            self.space = None
-            return
-        percent = self.space.free_percent
-        level = min((p for p in LOW_STORAGE_PERCENT if percent <= p), default=None)
-        if level != self.low_percent:
-            self.low_percent = level
-            self._log.append(
-                "storage.low" if level else "storage.ok", sync=True, level=level,
-                free_percent=percent, free_bytes=self.space.free_bytes,
-            )  # fmt: skip
+        live, sealer = self._recorder.live, self._recorder.sealer
+        self._health.look(
+            sealer.last_sync_ns if live.on_disk else None, wanted=live.wanted_ns is not None,
+            told=live.storage_fault is not None,
+        )  # fmt: skip
+
+    def say_latency(self) -> None:
+        """How the syncs since the last time spread: a card that wears out gets slow first."""
+        spread = self._recorder.sealer.sync_times.take()
+        if spread is not None:
+            self._log.append("io.latency", **spread.fields())
 
     def _remind(self, now_ns: int) -> None:
         live, long_ns = self._recorder.live, self._config.signals.long_s * NS
@@ -192,8 +185,8 @@ class Watchdog:
         live = self._recorder.live
         elapsed_ns = now_ns - self._frames_before_ns
         fps_milli = (live.frames - self._frames_before) * 1000 * NS // max(1, elapsed_ns)
-        depth = self._ring.depth()
-        latencies = list(self._recorder.sealer.sync_latency_ms)
+        depth, space = self._ring.depth(), self._health.space
+        latencies = list(self._recorder.sealer.sync_times.recent_ms)
         self._log.append(
             "heartbeat", now_ns, state=live.state.value, rec=live.recording,
             on_disk=live.on_disk, camera=live.camera_ok, signal=self._lamps.state,
@@ -201,7 +194,7 @@ class Watchdog:
             ring_ms=depth.video_ns // MS,
             ring_bytes=depth.payload_bytes,
             fps_milli=fps_milli if self._frames_before_ns else None, dropped=live.dropped,
-            free_bytes=self.space.free_bytes if self.space else None,
+            free_bytes=space.free_bytes if space else None,
             sync_ms_max=max(latencies, default=None), audio_lost=live.audio_lost,
             **self._power.beat(),
         )  # fmt: skip
@@ -210,7 +203,7 @@ class Watchdog:
     def status(self) -> dict[str, Any]:
         """What `bodycam status` shows."""
         live, now_ns = self._recorder.live, self._clock.boot_ns()
-        depth = self._ring.depth()
+        depth, space = self._ring.depth(), self._health.space
         last_sync_ns = self._recorder.sealer.last_sync_ns
         sample, test = self._clock.sample(), self._boot_check()
         return {
@@ -225,9 +218,9 @@ class Watchdog:
             "ring_locked": self._ring.locked,
             "frames": live.frames, "dropped": live.dropped, "restarts": live.restarts,
             "gaps": live.gaps, "storage_full": live.storage_full,
-            "storage_fault": live.storage_fault,
-            "free_bytes": self.space.free_bytes if self.space else None,
-            "free_percent": self.space.free_percent if self.space else None,
+            "storage_fault": live.storage_fault or self._health.fault,
+            "free_bytes": space.free_bytes if space else None,
+            "free_percent": space.free_percent if space else None,
             **self._power.status(),
             "clock": sample.source.value, "clock_unc_ms": sample.unc_ms,
             "utc": utc_text(sample.utc_ns), "log_fault": self._log.fault,

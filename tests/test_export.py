@@ -20,7 +20,7 @@ from bodycam.custody.export import NotTrusted, Order, export, export_each
 from bodycam.custody.findings import Verdict
 from bodycam.custody.manifest import manifest_path
 from bodycam.custody.result import ExportResult
-from bodycam.errors import CannotOpen, ConfigError, EvidenceError
+from bodycam.errors import CannotOpen, ConfigError, EvidenceError, StorageError
 from bodycam.formats.cenc import length_prefixed
 from bodycam.interleave import Pulled
 from bodycam.media import AccessUnit, Track, split_annexb
@@ -269,7 +269,7 @@ def test_a_segment_written_again_after_a_fault_is_not_shown_twice(
     fault_ns = of_track(shot, Track.VIDEO)[77].at_ns
     before = [u for u in shot if u.at_ns <= fault_ns]
     writer = camera.record(before, segment_s=60, reason=None)
-    writer.abandon_segment("I/O error")
+    writer.abandon_segment(StorageError("I/O error"))
     # As the sealer does: everything from the last keyframe on, once more, in a new segment.
     for index, unit in enumerate(u for u in shot if u.at_ns >= keyframe_ns):
         camera.clock.now_ns = max(camera.clock.now_ns, unit.at_ns)

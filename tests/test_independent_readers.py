@@ -355,7 +355,8 @@ def test_a_segment_goes_on_beyond_4_gib(tmp_path: Path) -> None:
     pictures = of_track(footage(2), Track.VIDEO)
     video = video_format(split_annexb(pictures[0].data))
     assert video is not None
-    file = camera.store.create_segment(camera.device, RECORDING, 0)
+    file = camera.store.segment(camera.device, RECORDING, 0)
+    file.create()
     start = SegmentStart(RECORDING, 0, records.NO_PREVIOUS, {"cause": "switch"}, {})
     writer = SegmentWriter(file, camera.kit, start, video, None, START_NS)
     _giant(camera, writer, file.path, (1 << 32) + 4096)

@@ -27,6 +27,7 @@ from bodycam.custody.onvifcheck import OnvifReport, OnvifVerdict
 from bodycam.custody.onvifclip import verify_onvif
 from bodycam.custody.result import ExportResult
 from bodycam.custody.summary import text
+from bodycam.errors import StorageError
 from bodycam.formats.onvif import ONVIF_UUID
 from bodycam.interleave import Pulled
 from bodycam.media import AccessUnit, Track
@@ -290,7 +291,7 @@ def test_what_is_written_again_after_a_fault_stays_one_stream(tmp_path: Path) ->
     shot = of_track(footage(4), Track.VIDEO)
     writer = camera.record(shot[:75], audio=None, segment_s=60, reason=None)
     writer.sync()
-    writer.abandon_segment("I/O error")
+    writer.abandon_segment(StorageError("I/O error"))
     for index, unit in enumerate(shot[60:]):
         camera.clock.now_ns = max(camera.clock.now_ns, unit.at_ns)
         writer.take(Pulled(index, unit), None)

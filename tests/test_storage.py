@@ -32,7 +32,8 @@ def test_a_store_has_one_owner_and_a_dead_one_s_lock_is_free(tmp_path: Path) -> 
 
 def test_a_segment_file_grows_by_whole_appends_and_gives_its_reserve_back(tmp_path: Path) -> None:
     store = open_store(tmp_path)
-    file = store.create_segment("BC-1", "rec", 3)
+    file = store.segment("BC-1", "rec", 3)
+    file.create()
     assert file.path.name == segment_name("BC-1", "rec", 3)
     file.append([b"abc", b"def"])
     assert file.spare_bytes >= RESERVE_BYTES
@@ -48,9 +49,11 @@ def test_a_segment_file_grows_by_whole_appends_and_gives_its_reserve_back(tmp_pa
 
 def test_a_segment_is_never_written_over(tmp_path: Path) -> None:
     store = open_store(tmp_path)
-    store.create_segment("BC-1", "rec", 0).close()
+    first = store.segment("BC-1", "rec", 0)
+    first.create()
+    first.close()
     with pytest.raises(StorageError):
-        store.create_segment("BC-1", "rec", 0)
+        store.segment("BC-1", "rec", 0).create()
     store.close()
 
 
@@ -81,10 +84,12 @@ from bodycam.store import Store
 card = Path(sys.argv[1])
 store = Store(card, SystemClock())
 store.open()
-file = store.create_segment("BC-1", "rec", 0)
+file = store.segment("BC-1", "rec", 0)
+file.create()
 file.append([b"x" * 100_000])
 file.sync()
-filler = store.create_segment("BC-1", "other", 0)
+filler = store.segment("BC-1", "other", 0)
+filler.create()
 try:
     while True:
         filler.append([bytes(65536)])

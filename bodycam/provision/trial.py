@@ -37,9 +37,10 @@ from ..eventlog import LOG_FILE, EventLog
 from ..formats.logline import decode_line
 from ..intake import Live
 from ..media import Track
+from ..owed import Interrupted
 from ..parts import begin_log, log_origin, make_recorder, make_ring
 from ..power import Strain
-from ..recorder import Interrupted, Recorder
+from ..recorder import Recorder
 from ..signing import Signer
 from ..store import Store, storage_error
 from ..switches import Request
@@ -137,8 +138,8 @@ class Trial:
             closing.callback(ring.close)
             recorder = make_recorder(
                 config, self._config_path, clock, store, log, ring, self._signer, self._keys,
-                lambda _: None, can_encrypt=self._can_encrypt, interrupted=Interrupted(),
-                strain=Strain, docked=lambda: False,
+                lambda _: None, can_encrypt=self._can_encrypt, store_takes=lambda: False,
+                interrupted=Interrupted(), strain=Strain, docked=lambda: False,
             )  # fmt: skip
             began_ns = clock.boot_ns()
             recorder.start()

@@ -14,8 +14,8 @@ from bodycam.custody.verify import Report, verify_paths
 from bodycam.errors import ExitCode
 from bodycam.eventlog import EventLog
 from bodycam.logreplay import Recovered
+from bodycam.owed import Interrupted
 from bodycam.parts import begin_log, log_origin, recover
-from bodycam.recorder import Interrupted
 from bodycam.signing import Signer
 from bodycam.store import Store
 

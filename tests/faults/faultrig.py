@@ -19,7 +19,7 @@ from bodycam.clock import MS, NS
 from bodycam.errors import DeviceError, ExitCode
 from bodycam.simulate.control import PinsClient
 from bodycam.simulate.unit import Unit
-from tests.rig import QUICK, Rig, wait_for_no_worker
+from tests.rig import QUICK, Rig, records_of, wait_for_no_worker
 
 from .witness import allowed_late_ns, lies, read_syncs
 
@@ -31,7 +31,7 @@ class FaultRig(Rig):
 
     def __init__(self, unit: Unit, witness_path: Path) -> None:
         super().__init__(unit)
-        self._witness_path = witness_path
+        self.witness_path = witness_path
         self.messages: list[dict[str, Any]] = []
         self._leaving = threading.Event()
         self._follower = threading.Thread(target=self._follow, name="trace", daemon=True)
@@ -82,6 +82,11 @@ class FaultRig(Rig):
                 states.append(state)
         return states
 
+    def showed(self, *states: str) -> bool:
+        """True if the officer was shown these states in this order, others in between or not."""
+        left = iter(self.states())
+        return all(state in left for state in states)
+
     def taps(self) -> list[str]:
         """What was felt, in order, as the trace words it: "2 short"."""
         return [
@@ -95,6 +100,11 @@ class FaultRig(Rig):
         traced = [message.get("trace", {}) for message in list(self.messages)]
         return [trace["cue"] for trace in traced if trace.get("cue")]
 
+    def notices(self) -> list[str]:
+        """What was shown on top of the states, each once."""
+        traces = (message.get("trace", {}) for message in list(self.messages))
+        return list(dict.fromkeys(name for trace in traces for name in trace.get("also", [])))
+
     def until_state(self, state: str, seconds: float = 20) -> None:
         """Wait until the officer is shown this state."""
         self.until(
@@ -106,7 +116,7 @@ class FaultRig(Rig):
     def synced_ns(self) -> list[int]:
         """When the kernel had taken a sync of evidence, in the camera's clock."""
         clock = self.unit.clock
-        syncs = read_syncs(self._witness_path)
+        syncs = read_syncs(self.witness_path)
         return [clock.boot_at(sync.monotonic_ns) for sync in syncs if sync.of_evidence]
 
     # -- what is asserted of every fault -----------------------------------------------------------
@@ -120,10 +130,26 @@ class FaultRig(Rig):
         report = self.verify()
         assert report.exit_code in allowed, [finding.text for finding in report.findings]
 
-    def lost_s(self) -> float:
-        """Seconds that are said to be missing, in all `gap` lines."""
+    def lost_s(self, *causes: str) -> float:
+        """Seconds that are said to be missing in `gap` lines: all, or those of these causes."""
         gaps = [line["data"] for line in self.events("gap")]
+        gaps = [gap for gap in gaps if not causes or gap["cause"] in causes]
         return float(sum(gap["to_ns"] - gap["from_ns"] for gap in gaps)) / NS
+
+    def fragments(self) -> list[dict[str, Any]]:
+        """What the signed records say of each fragment on disk, by time of capture."""
+        records = (record for path in self.segments() for record in records_of(path))
+        return sorted((r for r in records if r["t"] == "frag"), key=lambda r: int(r["boot_ns"]))
+
+    def missing_s(self) -> float:
+        """Seconds between the first and the last picture on disk that no fragment covers."""
+        missing_ns, end_ns = 0, None
+        for fragment in self.fragments():
+            if end_ns is not None:
+                missing_ns += max(0, fragment["boot_ns"] - end_ns)
+            end_ns = max(end_ns or 0, fragment["end_ns"])
+        # Pictures do not come to the nanosecond.
+        return 0.0 if missing_ns < NS // 10 else missing_ns / NS
 
     # -- how faults are made ----------------------------------------------------------------------
 
