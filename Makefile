@@ -86,9 +86,9 @@ tier = @began=$$(date +%s); $(2); code=$$?; \
 test-fast: $(DEV_STAMP)
 	$(call tier,fast,$(PYTEST) -n $(WORKERS) --dist loadgroup -m "not system" --ignore tests/test_docs.py)
 
-# Whole programs in real time.
+# Whole programs in real time: most of it is waiting, so there is one more at it than there are processors.
 test-system: $(DEV_STAMP)
-	$(call tier,system,$(PYTEST) -n $(WORKERS) --dist loadgroup -m system)
+	$(call tier,system,$(PYTEST) -n $$(($(WORKERS) + 1)) --dist loadgroup -m system)
 
 # What needs root: the installed units under the real systemd in a container, real small file systems.
 test-root: $(DEV_STAMP) $(WHEEL_STAMP)

@@ -17,7 +17,6 @@ pytestmark = pytest.mark.system
 SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.toml"))
 
 
-@pytest.mark.xdist_group("daemon")
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda p: p.stem)
 def test_scenario(path: Path, tmp_path: Path) -> None:
     done = subprocess.run(
@@ -46,7 +45,6 @@ def check_lamp(trace: Path) -> None:
         assert lit == (state["state"] in ("rec", "stop-confirm", "degraded") and not covert), state
 
 
-@pytest.mark.xdist_group("daemon")
 def test_a_failed_expectation_is_exit_1_and_says_what_was_found(tmp_path: Path) -> None:
     path = tmp_path / "wrong.toml"
     path.write_text(
