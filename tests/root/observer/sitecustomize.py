@@ -44,8 +44,8 @@ def promised(frame: FrameType, name: str, result: Any) -> dict[str, Any] | None:
     match name:
         case "SegmentFile.sync":
             return {"file": str(names["self"].path), "size": names["self"].synced_size}
-        case "Store.create_segment":
-            return {"file": str(result.path), "size": 0}
+        case "SegmentFile.create":
+            return {"file": str(names["self"].path), "size": 0}
         case "EventLog.sync" | "EventLog.open":
             return {"lines": names["self"]._durable.size}
         case "write_atomically":
@@ -63,7 +63,7 @@ def listen(marks: Marks) -> None:
             marks.write(promise)
 
     functions = [
-        store.SegmentFile.sync, store.Store.create_segment, eventlog.EventLog.sync,
+        store.SegmentFile.sync, store.SegmentFile.create, eventlog.EventLog.sync,
         eventlog.EventLog.open, store.write_atomically,
     ]  # fmt: skip
     monitoring = vars(sys)["monitoring"]  # from Python 3.12 on; the camera's system has 3.13
