@@ -9,14 +9,15 @@ from pathlib import Path
 from cryptography import x509
 
 from bodycam.clock import NS, ClockSource, Instant
-from bodycam.config import Config, parse
+from bodycam.config import parse
 from bodycam.custody.verify import Report, verify_paths
 from bodycam.errors import ExitCode
 from bodycam.eventlog import EventLog
 from bodycam.logreplay import Recovered
 from bodycam.owed import Interrupted
 from bodycam.parts import begin_log, log_origin, recover
-from bodycam.signing import Signer
+from bodycam.provision.identity import Identity
+from bodycam.signing import Signer, load_file_key, load_root
 from bodycam.store import Store
 
 HONEST = (ExitCode.OK, ExitCode.INCOMPLETE)
@@ -45,6 +46,16 @@ class StillClock:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """A recorder that has started, and found what it found."""
+
+    store: Store
+    log: EventLog
+    recovered: Recovered
+    interrupted: Interrupted
+
+
+@dataclass(frozen=True, slots=True)
 class NextStart:
     """The start of a recorder on what is left, up to where it would go on to record."""
 
@@ -54,25 +65,25 @@ class NextStart:
     clock: StillClock
     config_path: Path
 
-    @property
-    def _config(self) -> Config:
-        return parse({"device": {"id": self.device}}, "next start")
-
-    def start(self, folder: Path) -> tuple[Recovered, Interrupted]:
+    def begin(self, folder: Path) -> Begun:
         """As `Supervisor` begins: lock, log, torn tail, recovery, the checkpoint of a start."""
+        config = parse({"device": {"id": self.device}}, "next start")
         store = Store(folder, self.clock)
         store.open()
-        try:
-            log = EventLog(store.log, self.clock, log_origin(self._config), self.signer)
-            recovered = log.open()
-            begin_log(log, recovered, self._config, self.config_path, "recorder")
-            interrupted = recover(log, recovered, store, self.clock.boot_id)
-            log.sync()
-            log.checkpoint()
-        finally:
-            store.close()
-        log.close()
-        return recovered, interrupted
+        log = EventLog(store.log, self.clock, log_origin(config), self.signer)
+        recovered = log.open()
+        begin_log(log, recovered, config, self.config_path, "recorder")
+        interrupted = recover(log, recovered, store, self.clock.boot_id)
+        log.sync()
+        log.checkpoint()
+        return Begun(store, log, recovered, interrupted)
+
+    def start(self, folder: Path) -> Begun:
+        """Begin, and be done with it; nothing says that it ended in order."""
+        begun = self.begin(folder)
+        begun.log.close()
+        begun.store.close()
+        return begun
 
     def verify(self, folder: Path) -> Report:
         """The shipped verifier's answer; raises AssertionError unless the camera is found honest."""
@@ -80,6 +91,13 @@ class NextStart:
         if report.exit_code not in HONEST:
             raise AssertionError("; ".join(finding.text for finding in report.findings))
         return report
+
+
+def next_start(identity: Identity, clock: StillClock, device: str) -> NextStart:
+    """The start of the camera with this identity."""
+    return NextStart(
+        device, load_file_key(identity.identity), load_root(identity.root), clock, identity.root
+    )
 
 
 def contents(folder: Path) -> dict[str, str]:

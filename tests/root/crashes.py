@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Self
 
 from bodycam.clock import NS
-from bodycam.eventlog import LOG_FILE
 from bodycam.recovery import examine
 from bodycam.signing import load_file_key, load_root
 from tests.faults.aftermath import NextStart, StillClock, contents
+from tests.faults.promises import broken, empty_state_files, untrue
 
 from .mounting import mounted
-from .promises import Account, Promise, read_promises
+from .promises import Mark, read_marks
 from .writelog import CrashState, LoggedDisk, Medium, WriteLog, crash_states
 
 
@@ -41,8 +41,8 @@ class Crashes:
         self._disk = run.disk
         self._log = WriteLog(run.disk.log)
         self._medium = Medium(run.disk.base, self._log, run.disk.end)
-        self.promises = read_promises(self._log, run.disk.end)
-        self._account = Account(self.promises, folder / "final")
+        self._marks = read_marks(self._log, run.disk.end, folder / "final")
+        self._promises = [mark.promise for mark in self._marks]
         self._image, self._mounted = folder / "state.img", folder / "state"
         self._mounted.mkdir()
         self._next = NextStart(
@@ -68,7 +68,7 @@ class Crashes:
 
     def summary(self) -> str:
         return (
-            f"{len(self._log.entries)} requests, {len(self.promises)} promises; states: "
+            f"{len(self._log.entries)} requests, {len(self._marks)} promises; states: "
             f"{dict(self._kinds)}, {len(self._seen)} with different files"
         )
 
@@ -83,10 +83,9 @@ class Crashes:
         where = f"cut at {state.cut} of {len(self._log.entries)}, {state.kind}"
         if not store.exists():  # the test itself has not made it durable yet
             return
-        if broken := self._account.broken(state.cut, store) or self._account.untrue(store):
-            raise BrokenPromise(f"{where}: {broken}")
-        if empty := empty_state_files(store):
-            raise BrokenPromise(f"{where}: {empty} is empty")
+        found = broken(self._promises, state.cut, store) + untrue(store) + empty_state_files(store)
+        if found:
+            raise BrokenPromise(f"{where}: {found}")
         self._measure_loss(state.cut, store)
         files = frozenset(contents(store).items())
         if files in self._seen:
@@ -103,29 +102,19 @@ class Crashes:
 
     def _measure_loss(self, cut: int, store: Path) -> None:
         # The cut came at the latest with the recording's next sync, which it forestalled.
-        synced = [p for p in self.promises if p.size]
-        earlier = [p for p in synced if p.entry < cut]
-        later = [p for p in synced if p.entry >= cut]
+        synced = [mark for mark in self._marks if mark.promise.file.endswith(".mp4")]
+        earlier = [mark for mark in synced if mark.promise.moment < cut]
+        later = [mark for mark in synced if mark.promise.moment >= cut]
         if not earlier or not later or not _same_recording(earlier[-1], later[0]):
             return
-        folder = store / earlier[-1].file.rpartition("/")[0]
+        folder = store / Path(earlier[-1].promise.file).parent
         ends = [end for path in folder.iterdir() if (end := examine(path).end_ns) is not None]
         if ends:
             self.lost_s = max(self.lost_s, (later[0].at_ns - max(ends)) / NS)
 
 
-def _same_recording(one: Promise, other: Promise) -> bool:
-    return Path(one.file).parent == Path(other.file).parent
-
-
-def empty_state_files(store: Path) -> list[str]:
-    """Files that are replaced as a whole, and must never be seen without content."""
-    return [
-        f"log/{path.relative_to(store / 'log')}"
-        for path in (store / "log").rglob("*")
-        if path.is_file() and path.name != LOG_FILE and path.suffix != ".new"
-        if path.stat().st_size == 0
-    ]
+def _same_recording(one: Mark, other: Mark) -> bool:
+    return Path(one.promise.file).parent == Path(other.promise.file).parent
 
 
 def evidence(store: Path) -> dict[str, str]:

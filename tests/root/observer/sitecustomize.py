@@ -32,7 +32,7 @@ class Marks:
 
     def write(self, promise: dict[str, Any]) -> None:
         at_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        text = json.dumps({**promise, "at_ns": at_ns, "pid": os.getpid()}).encode()
+        text = json.dumps({**promise, "at_ns": at_ns}).encode()
         with self._lock:
             self._block[:] = text.ljust(_BLOCK, b"\0")
             os.pwrite(self._fd, self._block, self._offset)

@@ -1,0 +1,131 @@
+"""A recorder's life on a disk that keeps only what was synced, cut off after each change.
+
+One run gives every state: what a power cut leaves at its strictest (`cuts`), and what a kill leaves
+(`kills`). Each is held against the promises made until then, started on, and verified.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bodycam.provision.identity import Identity, make_identity
+from tests.evidence import DEVICE, UTC_NS, footage
+
+from .aftermath import NextStart, StillClock, contents, next_start
+from .plants import PLANTS, SOURCE
+from .promises import broken, empty_state_files, untrue
+from .results import Measure
+from .strictdisk import StrictDisk, Tree, strict_disk, write_tree
+
+ROOT = Path(__file__).parents[2]
+
+
+def identity_of(folder: Path) -> Identity:
+    return Identity(folder / "camera" / "identity", folder / "camera" / "authority")
+
+
+def live_on_a_strict_disk(folder: Path, package: Path | None = None) -> StrictDisk:
+    """What came of it; with `package` in the place of the recorder's own."""
+    make_identity(folder / "camera", DEVICE, UTC_NS)
+    shot = folder / "footage"
+    shot.write_bytes(pickle.dumps(list(footage(2))))
+    store = folder / "store"
+    path = os.pathsep.join(map(str, [package, ROOT] if package else [ROOT]))
+    with strict_disk(store) as disk:
+        subprocess.run(
+            [sys.executable, "-m", "tests.faults.life", str(store), str(folder / "camera"), str(shot)],
+            check=True, cwd=folder, env={**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"},
+        )  # fmt: skip
+    return disk
+
+
+def after(folder: Path) -> NextStart:
+    """The next boot of that camera."""
+    return next_start(identity_of(folder), StillClock(UTC_NS + 3600 * 10**9), DEVICE)
+
+
+def different(states: list[Tree]) -> Iterator[tuple[int, Tree]]:
+    """Each that differs from all before it, and its number."""
+    seen = set()
+    for number, tree in enumerate(states):
+        key = frozenset(tree.items())
+        if key not in seen:
+            seen.add(key)
+            yield number, tree
+
+
+def lost(disk: StrictDisk, folder: Path) -> list[str]:
+    """The promises that some state does not keep."""
+    found = []
+    for number, tree in enumerate(disk.cuts):
+        write_tree(tree, folder)
+        found += broken(disk.promises, number + 1, folder) + untrue(folder)
+        shutil.rmtree(folder)
+    return found
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, StrictDisk]:
+    folder = tmp_path_factory.mktemp("strict")
+    return folder, live_on_a_strict_disk(folder)
+
+
+@pytest.mark.xdist_group("strict-disk")
+def test_f32_on_the_strictest_disk_nothing_that_was_promised_is_lost(
+    lived: tuple[Path, StrictDisk], tmp_path: Path, measured: Measure
+) -> None:
+    folder, disk = lived
+    assert lost(disk, tmp_path / "state") == []
+    start, count = after(folder), 0
+    for number, tree in different(disk.cuts):
+        store = tmp_path / str(number)
+        write_tree(tree, store)
+        assert empty_state_files(store) == []
+        before = contents(store / "evidence") if (store / "evidence").exists() else {}
+        start.start(store)
+        start.verify(store)
+        assert contents(store / "evidence") == before
+        count += 1
+    assert count > 30
+    measured("states of a disk that keeps only what was synced", count, "states")
+
+
+@pytest.mark.xdist_group("strict-disk")
+def test_f31_each_start_on_what_a_kill_left_writes_the_same_bytes(
+    lived: tuple[Path, StrictDisk], tmp_path: Path, measured: Measure
+) -> None:
+    folder, disk = lived
+    start, count = after(folder), 0
+    for number, tree in different(disk.kills):
+        stores = [tmp_path / f"{number}-{n}" for n in range(2)]
+        for store in stores:
+            write_tree(tree, store)
+            start.start(store)
+        # A checkpoint is signed, with other dice each time.
+        one, other = ({**contents(s), "log/checkpoint": ""} for s in stores)
+        assert one == other
+        start.verify(stores[0])
+        again = contents(stores[0] / "evidence")
+        start.start(stores[0])
+        assert contents(stores[0] / "evidence") == again
+        start.verify(stores[0])
+        count += 1
+    assert count > 60
+    measured("states that a kill leaves, after each change", count, "states")
+
+
+@pytest.mark.parametrize("name", PLANTS)
+def test_a_life_without_this_sync_is_found(tmp_path: Path, name: str) -> None:
+    package = tmp_path / "package"
+    shutil.copytree(SOURCE, package / "bodycam")
+    PLANTS[name].put_into(package / "bodycam")
+    found = lost(live_on_a_strict_disk(tmp_path, package), tmp_path / "state")
+    assert any(PLANTS[name].breaks in fault for fault in found), found
