@@ -36,6 +36,6 @@ PLANTS = {
     "content-before-rename": Plant("store.py", "        os.fsync(fd)\n    finally:\n        os.close(fd)\n    " + _RENAME,
         "        pass\n    finally:\n        os.close(fd)\n    " + _RENAME, "log/"),
     "name-after-rename": Plant("store.py", _RENAME, "temporary.rename(path)\n", "log/"),
-    "new-name": Plant("store.py", "            sync_directory(path.parent)\n        except", "        except", ".mp4", ext4_shows_it=False),
+    "new-name": Plant("store.py", "            sync_directory(folder)\n", "", ".mp4", ext4_shows_it=False),
     "new-folder": Plant("store.py", "    path.mkdir(mode=0o750, exist_ok=True)\n    sync_directory(path.parent)\n", "    path.mkdir(mode=0o750, exist_ok=True)\n", "missing", ext4_shows_it=False),
 }  # fmt: skip
