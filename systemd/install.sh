@@ -98,7 +98,7 @@ install)
 uninstall)
     if [ -z "$DESTDIR" ] && [ -d /run/systemd/system ]; then
         systemctl disable --now bodycam.service bodycam-offload.timer
-        systemctl stop bodycam-poweroff.path
+        systemctl stop bodycam-poweroff.path bodycam-reboot.path
     fi
     while read -r _ to; do rm -f "$DESTDIR$to"; done < <(files)
     rm -f "$DESTDIR$PREFIX/bin/bodycam"

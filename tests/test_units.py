@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bodycam.config import BUILT_IN_USB
+from bodycam.simulate.unit import ABORT_S, WATCHDOG_S
 
 FOLDER = Path(__file__).parent.parent / "systemd"
 UNITS = sorted(p for kind in ("service", "path", "timer") for p in FOLDER.glob(f"*.{kind}"))
@@ -81,6 +82,10 @@ def test_one_loosened_setting_is_found(tmp_path: Path) -> None:
 )
 def test_the_unit_keeps_its_promises(line: str) -> None:
     assert f"\n{line}\n" in UNIT
+
+
+def test_the_simulated_systemd_is_as_impatient_as_the_unit() -> None:
+    assert f"\nWatchdogSec={WATCHDOG_S}\nTimeoutAbortSec={ABORT_S}\n" in UNIT
 
 
 def test_only_the_offload_has_a_network() -> None:

@@ -45,6 +45,7 @@ class Player:
         self._scenario = scenario
         self._say = say
         self.unit = Unit(out, scenario.config, speed or scenario.speed)
+        self.unit.watched = True
         self._clock = self.unit.clock
         self._client: PinsClient | None = None
         self._trace = (threading.Lock(), out / "signals.jsonl")

@@ -31,7 +31,9 @@ _OFF_POLL_S = 0.02
 _READY_S = 30.0
 _START_LIMIT = 5
 _QUICK_NS = 500 * MS
-_WATCHDOG_S = 30
+# As bodycam.service has them: WatchdogSec= and TimeoutAbortSec=.
+WATCHDOG_S = 5
+ABORT_S = 1
 # What a healthy unit's kernel shows, beside what a scenario sets.
 _SYSFS: dict[str, int | str] = {
     "class/watchdog/watchdog0/identity": "simulated",
@@ -65,7 +67,8 @@ class Unit:
     """One camera in a folder: `camera/` is its card, `authority/` is what the force keeps.
 
     `environment` is added to the recorder's own. `overrides["simulate"]` may have the `utc_offset_ns` and
-    the `source` that its clock begins with.
+    the `source` that its clock begins with. `watched`, set before it is started: a recorder that does
+    not feed its watchdog is aborted, as by systemd.
     """
 
     def __init__(
@@ -119,6 +122,8 @@ class Unit:
         self.exit_codes: list[int] = []
         self.messages: deque[str] = deque(maxlen=1000)
         self._notify: socket.socket | None = None
+        self.watched = False
+        self._fed_ns: int | None = None
 
     def prepare(self) -> None:
         """Make the folders, the keys and the configuration. Raises ConfigError for a used folder."""
@@ -159,6 +164,8 @@ class Unit:
         self._launch()
         threading.Thread(target=self._keep, daemon=True, name="keeper").start()
         threading.Thread(target=self._switch_off, daemon=True, name="power-off").start()
+        if self.watched:
+            threading.Thread(target=self._guard, daemon=True, name="watchdog").start()
 
     def _launch(self) -> None:
         if self._notify is None:
@@ -166,7 +173,7 @@ class Unit:
         name = self._notify.getsockname()
         env = {
             **os.environ, **self._environment, "NOTIFY_SOCKET": "@" + name[1:].decode(),
-            "WATCHDOG_USEC": str(_WATCHDOG_S * 1_000_000),
+            "WATCHDOG_USEC": str(WATCHDOG_S * 1_000_000),
         }  # fmt: skip
         with (self.out / "recorder.log").open("ab") as messages:
             self._process = subprocess.Popen(
@@ -183,7 +190,10 @@ class Unit:
             except OSError:
                 return  # closed
             self.messages.append(message.decode())
-            if b"READY=1" in message.split(b"\n"):
+            words = message.split(b"\n")
+            if b"WATCHDOG=1" in words and self.ready.is_set():
+                self._fed_ns = self._system.boot_ns()
+            if b"READY=1" in words:
                 self.ready_ns = self.clock.boot_ns()
                 self.ready.set()
 
@@ -201,11 +211,27 @@ class Unit:
                     return
                 quick = quick + 1 if self._system.boot_ns() - self._launched_ns < _QUICK_NS else 0
                 self.ready.clear()
+                self._fed_ns = None
                 if quick >= _START_LIMIT:
                     self._gave_up.set()
                     return
                 threading.Event().wait(_RESTART_S)
                 self._launch()
+
+    def _guard(self) -> None:
+        # WatchdogSec=, then TimeoutAbortSec=: from READY on, as systemd counts it.
+        while not self._ending:
+            threading.Event().wait(_OFF_POLL_S)
+            fed_ns, process = self._fed_ns, self._process
+            if fed_ns is None or process is None or process.poll() is not None:
+                continue
+            if self._system.boot_ns() - fed_ns > WATCHDOG_S * NS:
+                self._fed_ns = None
+                process.send_signal(signal.SIGABRT)
+                try:
+                    process.wait(ABORT_S)
+                except subprocess.TimeoutExpired:
+                    process.kill()
 
     def _switch_off(self) -> None:
         # bodycam-poweroff.path and .service: the file is there, the system goes down.

@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_microphone import sounds
+
 from .faultrig import FaultRig, faulty
 from .witness import compile_witness
+
+__all__ = ["sounds"]  # a fixture
 
 Faulty = Callable[..., AbstractContextManager[FaultRig]]
 

@@ -9,7 +9,7 @@ import pytest
 
 from bodycam.camera.mishaps import MishapKind
 from bodycam.clock import NS
-from tests.rig import records_of
+from tests.rig import QUICK, records_of
 
 from .conftest import Faulty
 from .faultrig import FaultRig
@@ -45,35 +45,31 @@ def test_f19_a_keyframe_drought_keeps_the_ring_and_is_shown(unit: Faulty) -> Non
     assert len(rig.events("rec.start")) == 1
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [MishapKind.EMPTY, MishapKind.HEADLESS, MishapKind.GARBLED, MishapKind.NO_PARAMETER_SETS],
-)
-def test_f20_what_is_no_picture_is_counted_and_the_recording_goes_on(
-    unit: Faulty, kind: MishapKind
-) -> None:
-    with unit(SLOW_CAMERA, 2) as rig:
+def test_f20_what_is_no_picture_is_counted_and_the_recording_goes_on(unit: Faulty) -> None:
+    counts: dict[MishapKind, int] = {}
+    kinds = (
+        MishapKind.EMPTY, MishapKind.HEADLESS, MishapKind.NO_PARAMETER_SETS, MishapKind.GARBLED,
+    )  # fmt: skip
+    with unit({**SLOW_CAMERA, "recording": {**QUICK["recording"], "segment_s": 60}}, 2) as rig:
         recorded(rig)
-        rig.run_for(1)
-        mishap = rig.unit.mishap(kind, 1)
-        rig.run_for(3)
+        for kind in kinds:
+            rig.unit.mishap(kind, 1)
+            rig.run_for(3)
+            bad = [line["data"] for line in rig.events("nal.bad")]
+            counts[kind] = len(bad)
         stopped(rig)
+    bad = [line["data"] for line in rig.events("nal.bad")]
+    assert [line["count"] for line in bad] == [1 << i for i in range(len(bad))]
+    assert counts[MishapKind.EMPTY] >= 3
+    assert counts[MishapKind.HEADLESS] >= 4
+    assert counts[MishapKind.GARBLED] == counts[MishapKind.NO_PARAMETER_SETS], (
+        "a picture, if spoilt"
+    )
     held, lost = frames_of(rig)
-    bad = [line["data"]["count"] for line in rig.events("nal.bad")]
-    match kind:
-        case MishapKind.GARBLED:
-            # It is a picture, if a spoilt one: it is kept as it came.
-            assert (bad, lost) == ([], 0)
-        case MishapKind.NO_PARAMETER_SETS:
-            # The segment's hold: nothing is lost.
-            assert (bad[0], lost) == (1, 0)
-        case _:
-            assert bad[:4] == [1, 2, 4, 8]
-            assert 8 <= lost <= 14
-    assert held > 20
-    assert rig.states().count("rec") >= 1
+    assert 16 <= lost <= 26, "two seconds of ten pictures each were none"
+    assert held > 80
     assert "fault" not in rig.states()
-    assert mishap.until_ns < rig.events("rec.stop")[0]["boot_ns"]
+    assert len(rig.segments()) == 1
 
 
 def test_f20_a_recording_begins_with_the_first_keyframe_that_has_its_sets(unit: Faulty) -> None:
@@ -109,37 +105,30 @@ def test_f21_giant_pictures_shorten_the_ring_by_whole_gops(unit: Faulty) -> None
     assert max(path.stat().st_size for path in rig.segments()) > 4 << 20
 
 
-@pytest.mark.parametrize("by_s", [1, -1, 3600, -3600])
-def test_f22_a_camera_whose_clock_jumps_loses_no_picture(
-    unit: Faulty, by_s: int, measured: Measure
-) -> None:
-    with unit(SLOW_CAMERA, 2) as rig:
+def test_f22_a_camera_whose_clock_jumps_loses_no_picture(unit: Faulty, measured: Measure) -> None:
+    jumps_s = [1, -1, 3600, -3600]
+    with unit(SLOW_CAMERA, 3) as rig:
         recorded(rig)
-        rig.run_for(1)
-        rig.unit.mishap(MishapKind.CLOCK_JUMP, 3, by_ms=by_s * 1000)
-        rig.until_logged("pts.jump")
-        rig.run_for(5)
+        for by_s in jumps_s:
+            rig.unit.mishap(MishapKind.CLOCK_JUMP, 2, by_ms=by_s * 1000)
+            rig.run_for(4)
+        rig.unit.mishap(MishapKind.REPEAT, 2)
+        rig.run_for(11)
         pressed_ns = rig.press(False)
         stopped_line = rig.until_logged("rec.stop")
-    jump = rig.events("pts.jump")[0]["data"]
-    assert abs(jump["by_ms"] - by_s * 1000) < 150
+    told = [line["data"] for line in rig.events("pts.jump")]
+    assert abs(told[0]["by_ms"] - 1000) < 150, "at once"
+    assert len(told) <= 4, "then counted"
+    assert sum(jump["count"] for jump in told) >= 2 * len(jumps_s) + 8
+    assert told[-1]["by_ms"] == 0
     assert frames_of(rig)[1] == 0
     times = [r["boot_ns"] for path in rig.segments() for r in records_of(path) if r["t"] == "frag"]
     assert all(a < b for a, b in pairwise(times))
     assert abs(stopped_line["boot_ns"] - pressed_ns) < NS, "it ends when it is stopped"
     assert "fault" not in rig.states()
-    measured("seconds without pictures", rig.lost_s(), "s", 1.0)
+    measured("seconds without pictures", sum(_lengths(rig)), "s", 1.0)
 
 
-def test_f22_pictures_of_the_same_time_stand_beside_each_other(unit: Faulty) -> None:
-    with unit(SLOW_CAMERA, 2) as rig:
-        recorded(rig)
-        rig.unit.mishap(MishapKind.REPEAT, 4)
-        rig.run_for(5)
-        stopped(rig)
-    jumps = [line["data"] for line in rig.events("pts.jump")]
-    assert jumps
-    assert all(jump["by_ms"] == 0 for jump in jumps)
-    assert len(jumps) <= 2, "counted, not one by one"
-    assert gaps_of(rig, 0.5) == []
-    assert frames_of(rig)[1] == 0
+def _lengths(rig: FaultRig) -> list[float]:
+    """A busy machine's own gaps are left out: a jump that were believed is a second at least."""
+    return [(gap["to_ns"] - gap["from_ns"]) / NS for gap in gaps_of(rig, 0.9)]

@@ -175,6 +175,8 @@ def test_presets_switch_on_the_recorder_and_not_the_network(
         "bodycam.service": "enabled",
         "bodycam-poweroff.path": "static",
         "bodycam-poweroff.service": "static",
+        "bodycam-reboot.path": "static",
+        "bodycam-reboot.service": "static",
         "bodycam-offload.service": "static",
         "bodycam-offload.timer": "disabled",
     }
