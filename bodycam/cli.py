@@ -20,6 +20,7 @@ COMMANDS = {
     "status": "state, signals, ring, storage, power and clock of the running recorder",
     "selftest": "would it record? camera, pins, key, card and the rest: one green or red answer",
     "verify": "check segments, recordings, logs or whole stores; needs no decryption key",
+    "audit": "was it switched at discretion? states, incidents and measures of verified cameras",
     "export": "verify, decrypt and join into one ordinary MP4, with its clip manifest",
     "authority": "a force's certificates and recipients: make, sign, revoke, list",
     "log": "proofs that a line is in the log, that it only grew; time stamps over it",

@@ -110,3 +110,21 @@ def test_the_demo_replaces_only_what_a_demo_made(tmp_path: Path) -> None:
     assert done.returncode == ExitCode.USAGE
     assert "not made by the demo" in done.stderr
     assert (tmp_path / "mine.txt").exists()
+
+
+def test_the_demo_s_shift_can_be_audited(demo: tuple[Path, str], tmp_path: Path) -> None:
+    unit = demo[0] / "unit"
+    done = subprocess.run(
+        [sys.executable, "-m", "bodycam", "audit", "--store", str(unit / "camera"), "--trust",
+         str(unit / "authority/root.pem"), "--out", str(tmp_path), "--json"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == ExitCode.OK, done.stdout + done.stderr
+    (camera,) = json.loads(done.stdout)["cameras"]
+    assert {state["state"] for state in camera["states"]} >= {"boot", "ready", "recording"}
+    told = [r for r in camera["recordings"] if r["pressed"]]
+    assert len(told) == 2
+    # With 30 s from before each press, and what the tail adds.
+    assert all(r["evid_us"] > r["live_us"] > 0 for r in told)
+    assert (camera["measures"]["M13"]["mismatches"], camera["measures"]["M9"]["refused"]) == (0, 0)
+    assert "<svg" in (tmp_path / "audit.html").read_text(encoding="utf-8")

@@ -44,6 +44,19 @@ from .policy import Exclusions, IncidentRules
 from .states import DeviceState
 
 S = 1_000_000
+# W: the window. The numbers of thresholds are the policy's.
+DEFINITIONS = (
+    ("M20", "Activated", "LIVE in W for at least activated_min_s. If only the buffer reaches into W (pressed after its end), it is said, and stays NEVER."),
+    ("M21", "Vendors' rule", "Some LIVE begins in [dispatched - vendor_before_s, cleared], both ends included. Never without M22."),
+    ("M22", "Coverage", "EVID in W / W, and LIVE in W / W."),
+    ("M23", "Late start", "First EVID in W less due; late if more than grace_on_s. Saved by the buffer: the press came later than that, the pictures did not."),
+    ("M24", "Early stop", "End less the last LIVE moment in W; early if more than grace_off_s and no camera of another officer at the event proves the rest."),
+    ("M25", "Gap", "Stretches of gap_min_s or more between the first and last LIVE moment in W that EVID does not cover, and the camera's states in each."),
+    ("M26", "Muted", "Muted time in LIVE in W."),
+    ("M27", "Class", "One for each officer at an incident: the first that holds, as listed."),
+    ("M28", "Excluded", "Call types and clearance codes for which the policy requires no recording."),
+    ("M29", "Partner shortfall", "What the cameras of the other officers at the event prove of W, and the own one does not."),
+)  # fmt: skip
 
 
 class IncidentClass(Enum):

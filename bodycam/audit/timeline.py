@@ -127,46 +127,55 @@ class StoryBook:
 def timelines(report: Report, book: StoryBook) -> list[DeviceTimeline]:
     """One timeline a camera, in order of their names."""
     logs = {facts.path: facts for facts in report.logs}
-    stories: dict[str, list[LogStory]] = {}
+    stories: dict[str, LogStory] = {}
+    copies: dict[str, list[str]] = {}
     for path, story in book.stories.items():
         story.cut_to(logs[path].vouched_lines)
-        if not logs[path].origin.startswith("bodycam/custody/"):
-            stories.setdefault(story.device or logs[path].origin.rpartition("/")[2], []).append(
-                story
-            )
+        if logs[path].origin.startswith("bodycam/custody/"):
+            continue
+        name = story.device or logs[path].origin.rpartition("/")[2]
+        known = stories.setdefault(name, story)
+        if known is not story:
+            # Two copies of one camera's log: the one that more was signed of tells more.
+            less, more = sorted((known, story), key=lambda s: logs[s.path].vouched_lines)
+            stories[name] = more
+            copies.setdefault(name, []).append(f"log: {less.path} is another log of this camera")
     segments: dict[str, list[SegmentFacts]] = {}
     for segment in report.segments:
         segments.setdefault(segment.head.dev if segment.head else "", []).append(segment)
     names = sorted({*stories, *(name for name in segments if name)})
-    return [
-        _device(name, stories.get(name, []), segments.get(name, []), report, logs) for name in names
+    lines = [
+        _device(name, stories.get(name), segments.get(name, []), report, logs) for name in names
     ]
+    for line in lines:
+        line.findings += copies.get(line.device, [])
+    return lines
 
 
 def _device(
-    name: str, stories: Sequence[LogStory], segments: Sequence[SegmentFacts], report: Report,
+    name: str, story: LogStory | None, segments: Sequence[SegmentFacts], report: Report,
     logs: Mapping[Path, LogFacts],
 ) -> DeviceTimeline:  # fmt: skip
     line = DeviceTimeline(name)
     anchors = Anchors()
     refused = _refused(report)
     trusted = [s for s in segments if s.signer.trust is Trust.TRUSTED and s.name not in refused]
-    for story in stories:
+    if story is not None:
         story.place(anchors)
         line.log = story.path
-        if not story.runs:
-            line.findings.append("log: nobody signed for any line of it: none counts")
     for segment in trusted:
         anchors.offer_segment(segment)
     proven = _proven(trusted, anchors)
-    for story in stories:
+    if story is not None:
+        if not story.runs:
+            line.findings.append("log: nobody signed for any line of it: none counts")
         placed = _place_runs(story, anchors, line)
         _add_states(line, placed, story, anchors)
+        ends = {rec: spans[-1].end_us for rec, spans in proven.items() if spans}
         for run, states in placed:
-            ends = {rec: spans[-1].end_us for rec, spans in proven.items() if spans}
             line.recordings += recordings_of(run.run, states.end_ns, run.anchor, ends)
     _add_evidence(line, proven, trusted, anchors)
-    for story in stories:
+    if story is not None:
         _add_failed(line, segments, refused, logs[story.path])
     verdicts = {r.recording: r.verdict.value for r in report.recordings if r.device in (name, "")}
     for recording in line.recordings:

@@ -22,18 +22,21 @@ class Given:
     findings: list[Finding] = field(default_factory=list)
     roots: list[Path] = field(default_factory=list)
     crls: list[Path] = field(default_factory=list)
+    several: bool = False
 
     def label(self, path: Path) -> str:
-        """The path as a person reads it: relative to what was given."""
+        """The path as a person reads it: relative to what was given, with the name of that if
+        there are several.
+        """
         for root in self.roots:
             if path != root and path.is_relative_to(root):
-                return str(path.relative_to(root))
+                return str(path.relative_to(root.parent if self.several else root))
         return path.name
 
 
 def find_places(paths: Sequence[Path]) -> Given:
     """Sort the paths; what is none of ours becomes an UNREADABLE finding."""
-    given = Given()
+    given = Given(several=len(paths) > 1)
     for path in paths:
         try:
             _sort(given, path)

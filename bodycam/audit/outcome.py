@@ -1,0 +1,175 @@
+"""The audit of one or many cameras: everything that the report, the JSON and the tables say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..custody.verify import Report
+from ..errors import ExitCode
+from .assignments import Assignments, from_badges
+from .csvrows import BadRow
+from .incidentcsv import Incidents
+from .incidents import Incident, Window, windows
+from .intervals import NEVER, Times, both, clip, length_us, times, union, without
+from .measures import MEASURES
+from .measures.measure import Figure, Stretch, shifts, whole_line
+from .officers import err_us, officer_time
+from .policy import Policy
+from .scoring import IncidentClass, OfficerTime, excluded
+from .timeline import DeviceTimeline, StoryBook, timelines
+from .uncertainty import ScoreRange, score_range
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredIncident:
+    """An officer at an incident; without a score, it says why it was left out."""
+
+    incident: Incident
+    window: Window
+    found: ScoreRange | None
+    left_out: str
+    partner_us: int
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """One camera: its time, and its measures over all of it and each shift."""
+
+    line: DeviceTimeline
+    figures: Mapping[str, Figure]
+    shifts: tuple[tuple[Stretch, Mapping[str, Figure]], ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was found. Ids that only one side knows are listed: officers that no camera belongs to,
+    cameras without an incident, and cameras that were assigned and whose store was not given.
+    """
+
+    policy: Policy
+    report: Report
+    cameras: tuple[Camera, ...]
+    scored: tuple[ScoredIncident, ...]
+    bad_rows: tuple[BadRow, ...]
+    rows: int
+    unmatched_officers: tuple[str, ...]
+    unmatched_cameras: tuple[str, ...]
+    missing_cameras: tuple[str, ...]
+    assigned: bool
+    officers: Mapping[str, OfficerTime]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """That of the verification; else incomplete, if a row or an officer did not count."""
+        code = self.report.exit_code
+        lost = self.bad_rows or self.unmatched_officers or self.missing_cameras
+        if code is ExitCode.OK and lost:
+            return ExitCode.INCOMPLETE
+        return code
+
+    @cached_property
+    def judged(self) -> list[tuple[ScoredIncident, ScoreRange]]:
+        return [(s, s.found) for s in self.scored if s.found is not None]
+
+    def left_out(self, why: str) -> int:
+        """How many incidents were not judged for this reason."""
+        return sum(one.left_out == why for one in self.scored)
+
+    def classes(self) -> dict[IncidentClass, tuple[int, int, int]]:
+        """For each class: by the clocks as they are, surely, and possibly."""
+        found = [f for _, f in self.judged]
+        return {
+            kind: (
+                sum(f.nominal.kind is kind for f in found),
+                sum(f.kinds == (kind,) for f in found),
+                sum(kind in f.kinds for f in found),
+            )
+            for kind in IncidentClass
+        }
+
+    def covered(self) -> tuple[int, int, int]:
+        """Of all windows: their time, what EVID and what LIVE covers; no second counts twice."""
+        whole = evid = live = 0
+        spans: dict[str, list[tuple[int, int]]] = {}
+        for one, _ in self.judged:
+            spans.setdefault(one.incident.officer, []).append(
+                (one.window.due_us, one.window.end_us)
+            )
+        for name, bounds in spans.items():
+            due = times(bounds)
+            whole += length_us(due)
+            evid += length_us(both(due, self.officers[name].evid))
+            live += length_us(both(due, self.officers[name].live))
+        return whole, evid, live
+
+
+def audit(
+    report: Report, book: StoryBook, policy: Policy, incidents: Incidents | None = None,
+    assignments: Assignments | None = None,
+) -> Outcome:  # fmt: skip
+    """Everything that follows from what was verified and what dispatch says."""
+    lines = {line.device: line for line in timelines(report, book)}
+    given = incidents or Incidents()
+    worn = assignments or from_badges(lines)
+    names = {one.officer for one in given.good}
+    officers = {name: officer_time(name, worn, lines) for name in sorted(names)}
+    scored, empty = _scored(given.good, officers, worn, lines, policy)
+    known = {device for name in names for device in worn.of(name)}
+    return Outcome(
+        policy, report, tuple(_camera(line, policy) for line in lines.values()), tuple(scored),
+        (*given.bad, *empty, *worn.bad), given.rows,
+        tuple(sorted(name for name in names if not worn.of(name))),
+        tuple(sorted(set(lines) - known)) if given.rows else (), tuple(sorted(known - set(lines))),
+        assignments is not None, officers,
+    )  # fmt: skip
+
+
+def _camera(line: DeviceTimeline, policy: Policy) -> Camera:
+    def figures(stretch: Stretch | None) -> dict[str, Figure]:
+        if stretch is None:
+            return {}
+        return {measure.number: measure.of(stretch, policy.device) for measure in MEASURES}
+
+    found = tuple((shift, figures(shift)) for shift in shifts(line, policy.device))
+    return Camera(line, figures(whole_line(line)), found)
+
+
+def _scored(
+    incidents: Sequence[Incident], officers: Mapping[str, OfficerTime], worn: Assignments,
+    lines: Mapping[str, DeviceTimeline], policy: Policy,
+) -> tuple[list[ScoredIncident], list[BadRow]]:  # fmt: skip
+    at_event: dict[str, set[str]] = {}
+    for one in incidents:
+        at_event.setdefault(one.event, set()).add(one.officer)
+    scored, empty = [], []
+    for one, window in zip(incidents, windows(incidents, policy.incident), strict=True):
+        if window is None:
+            empty.append(BadRow(one.source, one.row, "its window is empty: due is not before its end",
+                                f"{one.event},{one.officer}"))  # fmt: skip
+            continue
+        mine = officers[one.officer]
+        peers: Times = union(
+            *(clip(officers[o].evid, window.due_us, window.end_us)
+              for o in at_event[one.event] if o != one.officer)
+        ) or NEVER  # fmt: skip
+        err = err_us(one.officer, worn, lines, window.due_us, window.end_us)
+        found, left_out = None, _left_out(one, worn, policy)
+        if not left_out:
+            found = score_range(
+                window, mine, err, policy.incident, dispatched_us=one.dispatched_us, peers=peers
+            )
+        whole = times([(window.due_us, window.end_us)])
+        devices = tuple(sorted(d for d, when in worn.of(one.officer).items() if both(when, whole)))
+        partner_us = length_us(without(peers, mine.evid))
+        scored.append(ScoredIncident(one, window, found, left_out, partner_us, devices))
+    return scored, empty
+
+
+def _left_out(one: Incident, worn: Assignments, policy: Policy) -> str:
+    """Why it is not judged: nobody is accused because of an id that does not match."""
+    if excluded(one, policy.excluded):
+        return "EXCLUDED"
+    return "" if worn.of(one.officer) else "UNMATCHED"

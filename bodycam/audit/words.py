@@ -1,0 +1,62 @@
+"""Numbers as a person reads them."""
+
+from __future__ import annotations
+
+from .measures.measure import S, Value
+
+_SHARES = ("_ratio", "_share", "coverage")
+
+
+def span_text(us: int) -> str:
+    """A length of time: 5 ms, 12.4 s, 3 min 20 s, 2 h 5 min."""
+    sign, us = ("-", -us) if us < 0 else ("", us)
+    if us < S:
+        return f"{sign}{us / 1000:.3g} ms"
+    if us < 60 * S:
+        return f"{sign}{round(us / S, 1):g} s"
+    if us < 3600 * S:
+        minutes, seconds = divmod(round(us / S), 60)
+        return f"{sign}{minutes} min" + (f" {seconds} s" if seconds else "")
+    hours, minutes = divmod(round(us / (60 * S)), 60)
+    return f"{sign}{hours} h" + (f" {minutes} min" if minutes else "")
+
+
+def share_text(share: float | None) -> str:
+    """A share in percent."""
+    return "\u2013" if share is None else f"{100 * share:.1f} %"
+
+
+def value_text(name: str, value: Value) -> str:
+    """A value of a measure; its name says what it is."""
+    if value is None:
+        return "\u2013"
+    if name.endswith(_SHARES) and isinstance(value, (int, float)):
+        return share_text(value)
+    if (name == "us" or name.endswith("_us")) and isinstance(value, int):
+        return span_text(value)
+    if name.endswith("_milli_c") and isinstance(value, int):
+        return f"{value / 1000:g} \u00b0C"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def name_text(name: str) -> str:
+    """The name of a value without its unit."""
+    for unit in ("_us", "_milli_c"):
+        name = name.removesuffix(unit)
+    return name.replace("_", " ")
+
+
+def pair_text(pair: tuple[int | None, int | None]) -> str:
+    """Least and greatest; one number where they are the same."""
+    least, most = pair
+    if most is None:
+        return "\u2013"
+    if least is None:
+        return f"none to {span_text(most)}"
+    one, two = span_text(least), span_text(most)
+    return one if one == two else f"{one} to {two}"
+
+
+def count_text(count: int, what: str) -> str:
+    """1 row, 2 rows."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

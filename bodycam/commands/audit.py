@@ -1,0 +1,129 @@
+"""`bodycam audit`: when should it have been recording, when was it, why not, and how sure are we."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from ..audit.assignments import Assignments, read_assignments
+from ..audit.incidentcsv import read_incidents
+from ..audit.outcome import audit
+from ..audit.policy import load_policy
+from ..audit.report import in_short, write_report
+from ..audit.tables import as_json, write_tables
+from ..audit.timeline import StoryBook
+from ..clock import SystemClock
+from ..custody.verify import verify_paths
+from ..errors import ConfigError, ExitCode
+from ..eventlog import LOG_FILE
+from ..progress import Progress
+from ..signing import load_root
+from ..store import storage_error
+
+REPORT_FILE = "audit.html"
+JSON_FILE = "audit.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--store", type=Path, action="append", required=True, metavar="DIR",
+        help="a camera's store, or a folder of stores; may be given several times",
+    )  # fmt: skip
+    parser.add_argument(
+        "--trust", type=Path, metavar="ROOT.pem",
+        help="the force root; without it nothing is verified, and nothing counts (exit 5)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--incidents", type=Path, action="append", default=[], metavar="CSV",
+        help="incidents of the dispatch system, in Axon's published columns",
+    )  # fmt: skip
+    parser.add_argument(
+        "--assignments", type=Path, action="append", default=[], metavar="CSV",
+        help="who wore which camera; without it a badge id is taken for a camera's",
+    )  # fmt: skip
+    parser.add_argument(
+        "--policy", type=Path, metavar="TOML", help="thresholds and exclusions (default: built in)"
+    )
+    parser.add_argument(
+        "--zone", metavar="NAME", help="of times without one in the CSV files: Europe/Berlin"
+    )
+    parser.add_argument(
+        "--crl", type=Path, action="append", default=[], metavar="FILE",
+        help="revocation list of the authority; one in the store (trust/crl.pem) is found",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR",
+        help=f"folder for {REPORT_FILE}, {JSON_FILE} and the CSV files",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
+def main(arguments: argparse.Namespace) -> ExitCode:
+    """Verification's exit code; 3 too if a row or an officer did not count."""
+    zone = _zone(arguments.zone)
+    policy = load_policy(arguments.policy)
+    # What the command line names is read before hours of verification, not after.
+    incidents = read_incidents(arguments.incidents, zone)
+    worn: Assignments | None = None
+    if arguments.assignments:
+        worn = read_assignments(arguments.assignments, zone)
+    root = load_root(arguments.trust) if arguments.trust else None
+    stores = list({p.resolve(): p for given in arguments.store for p in _stores(given)}.values())
+    out: Path = arguments.out
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise storage_error(fault, out) from fault
+    book = StoryBook()
+    bar: Progress | None = None
+
+    def show(done: int, total: int) -> None:
+        nonlocal bar
+        bar = bar or Progress("audit", total)
+        bar.update(done)
+
+    report = verify_paths(
+        stores, root, show, crls=arguments.crl, now_utc_ns=SystemClock().sample().utc_ns,
+        follow=book.follow,
+    )  # fmt: skip
+    if bar is not None:
+        bar.close()
+    outcome = audit(report, book, policy, incidents, worn)
+    found = as_json(outcome)
+    write_report(outcome, out / REPORT_FILE)
+    written = [out / REPORT_FILE, out / JSON_FILE, *write_tables(outcome, out)]
+    try:
+        (out / JSON_FILE).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    except OSError as fault:
+        raise storage_error(fault, out / JSON_FILE) from fault
+    if arguments.json:
+        print(json.dumps(found))
+    else:
+        print("\n".join(in_short(outcome)))
+        print("\n".join(["", f"policy   {policy.name} {policy.version}, sha256 {policy.sha256}",
+                         *(f"written  {path}" for path in written)]))  # fmt: skip
+    return outcome.exit_code
+
+
+def _zone(name: str | None) -> ZoneInfo | None:
+    if name is None:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as fault:
+        raise ConfigError(
+            f"audit: --zone {name!r} is not known here", "Give a name such as Europe/Berlin"
+        ) from fault
+
+
+def _stores(given: Path) -> list[Path]:
+    """The folder itself, or the stores in it."""
+    if _is_store(given) or not given.is_dir():
+        return [given]
+    return sorted(p for p in given.iterdir() if p.is_dir() and _is_store(p)) or [given]
+
+
+def _is_store(path: Path) -> bool:
+    return (path / "evidence").is_dir() or (path / "log" / LOG_FILE).is_file()

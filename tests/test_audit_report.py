@@ -1,0 +1,332 @@
+"""`bodycam audit`, as a force runs it: a page, tables and JSON that say the same."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import subprocess
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from bodycam.cli import main
+from bodycam.clock import NS
+from bodycam.errors import ExitCode
+
+from .auditlogs import Day, day
+from .evidence import START_NS, UTC_NS, Camera, build_store, footage
+from .readers.browser import Browser
+
+pytestmark = pytest.mark.system
+
+HEAD = (
+    "Event ID,Officer Badge ID,Officer Dispatched DateTime,Officer Cleared DateTime,Call Type,"
+    "Officer On Scene DateTime,Clearance Code\n"
+)  # fmt: skip
+EVIL = "<script>alert(1)</script>"
+
+
+@dataclass
+class Force:
+    """Stores below one folder, the root they trust, and what dispatch says."""
+
+    folder: Path
+    root: Path
+    incidents: Path
+    assignments: Path
+
+
+def shift(camera: Day, start_s: float) -> None:
+    """Five minutes as a patrol might have them."""
+    camera.boot(start_s)
+    camera.record(start_s + 60, start_s + 180, tail_s=30)
+    camera.say(start_s + 220, "capture.stall", silent_ms=2000)
+    camera.to(start_s + 255, camera=False)
+    camera.say(start_s + 260, "gap", from_ns=0, to_ns=1, frames=1, cause="stall", rec=None)
+    camera.end(start_s + 300)
+
+
+def clock(seconds: int) -> str:
+    return f"2026-06-01T{8 + seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}Z"
+
+
+@pytest.fixture(scope="module")
+def force(tmp_path_factory: pytest.TempPathFactory) -> Force:
+    folder = tmp_path_factory.mktemp("force")
+    with day(folder / "one") as camera:
+        shift(camera, 0)
+        shift(camera, 6 * 3600)
+    (folder / "stores").mkdir()
+    (folder / "one" / "store").rename(folder / "stores" / "cam-0001")
+    incidents = folder / "cad.csv"
+    incidents.write_text(
+        f"{HEAD}"
+        f"E1,4711,{clock(30)},{clock(200)},TRAFFIC,{clock(60)},RPT\n"
+        f"E2,4711,{clock(225)},{clock(255)},DOMESTIC,,RPT\n"
+        f"E3,4711,{clock(7200)},{clock(7500)},DOMESTIC,,{EVIL}\n"
+        f"E4,9999,{clock(30)},{clock(200)},=HYPERLINK(1),,RPT\n"
+        f"E5,4711,{clock(30)},{clock(10)},TRAFFIC,,RPT\n"
+        f"E6,4712,{clock(30)},{clock(200)},TRAFFIC,,RPT\n",
+        encoding="utf-8",
+    )
+    assignments = folder / "worn.csv"
+    assignments.write_text(
+        "Device ID,Officer Badge ID,Assigned DateTime,Returned DateTime\n"
+        f"cam-0001,4711,{clock(0)},{clock(5 * 3600)}\ncam-0007,4712,{clock(0)},\n",
+        encoding="utf-8",
+    )
+    return Force(folder, folder / "one" / "authority" / "root.pem", incidents, assignments)
+
+
+@dataclass
+class Audited:
+    code: int
+    out: Path
+    json: dict[str, Any]
+
+    def table(self, name: str) -> list[dict[str, str]]:
+        with (self.out / name).open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    @property
+    def html(self) -> str:
+        return (self.out / "audit.html").read_text(encoding="utf-8")
+
+
+def run(out: Path, *words: str | Path) -> Audited:
+    code = main(["audit", "--out", str(out), *map(str, words)])
+    found = json.loads((out / "audit.json").read_text(encoding="utf-8"))
+    return Audited(code, out, found)
+
+
+@pytest.fixture(scope="module")
+def audited(force: Force, tmp_path_factory: pytest.TempPathFactory) -> Audited:
+    return run(
+        tmp_path_factory.mktemp("out"), "--store", force.folder / "stores", "--trust", force.root,
+        "--incidents", force.incidents, "--assignments", force.assignments,
+    )  # fmt: skip
+
+
+# -- what it says ------------------------------------------------------------------------------
+
+
+def test_each_incident_is_judged_or_says_why_it_is_not(audited: Audited) -> None:
+    assert {row["event"]: row["class"] for row in audited.json["incidents"]} == {
+        "E1": "GAP", "E2": "FAULT", "E3": "NEVER", "E4": "UNMATCHED", "E6": "UNKNOWN",
+    }  # fmt: skip
+    assert audited.json["summary"]["bad_rows"] == 1
+    assert audited.json["unmatched"] == {
+        "officers": ["9999"], "cameras": [], "assigned_without_store": ["cam-0007"]
+    }  # fmt: skip
+
+
+def test_what_does_not_count_makes_the_exit_code_incomplete(audited: Audited) -> None:
+    assert audited.json["verification"]["verdict"] == "intact"
+    assert audited.code == audited.json["exit_code"] == ExitCode.INCOMPLETE
+
+
+def test_tables_json_and_page_say_the_same(audited: Audited) -> None:
+    rows = audited.table("incidents.csv")
+    assert [row["class"] for row in rows] == [i["class"] for i in audited.json["incidents"]]
+    assert audited.table("bad-rows.csv")[0]["row"] == "6"
+    states = audited.table("states.csv")
+    assert len(states) == len(audited.json["cameras"][0]["states"])
+    assert {row["measure"] for row in audited.table("measures.csv")} == {
+        f"M{n}" for n in range(1, 17)
+    }
+    for row in rows:
+        assert row["event"] in audited.html
+    assert audited.json["policy"]["sha256"] in audited.html
+    assert "cleared must be later than dispatched" in audited.html
+
+
+def test_a_spreadsheet_is_given_no_formula(audited: Audited) -> None:
+    assert {r["call_type"] for r in audited.table("incidents.csv")} >= {"'=HYPERLINK(1)"}
+
+
+def test_definitions_stand_beside_the_numbers(audited: Audited) -> None:
+    from html import escape
+
+    from bodycam.audit.measures import MEASURES
+    from bodycam.audit.scoring import DEFINITIONS
+
+    for measure in MEASURES:
+        assert escape(measure.definition) in audited.html
+    for _, name, definition in DEFINITIONS:
+        assert name in audited.html
+        assert escape(definition) in audited.html
+
+
+def test_json_on_stdout_is_one_object(
+    force: Force, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path, "--store", force.folder / "stores" / "cam-0001", "--trust", force.root, "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert found["summary"]["incidents"] == 0
+    assert found["exit_code"] == 0
+
+
+def test_the_json_is_what_its_schema_says(audited: Audited) -> None:
+    schema = json.loads(Path("docs/audit.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(audited.json, schema)
+
+
+def test_the_same_input_gives_the_same_bytes(
+    force: Force, audited: Audited, tmp_path: Path
+) -> None:
+    again = run(
+        tmp_path, "--store", force.folder / "stores", "--store", force.folder / "stores" / "cam-0001",
+        "--trust", force.root, "--incidents", force.incidents, "--assignments", force.assignments,
+    )  # fmt: skip
+    for name in ("audit.json", "incidents.csv", "measures.csv", "states.csv", "audit.html"):
+        assert (again.out / name).read_bytes() == (audited.out / name).read_bytes(), name
+
+
+def test_without_a_root_nothing_counts_and_nobody_is_accused(force: Force, tmp_path: Path) -> None:
+    found = run(tmp_path, "--store", force.folder / "stores", "--incidents", force.incidents,
+                "--assignments", force.assignments)  # fmt: skip
+    assert found.code == ExitCode.UNTRUSTED
+    assert {row["class"] for row in found.json["incidents"]} == {"UNKNOWN", "UNMATCHED"}
+    assert "Nothing of its log is verified" in found.html
+
+
+def test_pictures_that_are_real_cover_what_they_cover(tmp_path: Path) -> None:
+    evidence = build_store(tmp_path / "made", units=footage(4), segment_s=1)
+    incidents = tmp_path / "cad.csv"
+    incidents.write_text(
+        f"{HEAD}E1,cam-0001,2026-05-28T20:26:39Z,2026-05-28T20:26:43.500Z,,2026-05-28T20:26:41Z,\n",
+        encoding="utf-8",
+    )
+    found = run(tmp_path / "out", "--store", evidence.store, "--trust", evidence.identity.root,
+                "--incidents", incidents)  # fmt: skip
+    (row,) = found.json["incidents"]
+    assert UTC_NS // NS == 1_780_000_000
+    assert (row["class"], row["coverage"]) == ("COMPLETE", 1)
+    assert (row["evid_us_min"], row["evid_us"]) == (2_500_000, 2_500_000)
+    (recording,) = found.json["cameras"][0]["recordings"]
+    assert abs(recording["evid_us"] - 4_000_000) < 1000
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--zone", "Mars/Olympus"], "--zone 'Mars/Olympus' is not known here"),
+        (["--incidents", "/nowhere.csv"], "/nowhere.csv: No such file"),
+        (["--policy", "/nowhere.toml"], "/nowhere.toml: No such file"),
+    ],
+)
+def test_a_wrong_word_is_said_before_anything_is_verified(
+    force: Force, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    code = main(["audit", "--store", str(force.folder / "stores"), "--out", str(tmp_path), *words])
+    assert code in (ExitCode.USAGE, ExitCode.UNOPENED)
+    assert said in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- the page ----------------------------------------------------------------------------------
+
+
+class _Page(HTMLParser):
+    """What would be loaded and run, and whether all that was opened is closed."""
+
+    VOID = frozenset(("meta", "br"))
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_nothing_is_fetched_run_or_left_open(audited: Audited) -> None:
+    page = _Page(audited.html)
+    assert page.open == []
+    assert {tag for tag, _ in page.tags}.isdisjoint({"script", "link", "img", "iframe", "object"})
+    assert not [a for _, a in page.tags if {"src", "href", "onclick", "onload"} & a.keys()]
+    assert EVIL not in audited.html
+    assert "default-src 'none'" in audited.html
+    assert re.findall(r"url\((?!#)", audited.html) == []
+
+
+def test_states_are_told_apart_without_colour(audited: Audited) -> None:
+    from bodycam.audit.picture import _FILLS
+
+    assert len({fill for fill, _ in _FILLS.values()}) >= len(_FILLS) - 3
+    assert "<title>fault camera" in audited.html
+    assert ">recording</text>" in audited.html
+
+
+def test_a_browser_shows_it_without_a_word_and_the_keyboard_reaches_all(
+    audited: Audited, tmp_path: Path
+) -> None:
+    browser = Browser(tmp_path / "profile")
+    try:
+        browser.tell("Log.enable")
+        browser.tell("Runtime.enable")
+        browser.open((audited.out / "audit.html").as_uri())
+        shot = browser.screenshot(1200, 2400)
+        (tmp_path / "audit.png").write_bytes(shot)
+        print(f"screenshot: {tmp_path / 'audit.png'}")
+        said = {"Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown"}
+        assert said & browser._happened == set()
+        wanted = browser.run("document.querySelectorAll('summary').length")
+        assert wanted > 4
+        assert browser.run("document.documentElement.scrollWidth <= innerWidth")
+        reached = set()
+        for _ in range(200):
+            for kind in ("rawKeyDown", "keyUp"):
+                browser.tell("Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab",
+                             windowsVirtualKeyCode=9)  # fmt: skip
+            here = browser.run(
+                "[...document.querySelectorAll('summary, .scroll')].indexOf(document.activeElement)"
+            )
+            reached.add(here)
+        visible = browser.run(
+            "[...document.querySelectorAll('summary, .scroll')].map((e, i) => e.checkVisibility() ? i : -1)"
+        )
+        assert set(visible) - {-1} <= reached
+    finally:
+        browser.close()
+    assert len(shot) > 50_000
+
+
+def test_it_prints_on_paper_with_everything_of_the_first_page(
+    audited: Audited, tmp_path: Path
+) -> None:
+    pdf = tmp_path / "audit.pdf"
+    subprocess.run(
+        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/p",
+         f"--print-to-pdf={pdf}", (audited.out / "audit.html").as_uri()],
+        check=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    text = subprocess.run(["pdftotext", "-layout", str(pdf), "-"], check=True, capture_output=True)
+    words = text.stdout.decode()
+    for needed in ("In short", "Classes", "UNMATCHED".lower(), "M16", "Findings", "Policy"):
+        assert needed in words, needed
+
+
+def test_a_camera_with_nothing_wrong_needs_no_incidents(tmp_path: Path) -> None:
+    camera = Camera(tmp_path)
+    camera.record(footage(2))
+    camera.stop()
+    found = run(tmp_path / "out", "--store", camera.store.root, "--trust", camera.identity.root)
+    assert found.code == ExitCode.OK
+    assert START_NS > 0
+    assert "No incidents were given" in found.html
