@@ -25,7 +25,7 @@ from bench.probe import boot_ns, cpu_ns, memory_bytes, written_bytes
 from bench.stream import STEP_NS, Stream, is_keyframe
 from bodycam.buffer import PreRecordBuffer, RingLimits
 from bodycam.clock import MS, NS, SystemClock
-from bodycam.config import parse
+from bodycam.configfile import parse
 from bodycam.contentkeys import ContentKeys
 from bodycam.eventlog import EventLog
 from bodycam.media import Track

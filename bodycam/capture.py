@@ -22,7 +22,6 @@ from pathlib import Path
 
 import msgspec
 
-from . import config as configuration
 from .camera.choice import make_sound, make_source
 from .camera.mishaps import Mishaps, MishapSink, MishapSource
 from .camera.sink import UnitSink
@@ -30,6 +29,7 @@ from .camera.sound import Sound
 from .camera.source import Source
 from .clock import Clock, ScaledClock, SystemClock
 from .config import AudioSource, Config
+from .configfile import MAX_CONFIG_BYTES, ConfigText, load
 from .errors import BodycamError, ConfigError, DeviceError, ExitCode
 from .ringwriter import RingWriter
 from .stopping import on_signals
@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
     # One core encodes; a pool of idle threads would only lengthen the start.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        config = configuration.load(options.config)
+        config = _configuration(options)
         if options.safe:
             config = video_only(config)
         clock = make_clock(config)
@@ -134,8 +134,20 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     for name in ("--ring-fd", "--pipe-fd", "--head", "--epoch"):
         parser.add_argument(name, type=int, required=True)
     parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--config-fd", type=int)
     parser.add_argument("--safe", action="store_true", help="video only: after a crash loop")
     return parser.parse_args(argv)
+
+
+def _configuration(options: argparse.Namespace) -> Config:
+    """The recorder's own, where it hands it over; a file may have become another one since."""
+    path, fd = options.config, options.config_fd
+    if fd is None:
+        return load(path)
+    try:
+        return ConfigText(path, os.pread(fd, MAX_CONFIG_BYTES, 0)).parse()
+    except OSError as fault:
+        raise ConfigError(f"--config-fd {fd}: {fault}") from fault
 
 
 def _ring(options: argparse.Namespace) -> RingWriter:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -14,6 +13,7 @@ from .boardpins import Note, open_board
 from .buffer import PreRecordBuffer, RingLimits
 from .clock import MS, NS, Clock, ScaledClock, SystemClock
 from .config import Config, Identity, PinsBackend, pin_map
+from .configfile import ConfigText
 from .contentkeys import ContentKeys, FoundRecipients
 from .errors import BodycamError, ConfigError, DeviceError, KeyMissing
 from .eventlog import EventLog
@@ -110,12 +110,12 @@ def open_sensors(config: Config, clock: Clock, closing: ExitStack) -> Sensors:
 
 
 def begin_log(
-    log: EventLog, recovered: Recovered, config: Config, config_path: Path, by: str
+    log: EventLog, recovered: Recovered, config: Config, text: ConfigText, by: str
 ) -> None:
     """Say who writes from here on, and in which state the log was found."""
     log.append(
         "boot", sync=True, fw=firmware(), device=config.device.id, by=by,
-        config_sha256=hashlib.sha256(config_path.read_bytes()).hexdigest(),
+        config_sha256=text.sha256,
         heartbeat_s=config.watchdog.heartbeat_s, pre_record_s=config.pre_record.seconds,
         pre_record_audio=config.pre_record.audio,
     )  # fmt: skip
@@ -191,7 +191,7 @@ def min_free_bytes(config: Config) -> int:
 
 
 def make_recorder(
-    config: Config, config_path: Path, clock: Clock, store: Store, log: EventLog,
+    config: Config, text: ConfigText, clock: Clock, store: Store, log: EventLog,
     ring: PreRecordBuffer, signer: Signer, keys: ContentKeys, cue: Callable[[Cue], None],
     *, can_encrypt: bool, store_takes: Callable[[], bool], interrupted: Interrupted,
     strain: Callable[[], Strain], docked: Callable[[], bool],
@@ -212,7 +212,7 @@ def make_recorder(
     reboot = RebootRequest(Path(config.store.runtime), clock, log)
     host = CameraHost(partial(oom_kills, Path(config.power.sysfs)), reboot.ask)
     return Recorder(
-        config, clock, log, ring, Worker(ring, clock, config_path), sealer, cue, host,
+        config, clock, log, ring, Worker(ring, clock, text), sealer, cue, host,
         can_encrypt=can_encrypt, store_takes=store_takes, interrupted=interrupted, strain=strain,
         docked=docked,
     )  # fmt: skip

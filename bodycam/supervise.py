@@ -23,7 +23,8 @@ from .activation import SWITCH, DemandOn, State
 from .bootcheck import BootCheck
 from .buffer import PreRecordBuffer
 from .clock import NS, ClockSource, ScaledClock, wait
-from .config import CHARGE_OFF, Config
+from .config import CHARGE_OFF
+from .configchoice import Chosen, ConfigWatch
 from .contentkeys import find_recipients
 from .devices import DeviceActions, DeviceWatch
 from .errors import BodycamError, DeviceError, ExitCode
@@ -58,6 +59,8 @@ from .watchdog import Watchdog
 
 _READY_ANYWAY_NS = 5 * NS
 _STUCK_NS = 20 * NS
+# Whoever has just switched off may switch on again, and wants the ring then.
+_REST_NS = 5 * NS
 # It asks drivers about devices, and a driver may hang; no recording depends on the answer.
 _SPARED = frozenset({"devices"})
 # A lens that lies in the dark is not covered: nights are dark.
@@ -81,9 +84,14 @@ class Watched(Protocol):
 class Supervisor:
     """Owns every part of one recorder for as long as `run` runs."""
 
-    def __init__(self, config: Config, config_path: Path, notifier: Notifier) -> None:
-        self._config, self._config_path, self._notifier = config, config_path, notifier
-        self._clock = make_clock(config)
+    def __init__(
+        self, chosen: Chosen, config_path: Path, last_good: Path | None, notifier: Notifier
+    ) -> None:
+        self._chosen, self._config, self._notifier = chosen, chosen.config, notifier
+        # Without a last good one somebody runs it by hand, and starts it again himself.
+        self._configs = ConfigWatch(config_path, chosen, last_good) if last_good else None
+        self._rest_since_ns: int | None = None
+        self._clock = make_clock(chosen.config)
         self._stop = threading.Event()
         self._stop_reason = "signal"
         self._closing = ExitStack()
@@ -121,7 +129,12 @@ class Supervisor:
         log = self._log = EventLog(store.log, clock, log_origin(config), signer)
         recovered = log.open()
         self._closing.callback(log.close)
-        begin_log(log, recovered, config, self._config_path, "recorder")
+        begin_log(log, recovered, config, self._chosen.text, "recorder")
+        if self._chosen.rejected is not None:
+            log.append(
+                "config.rejected", sync=True, reason=str(self._chosen.rejected),
+                using=self._chosen.origin.value,
+            )  # fmt: skip
         recipients = find_recipients(Path(config.identity.path), config.recipients)
         note_identity(log, key_fault, recipients)
         self._key_ok, self._keys_ok = key_fault is None, not recipients.missing
@@ -135,7 +148,7 @@ class Supervisor:
         self._health = StoreHealth(store, clock, log, min_free_bytes(config))
         self._closing.callback(self._health.close)
         self._recorder = make_recorder(
-            config, self._config_path, clock, store, log, ring, signer, recipients.keys,
+            config, self._chosen.text, clock, store, log, ring, signer, recipients.keys,
             self._cue, can_encrypt=self._keys_ok, store_takes=self._health.takes,
             interrupted=interrupted, strain=lambda: self._power.machine.strain,
             docked=lambda: self._devices.docked,
@@ -170,7 +183,8 @@ class Supervisor:
         )
         self._watchdog = Watchdog(
             config, clock, log, self._health, ring, self._recorder, self._switches, self._power,
-            self._devices, self._lamps, Renewal(signer.certificates), lambda: self._boot_check.answer,
+            self._devices, self._lamps, Renewal(signer.certificates), self._configs,
+            lambda: self._boot_check.answer,
         )  # fmt: skip
         self._watchdog.sample_clock(logged=True)
         self._lamps.start()
@@ -242,7 +256,9 @@ class Supervisor:
             covert=live.covert,
             muted=live.muted,
             tamper=self._devices.tamper,
-            service=self._service or health.renewal.life is not Life.GOOD,
+            service=self._service
+            or health.renewal.life is not Life.GOOD
+            or (self._configs is not None and self._configs.rejected),
             docked=self._devices.docked,
             unsigned=not self._key_ok,
         )
@@ -279,8 +295,21 @@ class Supervisor:
                 self._booted_ns = now_ns
                 self._watchdog.write_status()
                 self._notifier.send(ready="1", status=f"{self._recorder.live.state.value}")
+            if self._configs is not None and self._configs.pending and self._rests(now_ns):
+                self._stop_reason = "config"
+                return None
             wait(self._clock, self._stop, _LOOP_S if ready else 0.02)
         return None
+
+    def _rests(self, now_ns: int) -> bool:
+        """Nothing is recorded nor wanted, and has not been for a while: it may begin anew."""
+        live = self._recorder.live
+        busy = live.state is not State.STANDBY or live.recording is not None
+        if busy or any(self._switches.levels().values()) or self._switches.pending_off():
+            self._rest_since_ns = None
+            return False
+        self._rest_since_ns = self._rest_since_ns or now_ns
+        return now_ns - self._rest_since_ns >= _REST_NS
 
     def _shut_down(self, failed: str | None) -> None:
         self._notifier.send(stopping="1")

@@ -16,6 +16,7 @@ from .buffer import PreRecordBuffer
 from .checks.result import SelfTest
 from .clock import MS, NS, Clock, utc_text, wait
 from .config import Config
+from .configchoice import ConfigWatch, Pending, Rejected
 from .devices import DeviceWatch
 from .eventlog import EventLog
 from .lamps import Lamps
@@ -42,13 +43,14 @@ class Watchdog:
         self, config: Config, clock: Clock, log: EventLog, health: StoreHealth, ring: PreRecordBuffer,
         recorder: Recorder, switches: SwitchReader, power: PowerGuard,
         devices: DeviceWatch, lamps: Lamps, renewal: Renewal,
-        boot_check: Callable[[], SelfTest | None],
+        configs: ConfigWatch | None, boot_check: Callable[[], SelfTest | None],
     ) -> None:  # fmt: skip
         self._config, self._clock, self._log, self._health = config, clock, log, health
         self._ring, self._recorder, self._switches = ring, recorder, switches
         self._power, self._boot_check = power, boot_check
         self._devices, self._lamps = devices, lamps
         self.renewal = renewal
+        self._configs, self._kept = configs, False
         self._status_path = Path(config.store.runtime) / "status.json"
         self._frames_before = 0
         self._frames_before_ns = 0
@@ -116,6 +118,8 @@ class Watchdog:
         self._storage()
         self._power.say(self._log)
         self._remind(now_ns)
+        if self._configs is not None:
+            self._look_at_configuration(self._configs)
         if now_ns >= self._next_heartbeat_ns:
             self._next_heartbeat_ns = now_ns + self._config.watchdog.heartbeat_s * NS
             self._heartbeat(now_ns)
@@ -126,6 +130,19 @@ class Watchdog:
             self._log.save_resume()
         self._log.sync_pending()
         self.write_status()
+
+    def _look_at_configuration(self, configs: ConfigWatch) -> None:
+        if not self._kept and self._recorder.live.ready:
+            self._kept = True
+            try:
+                configs.keep()
+            except OSError as fault:
+                self._log.append("config.unkept", reason=str(fault))
+        match configs.look():
+            case Pending(sha256):
+                self._log.append("config.pending", sync=True, config_sha256=sha256)
+            case Rejected(reason):
+                self._log.append("config.rejected", sync=True, reason=reason, using="running")
 
     def sample_clock(self, *, logged: bool) -> None:
         """Read the clocks; log the sample, and a step whenever there was one."""

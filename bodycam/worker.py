@@ -7,10 +7,10 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from .buffer import PreRecordBuffer
 from .clock import NS, Clock
+from .configfile import ConfigText
 from .crashloop import CrashLoop
 from .errors import DeviceError, ExitCode
 from .media import Track
@@ -46,10 +46,13 @@ class Worker:
     that did not, the next start waits longer each time.
     """
 
-    def __init__(self, ring: PreRecordBuffer, clock: Clock, config_path: Path) -> None:
+    def __init__(self, ring: PreRecordBuffer, clock: Clock, config: ConfigText) -> None:
         self._ring = ring
         self._clock = clock
-        self._config_path = config_path
+        self._config = config
+        # Whatever lies in the file by now: a new life of the worker has what the recorder has.
+        self._config_fd = os.memfd_create("bodycam-config", os.MFD_CLOEXEC)
+        os.write(self._config_fd, config.raw)
         self._process: subprocess.Popen[bytes] | None = None
         self._partial = b""
         self._started_ns = 0
@@ -101,13 +104,16 @@ class Worker:
         command = [
             sys.executable, "-m", "bodycam.capture", "--ring-fd", str(self._ring.fd),
             "--pipe-fd", str(write_fd), "--head", str(self._ring.head),
-            "--epoch", str(self.epoch), "--config", str(self._config_path),
+            "--epoch", str(self.epoch), "--config", str(self._config.path),
+            "--config-fd", str(self._config_fd),
             *(["--safe"] if self.safe else []),
         ]  # fmt: skip
         started_ns = self._clock.boot_ns()
         try:
             self._process = subprocess.Popen(
-                command, pass_fds=(self._ring.fd, write_fd), stdin=subprocess.DEVNULL
+                command,
+                pass_fds=(self._ring.fd, write_fd, self._config_fd),
+                stdin=subprocess.DEVNULL,
             )
         except OSError as fault:
             os.close(read_fd)

@@ -17,7 +17,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bodycam.config import load
+from bodycam.configfile import load
 from bodycam.errors import BodycamError, ConfigError, ExitCode
 from hardware.rig import Outcome, Rig, Talk, Verdict, left_open
 from hardware.steps import STEPS, Step

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from bodycam.clock import MS, SystemClock
-from bodycam.config import default_pins, load
+from bodycam.config import default_pins
+from bodycam.configfile import load
 from bodycam.simulate.control import PinsClient
 from bodycam.simulate.pins import SimulatedPins
 from hardware import acceptance, benchsteps, powersteps, recordsteps

@@ -23,7 +23,8 @@ from bodycam.camera.sink import UnitSink
 from bodycam.camera.source import Source
 from bodycam.camera.v4l2 import WebcamSource
 from bodycam.clock import NS, Clock, ScaledClock, SystemClock
-from bodycam.config import Config, parse
+from bodycam.config import Config
+from bodycam.configfile import parse
 from bodycam.errors import BodycamError, ConfigError, DeviceError
 from bodycam.media import AccessUnit, Track, nal_type, split_annexb
 from bodycam.ringwriter import RingWriter

@@ -35,7 +35,8 @@ from bodycam.checks.watchdog import (
     read_hardware,
 )
 from bodycam.clock import MS, NS, ClockSource, Instant, SystemClock
-from bodycam.config import Config, Heat, Power, parse
+from bodycam.config import Config, Heat, Power
+from bodycam.configfile import parse
 from bodycam.errors import ExitCode
 from bodycam.formats.logline import MAX_LINE_BYTES, encode_line
 from bodycam.gauge import Battery

@@ -13,16 +13,14 @@ import msgspec
 import pytest
 
 from bodycam.config import (
-    MAX_CONFIG_BYTES,
     AudioSource,
     Config,
     Pin,
     Simulate,
     Trigger,
-    load,
-    parse,
     pin_map,
 )
+from bodycam.configfile import MAX_CONFIG_BYTES, load, parse
 from bodycam.errors import ConfigError
 
 EXAMPLE = Path(__file__).parent.parent / "bodycam.example.toml"

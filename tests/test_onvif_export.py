@@ -16,7 +16,7 @@ from cryptography import x509
 from bodycam.certificates import Trust
 from bodycam.cli import main
 from bodycam.clock import NS, ClockSource
-from bodycam.config import parse
+from bodycam.configfile import parse
 from bodycam.custody.choice import Window
 from bodycam.custody.clipcheck import verify_clip
 from bodycam.custody.clipreader import read_samples

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..config import load
+from ..configchoice import choose
 from ..errors import ExitCode
 from ..notify import Notifier
 from ..supervise import Supervisor
@@ -16,13 +16,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config", type=Path, default=Path("/etc/bodycam/bodycam.toml"), metavar="FILE",
         help="configuration (default: %(default)s)",
     )  # fmt: skip
+    parser.add_argument(
+        "--last-good", type=Path, metavar="FILE",
+        help="keep the last good configuration there: with it a refused one does not keep the camera "
+        "from recording, and a new one takes effect at rest, by a restart",
+    )  # fmt: skip
 
 
 def main(arguments: argparse.Namespace) -> ExitCode:
     """Returns when the recorder was told to stop."""
-    config = load(arguments.config)
+    chosen = choose(arguments.config, arguments.last_good)
     notifier = Notifier()
     try:
-        return Supervisor(config, arguments.config, notifier).run()
+        return Supervisor(chosen, arguments.config, arguments.last_good, notifier).run()
     finally:
         notifier.close()

@@ -32,6 +32,7 @@ from ..checks.watchdog import (
 )
 from ..clock import Clock, SystemClock
 from ..config import Config, pin_map
+from ..configfile import ConfigText
 from ..contentkeys import find_recipients
 from ..errors import BodycamError, CannotOpen, DeviceError, StorageError
 from ..eventlog import EventLog
@@ -64,9 +65,9 @@ class SelfTester:
     """One self-test. Raises AlreadyRunning if a recorder has the store."""
 
     def __init__(
-        self, config: Config, config_path: Path, clock: Clock, systemd: Systemd, say: Say
+        self, config: Config, text: ConfigText, clock: Clock, systemd: Systemd, say: Say
     ) -> None:
-        self._config, self._config_path, self._clock = config, config_path, clock
+        self._config, self._text, self._clock = config, text, clock
         self._systemd, self._say = systemd, say
         self._root = Path(config.store.path)
         self._deadly: set[str] = set()
@@ -112,7 +113,7 @@ class SelfTester:
             log = EventLog(store.log, self._clock, log_origin(config), signer)
             recovered = log.open()
             closing.callback(log.close)
-            begin_log(log, recovered, config, self._config_path, _BY)
+            begin_log(log, recovered, config, self._text, _BY)
         except StorageError as wrong:
             return None, None, wrong
         return store, log, None
@@ -127,7 +128,7 @@ class SelfTester:
         self._say("recording for 2 s, then reading it back")
         trial = Trial(
             config,
-            self._config_path,
+            self._text,
             self._clock,
             signer,
             found.keys,

@@ -7,7 +7,7 @@ from pathlib import Path
 from ..checks.answer import Logged
 from ..checks.result import SelfTest
 from ..checks.watchdog import ask_systemd
-from ..config import load
+from ..configfile import read_text
 from ..errors import AlreadyRunning
 from ..parts import make_clock
 from .beside import look_beside
@@ -24,18 +24,19 @@ def run_selftest(
     Raises ConfigError for a configuration that is none, AlreadyRunning for lamps that are a
     running recorder's.
     """
-    config = load(config_path)
+    config = read_text(config_path).parse()
     # While still root: without a message bus systemd answers nobody else.
     systemd = ask_systemd()
     become_owner(Path(config.store.path), Path(config.store.runtime))
     # Once more, as the recorder will have to.
-    config = load(config_path)
+    text = read_text(config_path)
+    config = text.parse()
     clock = make_clock(config)
     try:
         # A recorder between two lives would find its store taken, and systemd would give it up.
         if config.simulate is None and systemd.keeps_the_recorder:
             raise AlreadyRunning("bodycam.service is running", "Run: systemctl stop bodycam")
-        return SelfTester(config, config_path, clock, systemd, say).run(Wish(short, lamps, ask))
+        return SelfTester(config, text, clock, systemd, say).run(Wish(short, lamps, ask))
     except AlreadyRunning:
         if lamps:
             raise

@@ -30,6 +30,7 @@ from ..buffer import PreRecordBuffer
 from ..checks.capture import CameraFacts
 from ..clock import MS, NS, Clock, wait
 from ..config import Config
+from ..configfile import ConfigText
 from ..contentkeys import ContentKeys
 from ..custody.verify import Report, verify_paths
 from ..errors import BodycamError, StorageError
@@ -99,13 +100,13 @@ class Trial:
     """One trial on one card."""
 
     def __init__(
-        self, config: Config, config_path: Path, clock: Clock, signer: Signer, keys: ContentKeys,
+        self, config: Config, text: ConfigText, clock: Clock, signer: Signer, keys: ContentKeys,
         *, can_encrypt: bool,
     ) -> None:  # fmt: skip
         # The tail is the officer's; a test ends when it has what it wants.
         recording = msgspec.structs.replace(config.recording, post_record_s=0)
         self._config = msgspec.structs.replace(config, recording=recording)
-        self._config_path, self._clock = config_path, clock
+        self._text, self._clock = text, clock
         self._signer, self._keys, self._can_encrypt = signer, keys, can_encrypt
         self._scratch = Path(config.store.path) / SCRATCH
         self._never = threading.Event()
@@ -133,11 +134,11 @@ class Trial:
             log = EventLog(store.log, clock, log_origin(config), self._signer)
             recovered = log.open()
             closing.callback(log.close)
-            begin_log(log, recovered, config, self._config_path, _BY)
+            begin_log(log, recovered, config, self._text, _BY)
             ring = make_ring(config)
             closing.callback(ring.close)
             recorder = make_recorder(
-                config, self._config_path, clock, store, log, ring, self._signer, self._keys,
+                config, self._text, clock, store, log, ring, self._signer, self._keys,
                 lambda _: None, can_encrypt=self._can_encrypt, store_takes=lambda: False,
                 interrupted=Interrupted(), strain=Strain, docked=lambda: False,
             )  # fmt: skip

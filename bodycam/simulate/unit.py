@@ -20,10 +20,11 @@ from typing import Any
 
 from ..camera.mishaps import Mishap, MishapKind, write_mishaps
 from ..clock import MS, NS, ClockSource, ScaledClock, SystemClock
-from ..config import parse
+from ..configfile import parse
 from ..errors import BodycamError, ConfigError, DeviceError
 from ..powerguard import OFF_FILE
 from ..provision.identity import make_identity
+from ..tomltext import to_toml
 from .sysfs import set_file
 
 _RESTART_S = 0.1
@@ -84,6 +85,7 @@ class Unit:
         self.runtime = out / "run"
         self.sysfs = out / "sysfs"
         self.config_path = out / "bodycam.toml"
+        self.last_good_path = out / "last-good.toml"
         self.socket_path = self.runtime / "pins.sock"
         self.status_path = self.runtime / "status.json"
         self.root_path = out / "authority" / "root.pem"
@@ -139,7 +141,7 @@ class Unit:
         unset = self.clock.source is ClockSource.NONE
         now = (self._system if unset else self.clock).sample()
         make_identity(self.out, self.config.device.id, now.utc_ns)
-        self.config_path.write_text(_toml(self._tree), encoding="utf-8")
+        self.config_path.write_text(to_toml(self._tree), encoding="utf-8")
 
     def set_sensor(self, name: str, value: int | str) -> None:
         """Write one file of the simulated sysfs."""
@@ -177,7 +179,10 @@ class Unit:
         }  # fmt: skip
         with (self.out / "recorder.log").open("ab") as messages:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "bodycam", "run", "--config", str(self.config_path)],
+                [
+                    sys.executable, "-m", "bodycam", "run", "--config", str(self.config_path),
+                    "--last-good", str(self.last_good_path),
+                ],
                 env=env, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages,
             )  # fmt: skip
         self.starts += 1
@@ -311,24 +316,3 @@ def unmount_card(card: Path) -> None:
     subprocess.run(["umount", str(card)], check=True)
     card.rmdir()
     kept.rename(card)
-
-
-def _toml(tree: dict[str, Any]) -> str:
-    lines = []
-    for table, values in tree.items():
-        if isinstance(values, list):
-            for entry in values:
-                lines += [f"[[{table}]]", *_pairs(entry), ""]
-            continue
-        plain = {k: v for k, v in values.items() if not isinstance(v, dict)}
-        lines += [f"[{table}]", *_pairs(plain), ""]
-        for name, nested in values.items():
-            if isinstance(nested, dict):
-                for key, entry in nested.items():
-                    lines += [f"[{table}.{name}.{key}]", *_pairs(entry), ""]
-    return "\n".join(lines)
-
-
-def _pairs(values: dict[str, Any]) -> list[str]:
-    # JSON's strings, numbers and booleans are TOML's.
-    return [f"{key} = {json.dumps(value)}" for key, value in values.items()]

@@ -9,7 +9,7 @@ from pathlib import Path
 from cryptography import x509
 
 from bodycam.clock import NS, ClockSource, Instant
-from bodycam.config import parse
+from bodycam.configfile import parse, read_text
 from bodycam.custody.verify import Report, verify_paths
 from bodycam.errors import ExitCode
 from bodycam.eventlog import EventLog
@@ -72,7 +72,7 @@ class NextStart:
         store.open()
         log = EventLog(store.log, self.clock, log_origin(config), self.signer)
         recovered = log.open()
-        begin_log(log, recovered, config, self.config_path, "recorder")
+        begin_log(log, recovered, config, read_text(self.config_path), "recorder")
         interrupted = recover(log, recovered, store, self.clock.boot_id)
         log.sync()
         log.checkpoint()

@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bodycam import config
+from bodycam import config, configfile
 from bodycam.certificates import SigningTime, TrustPolicy, judge_chain
 from bodycam.clock import SystemClock
 from bodycam.custody.fields import read_fields
@@ -109,7 +109,7 @@ def _config(data: bytes) -> object:
         tree = tomllib.loads(data.decode())
     except (ValueError, RecursionError) as fault:
         raise ConfigError("not TOML") from fault
-    return config.parse(tree, "fuzz.toml")
+    return configfile.parse(tree, "fuzz.toml")
 
 
 def _access_unit(data: bytes) -> object:

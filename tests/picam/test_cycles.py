@@ -50,7 +50,7 @@ from bodycam.buffer import PreRecordBuffer, RingLimits
 from bodycam.camera.picam import PicamSource
 from bodycam.camera.sink import UnitSink
 from bodycam.clock import NS, SystemClock
-from bodycam.config import parse
+from bodycam.configfile import parse
 from bodycam.ringwriter import RingWriter
 from tests.picam.test_cycles import descriptors, own_kib
 
