@@ -396,6 +396,43 @@ def test_red_1hz_is_half_a_second_on_and_half_off_on_both_lamps() -> None:
         assert [s[1:] for s in shift.strokes if s[0] == pin] == [(0, 500), (1000, 500), (2000, 500)]
 
 
+RHYTHMS: dict[SignalState, tuple[Facts, list[tuple[str, int]]]] = {
+    SignalState.OFF: (replace(READY, on=False), [("", 1000)]),
+    SignalState.BOOT: (Facts(), [("red green", 1000), ("", 1000)]),
+    SignalState.NOTREADY: (
+        replace(READY, camera_ok=False),
+        [("red green", 100), ("", 150), ("red green", 100), ("", 1650)],
+    ),
+    SignalState.READY: (READY, [("green", 100), ("", 1900)]),
+    SignalState.STARTING: (replace(READY, wanted=True, wanted_age_ns=0), [("red", 1000)]),
+    SignalState.REC: (REC, [("red", 500), ("", 500)]),
+    SignalState.STOP_CONFIRM: (replace(REC, stop_pending=True), [("red", 125), ("", 125)]),
+    SignalState.DEGRADED: (
+        replace(REC, degraded=True),
+        [("red", 500), ("", 200), ("red green", 100), ("", 200)],
+    ),
+    SignalState.FAULT: (replace(READY, wanted=True), [("red green", 500), ("red", 500)]),
+    SignalState.FULL: (
+        replace(READY, storage_full=True),
+        [("red green", 150), ("", 250), ("red green", 150), ("", 250), ("red green", 150),
+         ("", 1050)],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("state", RHYTHMS, ids=lambda state: state.value)
+def test_each_state_has_its_rhythm_on_the_pins(state: SignalState) -> None:
+    """By shape first, then by colour: nobody has to tell red from green."""
+    facts, rhythm = RHYTHMS[state]
+    assert state_of(facts) is state
+    shift = Shift().tell(facts)
+    # Once, and the first step again; a start is a fault by then.
+    for colours, for_ms in rhythm + rhythm[: state is not SignalState.STARTING]:
+        lit = [c for c in ("red", "green", "blue") if shift.lit[f"wearer-{c}"]]
+        assert lit == colours.split(), f"{shift.now_ns / NS} s"
+        shift.run(for_ms / 1000, talking=False)
+
+
 def test_amber_is_red_and_green() -> None:
     shift = Shift().tell(Facts())
     assert [shift.lit[f"wearer-{colour}"] for colour in ("red", "green", "blue")] == [

@@ -45,13 +45,20 @@ class Run:
         return [line["boot_ns"] for line in matching(self.log(), what, where)]
 
     def signals(self) -> list[str]:
-        """The states the lamps went through, without repeats in a row."""
-        states: list[str] = []
-        for message in self.trace:
-            state = message.get("trace", {}).get("state")
-            if state is not None and (not states or states[-1] != state):
-                states.append(state)
-        return states
+        """What the lamps went through, "rec+hot", without repeats in a row."""
+        shown: list[str] = []
+        for trace in self._traces():
+            words = "+".join([trace["state"], *trace["also"]])
+            if not shown or shown[-1] != words:
+                shown.append(words)
+        return shown
+
+    def felt(self) -> list[str]:
+        """The taps in order: "2 short"."""
+        return [trace["taps"] for trace in self._traces() if trace["taps"]]
+
+    def _traces(self) -> list[dict[str, Any]]:
+        return [message["trace"] for message in self.trace if "trace" in message]
 
 
 def matching(log: list[dict[str, Any]], ev: str, where: dict[str, Any]) -> list[dict[str, Any]]:
@@ -78,9 +85,12 @@ def _judge(expect: Expect, run: Run, log: list[dict[str, Any]]) -> list[Outcome]
         outcomes.append(_after(expect, run))
     if expect.signals is not None:
         outcomes.append(_signals(expect.signals, run.signals()))
+    if expect.felt is not None:
+        outcomes.append(_felt(expect.felt, run.felt()))
     if expect.never is not None:
         seen = run.signals()
-        outcomes.append(Outcome(f"never {expect.never}", expect.never not in seen, str(seen)))
+        shown = any(_shows(expect.never, words) for words in seen)
+        outcomes.append(Outcome(f"never {expect.never}", not shown, str(seen)))
     if expect.recordings is not None:
         found = len(starts)
         outcomes.append(
@@ -138,8 +148,20 @@ def _log(expect: Expect, log: list[dict[str, Any]]) -> Outcome:
 def _signals(wanted: list[str], seen: list[str]) -> Outcome:
     # In this order, others may come between.
     rest = iter(seen)
-    found = all(state in rest for state in wanted)
+    found = all(any(_shows(words, shown) for shown in rest) for words in wanted)
     return Outcome(f"signals {' > '.join(wanted)}", found, " > ".join(seen))
+
+
+def _shows(wanted: str, shown: str) -> bool:
+    """True if the state is shown, with the notices that are wanted and maybe others."""
+    (state, *needed), (now, *notices) = wanted.split("+"), shown.split("+")
+    return state == now and set(needed) <= set(notices)
+
+
+def _felt(wanted: list[str], felt: list[str]) -> Outcome:
+    rest = iter(felt)
+    found = all(taps in rest for taps in wanted)
+    return Outcome(f"felt {', '.join(wanted)}", found, ", ".join(felt))
 
 
 def _loss(expect: Expect, log: list[dict[str, Any]]) -> list[Outcome]:

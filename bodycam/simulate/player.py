@@ -18,10 +18,11 @@ from ..progress import Progress
 from .control import PinsClient
 from .expectations import Outcome, Run, judge
 from .scenario import ClockChange, Position, Scenario, Step, StorageChange, Target
-from .sysfs import change_power
+from .sysfs import change_power, plug_usb, put_in_dock
 from .unit import Unit, mount_card, unmount_card
 
 _AHEAD_NS = NS // 5
+_AGAIN_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,11 @@ class Player:
         self.unit.watched = True
         self._clock = self.unit.clock
         self._client: PinsClient | None = None
-        self._trace = (threading.Lock(), out / "signals.jsonl")
+        self._trace = out / "signals.jsonl"
         self._clock_steps: list[ClockChange] = []
         self._stop = threading.Event()
+        self._left = threading.Event()
+        self._follower = threading.Thread(target=self._follow, daemon=True, name="trace")
         self._zero_ns = 0
 
     def play(self) -> Played:
@@ -66,6 +69,8 @@ class Player:
             with suppress(BodycamError):
                 unit.stop(orderly=False)
             self._disconnect()
+            self._left.set()
+            self._follower.join(5)
             if size is not None:
                 unmount_card(unit.card)
         return Played(unit, tuple(judge(scenario, self._collect())))
@@ -77,6 +82,7 @@ class Player:
             from .pins import write_positions
 
             write_positions(unit.socket_path, {"record": True})
+        self._follower.start()
         unit.start()
         self._zero_ns = unit.wait_ready()
         self._connect()
@@ -105,7 +111,6 @@ class Player:
     def _connect(self) -> PinsClient:
         client = PinsClient(self.unit.socket_path)
         self._client = client
-        threading.Thread(target=self._follow, args=(client,), daemon=True, name="trace").start()
         for change in self._clock_steps:
             client.world({"clock": _fields(change)})
         return client
@@ -115,14 +120,16 @@ class Player:
             self._client.close()
             self._client = None
 
-    def _follow(self, client: PinsClient) -> None:
-        lock, path = self._trace
-        try:
-            for message in client.watch():
-                with lock, path.open("a", encoding="utf-8") as out:
-                    out.write(json.dumps(message) + "\n")
-        except DeviceError:
-            return  # the recorder has ended; a new one is connected to again
+    def _follow(self) -> None:
+        """Write down what is shown, through every life of the recorder."""
+        while not self._left.is_set():
+            try:
+                with PinsClient(self.unit.socket_path) as client:
+                    for message in client.watch():
+                        with self._trace.open("a", encoding="utf-8") as out:
+                            out.write(json.dumps(message) + "\n")
+            except DeviceError:
+                self._left.wait(_AGAIN_S)
 
     def _pins(self) -> PinsClient:
         if self._client is None:
@@ -147,7 +154,7 @@ class Player:
         elif step.throw is not None:
             throw = step.throw
             self._throw(
-                throw.pin, throw.to is Position.ON, step.at, bounce_us=throw.bounce_us,
+                throw.pin, throw.to is Position.ON, step.at, bounce_us=throw.offsets_us(),
                 drop=throw.drop,
             )  # fmt: skip
         elif step.trigger is not None:
@@ -180,6 +187,10 @@ class Player:
         elif step.camera is not None:
             fault = step.camera
             self.unit.mishap(fault.does, fault.for_s, by_ms=fault.by_ms, size=fault.size)
+        elif step.plug is not None:
+            plug_usb(self.unit.sysfs, step.plug.usb, present=step.plug.present)
+        elif step.dock is not None:
+            put_in_dock(self.unit.sysfs, present=step.dock)
 
     def _stall(self, target: Target, seconds: float) -> None:
         send = self.unit.signal_worker if target is Target.WORKER else self.unit.signal_recorder
@@ -209,7 +220,7 @@ class Player:
     # -- afterwards ---------------------------------------------------------------------------
 
     def _collect(self) -> Run:
-        _, path = self._trace
+        path = self._trace
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return Run(self.unit, tuple(json.loads(line) for line in lines), self._zero_ns)
 

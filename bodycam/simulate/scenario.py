@@ -16,6 +16,9 @@ import msgspec
 from ..camera.mishaps import MishapKind
 from ..errors import ConfigError
 
+# The mains' hum: an edge each half wave.
+_HUM_US = 10_000
+
 
 class Target(Enum):
     """Which process a fault is done to."""
@@ -85,13 +88,30 @@ class CameraFault(_Strict, frozen=True):
     size: Annotated[int, msgspec.Meta(ge=0, le=64 << 20)] = 0
 
 
+class Plug(_Strict, frozen=True):
+    """A USB device (`vvvv:pppp`) is plugged in, or out."""
+
+    usb: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{4}:[0-9a-f]{4}$")]
+    present: bool = True
+
+
 class Throw(_Strict, frozen=True):
-    """A pin with its bounce spelt out: offsets at which it flips, and edges the driver loses."""
+    """A pin with its bounce spelt out: offsets at which it flips, and edges the driver loses.
+
+    `hum_s`: before it rests the line floats for so long, and picks up 50 Hz.
+    """
 
     pin: str
     to: Position
     bounce_us: list[int] | None = None
     drop: list[int] = []
+    hum_s: Annotated[float, msgspec.Meta(gt=0, le=60)] | None = None
+
+    def offsets_us(self) -> list[int] | None:
+        """When it flips after the throw; None for a bounce as switches have."""
+        if self.hum_s is None:
+            return self.bounce_us
+        return [_HUM_US * n for n in range(1, 2 * round(self.hum_s * 50) + 1)]
 
 
 class Step(_Strict, frozen=True):
@@ -112,17 +132,20 @@ class Step(_Strict, frozen=True):
     power: PowerChange | None = None
     storage: StorageChange | None = None
     camera: CameraFault | None = None
+    plug: Plug | None = None
+    dock: bool | None = None
 
     def actions(self) -> list[str]:
         names = ("switch", "press", "throw", "trigger", "kill", "stall", "clock", "power",
-                 "storage", "camera")  # fmt: skip
+                 "storage", "camera", "plug", "dock")  # fmt: skip
         return [name for name in names if getattr(self, name) is not None]
 
 
 class Expect(_Strict, frozen=True):
     """One statement about the run; all of its parts must hold.
 
-    `log` or `pin`: lines of the log, or moments at which an output became active. Each of them
+    `signals`: what is shown, in this order, each a state with notices that it needs: "rec+hot".
+    `felt`: taps, likewise. `log` or `pin`: lines of the log, or moments at which an output became active. Each of them
     comes `after` one of another kind, an event (with `after_where`) or "pin NAME", by at most
     `within_s`.
     """
@@ -137,6 +160,7 @@ class Expect(_Strict, frozen=True):
     count: int | None = None
     at_least: int | None = None
     signals: list[str] | None = None
+    felt: list[str] | None = None
     never: str | None = None
     recordings: int | None = None
     pre_record_s: list[float] | None = None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from .scenario import PowerChange, Sensor
 
 _BATTERY = "class/power_supply/battery"
 _SOC = "class/thermal/thermal_zone0"
+_DOCK = "class/power_supply/dock"
 _SUPPLY = "class/hwmon/hwmon0"
 _SENSORS = {
     Sensor.SOC: f"{_SOC}/temp",
@@ -45,6 +47,23 @@ def change_power(root: Path, change: PowerChange) -> None:
             set_file(root, name, value)
     for sensor in change.lost:
         (root / _SENSORS[sensor]).unlink(missing_ok=True)
+
+
+def plug_usb(root: Path, product: str, *, present: bool) -> None:
+    """Plug a USB device in, or out."""
+    name = f"bus/usb/devices/1-{product.replace(':', '-')}"
+    if not present:
+        shutil.rmtree(root / name, ignore_errors=True)
+        return
+    vendor, number = (word.lstrip("0") or "0" for word in product.split(":"))
+    told = f"DEVTYPE=usb_device\nPRODUCT={vendor}/{number}/100\nTYPE=0/0/0"
+    set_file(root, f"{name}/uevent", told)
+
+
+def put_in_dock(root: Path, *, present: bool) -> None:
+    """Put the camera into a dock that is known by its supply, or take it out."""
+    set_file(root, f"{_DOCK}/type", "Mains")
+    set_file(root, f"{_DOCK}/online", int(present))
 
 
 def _times(value: int | None, factor: int) -> int | None:
