@@ -115,20 +115,24 @@ def test_f18_a_camera_that_cannot_be_closed_holds_up_no_stop(
     assert "1 long" in rig.taps()
 
 
-def test_f24_a_lens_that_shows_nothing_is_said_and_recorded_all_the_same(unit: Faulty) -> None:
-    slower = {"camera": {**SLOW_CAMERA["camera"], "fps": 5}}
-    with unit(slower, 12) as rig:
+@pytest.mark.parametrize("for_s", [10, pytest.param(60, marks=pytest.mark.soak)])
+def test_f24_a_lens_that_shows_nothing_is_said_and_recorded_all_the_same(
+    unit: Faulty, for_s: int
+) -> None:
+    # A busy machine that pauses is no stall of the camera: there, the lens would be looked at anew.
+    patient = {**SLOW_CAMERA, "watchdog": {"stall_ms": 10_000}}
+    with unit(patient, 3) as rig:
         recorded(rig)
         for number, kind in enumerate((MishapKind.DARK, MishapKind.FROZEN), start=1):
-            mishap = rig.unit.mishap(kind, 60)
+            mishap = rig.unit.mishap(kind, for_s)
             found = rig.until_logged(f"video.{kind.value}")
             over = rig.until_logged("video.clear", number, seconds=40)
             assert abs(found["boot_ns"] - mishap.from_ns) < 3 * NS
             assert over["data"]["was"] == kind.value
-            assert abs(over["data"]["ms"] - 60_000) < 5000
+            assert abs(over["data"]["ms"] - for_s * 1000) < 3000
             assert len(rig.events(f"video.{kind.value}")) == 1, "once"
         stopped(rig)
-    assert gaps_of(rig, 10) == []
+    assert gaps_of(rig, 3) == []
     assert len(rig.events("rec.start")) == 1
     degraded = [m["trace"] for m in rig.messages if m.get("trace", {}).get("state") == "degraded"]
     assert degraded, "for the frozen picture; nights are dark, too"
