@@ -193,7 +193,7 @@ def survive(writes: list[Write], dice: random.Random) -> list[Write]:
         return writes if chance else []
     kept = []
     for write in writes:
-        if len(write.data) > SECTOR and dice.random() < 0.1:  # torn: its sectors one by one
+        if len(write.data) > SECTOR and dice.random() < 0.5:  # torn: its sectors one by one
             kept += [
                 Write(write.offset + at, write.data[at : at + SECTOR])
                 for at in range(0, len(write.data), SECTOR)
