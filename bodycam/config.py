@@ -89,6 +89,7 @@ class Device(_Table, frozen=True):
 class Store(_Table, frozen=True):
     path: Path_ = "/var/lib/bodycam"
     runtime: Path_ = "/run/bodycam"
+    anchor: Path_ = "/var/lib/bodycam/anchor"
     min_free_mib: Annotated[int, _int(0, 1_000_000, "MiB")] = 8
 
 

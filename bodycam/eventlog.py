@@ -12,9 +12,10 @@ that is shorter than a signed statement was cut by somebody.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,9 @@ from cryptography.hazmat.primitives import serialization
 from .clock import Clock, Instant, utc_text
 from .errors import EvidenceError, StorageError
 from .formats import checkpoint
-from .formats.logline import LOG_VERSION, encode_line
+from .formats.logline import GENESIS, LOG_VERSION, encode_line
 from .formats.tlog import EMPTY_ROOT
-from .logreplay import MAX_RESUME_BYTES, RESUME_FILE, LogKnowledge, Recovered, read_log
+from .logreplay import MAX_RESUME_BYTES, RESUME_FILE, LogKnowledge, Recovered, line_before, read_log
 from .signing import Signer, fingerprint
 from .store import make_folder, reserve, storage_error, sync_directory, write_atomically
 
@@ -41,10 +42,12 @@ _MAX_PENDING_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class LogHead:
-    """So many lines of the log, and their Merkle root."""
+    """So many lines of the log, and their Merkle root; where they end, and the last one's hash."""
 
     size: int
     root: bytes
+    end: int = field(default=0, compare=False)
+    last: str = field(default=GENESIS, compare=False)
 
 
 class EventLog:
@@ -195,7 +198,8 @@ class EventLog:
                 self._durable = written
 
     def _now(self) -> LogHead:
-        return LogHead(self._known.tree.size, self._known.tree.root())
+        known = self._known
+        return LogHead(known.tree.size, known.tree.root(), known.good_bytes, known.prev)
 
     def sync_pending(self) -> None:
         """Make durable what threads that must not wait have appended."""
@@ -218,6 +222,16 @@ class EventLog:
             self.fault = str(storage_error(fault, self._path))
             if len(self._pending) > _MAX_PENDING_BYTES:
                 raise StorageError(f"{self._path}: cannot be written: {fault.strerror}") from fault
+
+    @property
+    def durable(self) -> LogHead:
+        """What a power cut leaves."""
+        with self._lock:
+            return self._durable
+
+    def hash_of_line_before(self, end: int) -> str:
+        """Of the line that ends there with its newline; of nothing if none does."""
+        return hashlib.sha256(line_before(self._fd, end)).hexdigest()
 
     def head(self) -> tuple[int, str]:
         """Number of durable lines and their Merkle root, as every fragment record carries them.

@@ -176,11 +176,12 @@ def _resumed(fd: int, note: bytes) -> LogKnowledge | None:
         known._gap_told, known.torn_told = fields["gap_told"], fields["torn_told"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, EvidenceError):
         return None
-    known._last = _line_before(fd, known.good_bytes)
+    known._last = line_before(fd, known.good_bytes)
     return known if hashlib.sha256(known._last).hexdigest() == known.prev else None
 
 
-def _line_before(fd: int, end: int) -> bytes:
+def line_before(fd: int, end: int) -> bytes:
+    """The line that ends there with its newline; nothing if none does."""
     start = max(0, end - MAX_LINE_BYTES - 2)
     tail = os.pread(fd, end - start, start)
     if len(tail) != end - start or not tail.endswith(b"\n"):

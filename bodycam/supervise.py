@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .activation import SWITCH, DemandOn, State
+from .anchor import Anchor
 from .bootcheck import BootCheck
 from .buffer import PreRecordBuffer
 from .clock import NS, ClockSource, ScaledClock, wait
@@ -129,12 +130,16 @@ class Supervisor:
         log = self._log = EventLog(store.log, clock, log_origin(config), signer)
         recovered = log.open()
         self._closing.callback(log.close)
+        self._anchor = Anchor(Path(config.store.anchor), log)
+        self._rollback = self._anchor.judge()
         begin_log(log, recovered, config, self._chosen.text, "recorder")
         if self._chosen.rejected is not None:
             log.append(
                 "config.rejected", sync=True, reason=str(self._chosen.rejected),
                 using=self._chosen.origin.value,
             )  # fmt: skip
+        if self._rollback is not None:
+            self._anchor.say(self._rollback, recovered.lines)
         recipients = find_recipients(Path(config.identity.path), config.recipients)
         note_identity(log, key_fault, recipients)
         self._key_ok, self._keys_ok = key_fault is None, not recipients.missing
@@ -182,7 +187,8 @@ class Supervisor:
             config, clock, log, DeviceActions(self._recorder.plugged, ring.microphone_seen)
         )
         self._watchdog = Watchdog(
-            config, clock, log, self._health, ring, self._recorder, self._switches, self._power,
+            config, clock, log, self._anchor, self._health, ring, self._recorder,
+            self._switches, self._power,
             self._devices, self._lamps, Renewal(signer.certificates), self._configs,
             lambda: self._boot_check.answer,
         )  # fmt: skip
@@ -255,7 +261,7 @@ class Supervisor:
             long=health.reminders,
             covert=live.covert,
             muted=live.muted,
-            tamper=self._devices.tamper,
+            tamper=self._devices.tamper or self._rollback is not None,
             service=self._service
             or health.renewal.life is not Life.GOOD
             or (self._configs is not None and self._configs.rejected),
@@ -328,4 +334,5 @@ class Supervisor:
         if not failed and closed:
             self._log.append("shutdown", sync=True, reason=self._stop_reason)
         self._log.checkpoint()
+        self._anchor.keep()
         self._watchdog.write_status()

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from .anchor import Anchor
 from .buffer import PreRecordBuffer
 from .checks.result import SelfTest
 from .clock import MS, NS, Clock, utc_text, wait
@@ -40,12 +41,14 @@ class Watchdog:
     """One thread that looks at everything else, logs what it sees, and writes the status file."""
 
     def __init__(
-        self, config: Config, clock: Clock, log: EventLog, health: StoreHealth, ring: PreRecordBuffer,
+        self, config: Config, clock: Clock, log: EventLog, anchor: Anchor, health: StoreHealth,
+        ring: PreRecordBuffer,
         recorder: Recorder, switches: SwitchReader, power: PowerGuard,
         devices: DeviceWatch, lamps: Lamps, renewal: Renewal,
         configs: ConfigWatch | None, boot_check: Callable[[], SelfTest | None],
     ) -> None:  # fmt: skip
-        self._config, self._clock, self._log, self._health = config, clock, log, health
+        self._config, self._clock, self._log = config, clock, log
+        self._anchor, self._health = anchor, health
         self._ring, self._recorder, self._switches = ring, recorder, switches
         self._power, self._boot_check = power, boot_check
         self._devices, self._lamps = devices, lamps
@@ -106,6 +109,7 @@ class Watchdog:
         # Cleared first: what is asked for while this one is made gets one of its own.
         self._log.checkpoint_wanted.clear()
         self._log.checkpoint()
+        self._anchor.keep()
         return True
 
     def _look(self) -> None:
@@ -128,6 +132,7 @@ class Watchdog:
             self.say_latency()
             self._log.checkpoint()
             self._log.save_resume()
+            self._anchor.keep()
         self._log.sync_pending()
         self.write_status()
 

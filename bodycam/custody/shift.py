@@ -121,7 +121,7 @@ _MARKS = {
     "video.blurred": "notice", "overlay.lost": "notice",
     "power.battery": "notice", "power.heat": "notice", "power.load": "notice",
     "tamper.usb": "fault", "power.off": "fault", "power.charge_stuck": "fault", "power.recalled": "fault",
-    "log.damaged": "fault", "log.rollback": "fault",
+    "log.damaged": "fault", "log.rollback": "fault", "store.rollback": "fault",
     "selftest": "notice",
 }  # fmt: skip
 

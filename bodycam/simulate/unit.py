@@ -83,6 +83,7 @@ class Unit:
         self._environment = dict(environment or {})
         self.card = out / "camera"
         self.runtime = out / "run"
+        self.anchor = out / "anchor"
         self.sysfs = out / "sysfs"
         self.config_path = out / "bodycam.toml"
         self.last_good_path = out / "last-good.toml"
@@ -100,7 +101,9 @@ class Unit:
         self.clock = ScaledClock(speed, boot_ns, offset_ns, system.boot_id, source)
         tree = _merge(_BASE, overrides)
         tree = _merge(tree, {
-            "store": {"path": str(self.card), "runtime": str(self.runtime)},
+            "store": {
+                "path": str(self.card), "runtime": str(self.runtime), "anchor": str(self.anchor)
+            },
             "identity": {"path": str(out / "identity")},
             "power": {"sysfs": str(self.sysfs)},
             "gpio": {"backend": "simulated"},
@@ -133,7 +136,7 @@ class Unit:
             raise ConfigError(
                 f"{self.out}: not empty", "Name a new folder with --out, or delete this one"
             )
-        for folder in (self.card, self.runtime, self.sysfs):
+        for folder in (self.card, self.runtime, self.anchor, self.sysfs):
             folder.mkdir(parents=True)
         for name, value in _SYSFS.items():
             self.set_sensor(name, value)

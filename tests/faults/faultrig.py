@@ -159,15 +159,26 @@ class FaultRig(Rig):
         only = [] if path is None else ["-P", str(path)]
         inject = [word for fault in faults for word in ("-e", f"inject={fault}")]
         calls = ",".join(fault.split(":")[0] for fault in faults)
+        with self._straced(f"trace={calls}", *only, *inject):
+            yield
+
+    @contextmanager
+    def traced(self, calls: str) -> Iterator[Path]:
+        """Write down the running recorder's system calls, with the paths of their descriptors."""
+        with self._straced(f"trace={calls}", "-y", "-s", "0") as out:
+            yield out
+
+    @contextmanager
+    def _straced(self, expression: str, *options: str) -> Iterator[Path]:
         out = self.unit.out.with_name("strace.txt")
         tracer = subprocess.Popen(
-            ["strace", "-f", "-qq", "-o", str(out), *only, "-e", f"trace={calls}", *inject,
+            ["strace", "-f", "-qq", "-o", str(out), "-e", expression, *options,
              "-p", str(self.unit.pid)],
             stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         try:
             _until_traced(int(self.unit.pid or 0), tracer)
-            yield
+            yield out
         finally:
             tracer.terminate()
             tracer.communicate(timeout=10)

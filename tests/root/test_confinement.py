@@ -27,7 +27,7 @@ StandardOutput=truncate:/answer.json
 User={user}
 """
 _ITS_OWN = {"/run/bodycam", "/tmp", "/var/tmp"}
-_STORE = {"/var/lib/bodycam/evidence", "/var/lib/bodycam/log"}
+_STORE = {"/var/lib/bodycam/evidence", "/var/lib/bodycam/log", "/var/lib/bodycam/anchor"}
 _CAP_SYS_RESOURCE = 24
 
 
