@@ -27,7 +27,15 @@ from .errors import EvidenceError, StorageError
 from .formats import checkpoint
 from .formats.logline import GENESIS, LOG_VERSION, encode_line
 from .formats.tlog import EMPTY_ROOT
-from .logreplay import MAX_RESUME_BYTES, RESUME_FILE, LogKnowledge, Recovered, line_before, read_log
+from .logreplay import (
+    MAX_RESUME_BYTES,
+    RESUME_FILE,
+    LogKnowledge,
+    Recovered,
+    TornTail,
+    line_before,
+    read_log,
+)
 from .signing import Signer, fingerprint
 from .store import make_folder, reserve, storage_error, sync_directory, write_atomically
 
@@ -89,7 +97,7 @@ class EventLog:
             if self._known.torn_bytes:
                 self._set_aside(self._known.good_bytes, self._known.tree.size)
             recovered = replace(
-                self._known.recovered(*self._untold_torn()), vouched_lines=self._rolled_back()
+                self._known.recovered(self._untold()), vouched_lines=self._rolled_back()
             )
             # What a killed recorder wrote may still be in memory only.
             os.fdatasync(self._fd)
@@ -134,15 +142,15 @@ class EventLog:
         os.ftruncate(self._fd, good_bytes)
         os.fsync(self._fd)
 
-    def _untold_torn(self) -> tuple[int, str]:
-        # The newest file: the power may have been cut between setting it aside and saying so.
-        names = (path.name for path in self._folder.glob(f"{TORN_FILE}*"))
-        numbers = (name.removeprefix(TORN_FILE) for name in names)
-        newest = max((int(number) for number in numbers if number.isdecimal()), default=None)
-        file = f"{TORN_FILE}{newest}"
-        if newest is None or file == self._known.torn_told:
-            return 0, ""
-        return (self._folder / file).stat().st_size, file
+    def _untold(self) -> tuple[TornTail, ...]:
+        # Tails are told of in their order; the power may have been cut before that, more than once.
+        told = self._known.torn_told.removeprefix(TORN_FILE)
+        after = int(told) if told.isdecimal() else -1
+        paths = {
+            path.name.removeprefix(TORN_FILE): path for path in self._folder.glob(f"{TORN_FILE}*")
+        }
+        numbers = sorted(int(n) for n in paths if n.isdecimal() and int(n) > after)
+        return tuple(TornTail(paths[str(n)].name, paths[str(n)].stat().st_size) for n in numbers)
 
     def append(self, ev: str, at_ns: int | None = None, *, sync: bool = False, **data: Any) -> int:
         """Append one event that happened at `at_ns` (now if None); its sequence number.

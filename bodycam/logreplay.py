@@ -36,18 +36,25 @@ class OpenSegment:
 
 
 @dataclass(frozen=True, slots=True)
+class TornTail:
+    """A file of what was set aside at the log's end."""
+
+    file: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Recovered:
     """What the log knew when it was opened again.
 
-    `torn_file` holds `torn_bytes` that no line tells of yet. `left` is an interrupted segment of
+    `torn` are the tails that no line tells of yet. `left` is an interrupted segment of
     which the log has told, while nothing was recorded since: the start itself was cut off.
     `gap_told`: it has told of the gap after it, too.
     `vouched_lines`: what its checkpoint vouches for and is not there: lines were cut off, or changed.
     """
 
     lines: int
-    torn_bytes: int
-    torn_file: str
+    torn: tuple[TornTail, ...]
     unclean: bool
     last_boot: str
     last_boot_ns: int
@@ -118,7 +125,8 @@ class LogKnowledge:
                 return
             self.line(raw[:-1])
 
-    def recovered(self, torn_bytes: int = 0, torn_file: str = "") -> Recovered:
+    def recovered(self, torn: tuple[TornTail, ...]) -> Recovered:
+        """All of it; `torn` is what was found to have been set aside."""
         boot, boot_ns, damaged = "", 0, self._damaged
         if self._last:
             try:
@@ -128,7 +136,7 @@ class LogKnowledge:
                 damaged += 1
         lines = self.tree.size
         return Recovered(
-            lines, torn_bytes, torn_file, lines > 0 and not self._clean, boot, boot_ns,
+            lines, torn, lines > 0 and not self._clean, boot, boot_ns,
             tuple(self._open.values()), damaged, self._left, self._gap_told,
         )  # fmt: skip
 

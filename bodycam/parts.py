@@ -119,8 +119,8 @@ def begin_log(
         heartbeat_s=config.watchdog.heartbeat_s, pre_record_s=config.pre_record.seconds,
         pre_record_audio=config.pre_record.audio,
     )  # fmt: skip
-    if recovered.torn_bytes:
-        log.append("log.torn", bytes=recovered.torn_bytes, file=recovered.torn_file)
+    for torn in recovered.torn:
+        log.append("log.torn", bytes=torn.size_bytes, file=torn.file)
     if recovered.damaged_lines:
         log.append("log.damaged", lines=recovered.damaged_lines)
     if recovered.vouched_lines is not None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Generator
+import shutil
+import tempfile
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,14 @@ if importlib.util.find_spec("hypothesis") is not None:
     # Speed is a benchmark, not a timed test.
     hypothesis.settings.register_profile("untimed", hypothesis.settings.default, deadline=None)
     hypothesis.settings.load_profile("untimed")
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """A folder in memory, for what is synced or written anew a thousand times."""
+    folder = Path(tempfile.mkdtemp(prefix="bodycam-", dir="/dev/shm"))
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.hookimpl(hookwrapper=True)

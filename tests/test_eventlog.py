@@ -18,7 +18,7 @@ from bodycam.errors import EvidenceError, ExitCode
 from bodycam.eventlog import EventLog
 from bodycam.formats import tlog
 from bodycam.formats.logline import GENESIS, decode_line, encode_line
-from bodycam.logreplay import Recovered
+from bodycam.logreplay import Recovered, TornTail
 from bodycam.signing import NoKey
 
 ORIGIN = "example-force/bodycam/BC-0001"
@@ -93,7 +93,7 @@ def test_a_torn_last_line_is_set_aside_and_said_so(tmp_path: Path, cut: int) -> 
     torn = whole[:-cut].split(b"\n")[-1]
     log, recovered = open_log(tmp_path)
     log.close()
-    assert (recovered.lines, recovered.torn_bytes) == (3, len(torn))
+    assert (recovered.lines, recovered.torn) == (3, (TornTail("events.torn-3", len(torn)),))
     assert (tmp_path / "events.torn-3").read_bytes() == torn
     assert path.read_bytes() == b"\n".join(whole.split(b"\n")[:3]) + b"\n"
 
@@ -125,8 +125,9 @@ def test_behind_a_block_that_never_came_nothing_is_taken(
     good = spoilt.rindex(b"\n", 0, good) + 1
     log, recovered = open_log(tmp_path)
     log.close()
-    assert recovered.torn_bytes == len(whole) - good
-    assert (tmp_path / recovered.torn_file).read_bytes() == spoilt[good:]
+    (torn,) = recovered.torn
+    assert torn.size_bytes == len(whole) - good
+    assert (tmp_path / torn.file).read_bytes() == spoilt[good:]
     assert path.read_bytes() == whole[:good]
 
 
@@ -138,10 +139,15 @@ def test_a_tail_set_aside_is_told_of_though_the_power_went_before_it_was(tmp_pat
     log.append("boot", sync=True)  # and here the power is cut
     log.close()
     log, second = open_log(tmp_path)
-    assert (second.torn_bytes, second.torn_file) == (first.torn_bytes, "events.torn-3")
-    log.append("log.torn", sync=True, bytes=second.torn_bytes, file=second.torn_file)
+    assert second.torn == first.torn
+    with path.open("ab") as file:
+        file.write(b'{"v":')  # and again
+    log, third = open_log(tmp_path)
+    assert third.torn == (*first.torn, TornTail("events.torn-4", 5))
+    for torn in third.torn:
+        log.append("log.torn", sync=True, bytes=torn.size_bytes, file=torn.file)
     log.close()
-    assert open_log(tmp_path)[1].torn_bytes == 0
+    assert open_log(tmp_path)[1].torn == ()
 
 
 def test_the_recording_to_go_on_with_is_known_though_its_recovery_was_cut(tmp_path: Path) -> None:
@@ -332,7 +338,7 @@ def test_a_start_from_the_note_knows_what_a_full_reading_does(tmp_path: Path) ->
     with (tmp_path / "events.jsonl").open("ab") as file:
         file.write(b'{"ev":"boot","torn')
     assert resumed(tmp_path) == quick
-    assert quick[0].torn_bytes == 18
+    assert [torn.size_bytes for torn in quick[0].torn] == [18]
     assert [s.file for s in quick[0].open_segments] == ["a/0.mp4"]
     assert json.loads(noted.splitlines()[0])["lines"] == 7
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +13,16 @@ from bodycam.clock import NS, ClockSource, Instant
 from bodycam.configfile import parse, read_text
 from bodycam.custody.verify import Report, verify_paths
 from bodycam.errors import ExitCode
-from bodycam.eventlog import EventLog
+from bodycam.eventlog import LOG_FILE, EventLog
+from bodycam.formats.logline import decode_line
 from bodycam.logreplay import Recovered
 from bodycam.owed import Interrupted
 from bodycam.parts import begin_log, log_origin, recover
 from bodycam.provision.identity import Identity
 from bodycam.signing import Signer, load_file_key, load_root
 from bodycam.store import Store
+
+from .promises import Promise, broken, empty_state_files, untrue
 
 HONEST = (ExitCode.OK, ExitCode.INCOMPLETE)
 _BOOT_ID = "0c5f0000-0000-4000-8000-0000000000b0"
@@ -98,6 +102,35 @@ def next_start(identity: Identity, clock: StillClock, device: str) -> NextStart:
     return NextStart(
         device, load_file_key(identity.identity), load_root(identity.root), clock, identity.root
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one start or several have said of a store, and which recording is to go on."""
+
+    recoveries: tuple[tuple[str, int, int, str], ...]
+    torn: tuple[tuple[str, int], ...]
+    going_on: tuple[str | None, str]
+
+    @classmethod
+    def by(cls, begun: Begun, folder: Path) -> Found:
+        lines = (folder / "log" / LOG_FILE).read_bytes().splitlines()
+        said = [(line["ev"], line["data"]) for line in map(decode_line, lines)]
+        return cls(
+            tuple((d["file"], d["frags"], d["bytes_intact"], d["last"]) for ev, d in said if ev == "recovery"),
+            tuple((d["file"], d["bytes"]) for ev, d in said if ev == "log.torn"),
+            (begun.interrupted.recording, begun.interrupted.last_box),
+        )  # fmt: skip
+
+
+def judge(start: NextStart, store: Path, promises: Sequence[Promise]) -> None:
+    """Every promise is kept, the next start changes no evidence, and the verifier agrees."""
+    faults = broken(promises, 1, store) + untrue(store) + empty_state_files(store)
+    assert not faults, faults
+    before = contents(store / "evidence")
+    start.start(store)
+    assert contents(store / "evidence") == before
+    start.verify(store)
 
 
 def contents(folder: Path) -> dict[str, str]:

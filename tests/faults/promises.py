@@ -35,24 +35,31 @@ class Promise:
 
 def broken(promises: Sequence[Promise], moment: int, store: Path) -> list[str]:
     """What was promised before this moment and is not in the store, or is not the same."""
-    latest = {p.file: p for p in promises if p.moment < moment}
+    latest = {p.file: (n, p) for n, p in enumerate(promises) if p.moment < moment}
     return [
-        fault for p in latest.values() if (fault := _fault(promises, p, store / p.file)) is not None
+        fault
+        for n, promise in latest.values()
+        if (fault := _fault(promise, promises[:n], promises[n + 1 :], store / promise.file))
     ]
 
 
-def _fault(promises: Sequence[Promise], promise: Promise, path: Path) -> str | None:
+def _fault(
+    promise: Promise, earlier: Sequence[Promise], later: Sequence[Promise], path: Path
+) -> str | None:
     if not path.exists():
         return f"{promise.file}: is missing"
     data = path.read_bytes()
-    if promise.replaced:
-        later = {
-            p.sha256 for p in promises if p.file == promise.file and p.moment >= promise.moment
-        }
-        if hashlib.sha256(data).hexdigest() not in later:
-            return f"{promise.file}: {len(data)} bytes, not what was promised nor anything later"
-    elif hashlib.sha256(data[: promise.size]).hexdigest() != promise.sha256:
-        return f"{promise.file}: {promise.size} bytes were promised, of {len(data)} they are not the same"
+    if not promise.replaced:
+        if hashlib.sha256(data[: promise.size]).hexdigest() == promise.sha256:
+            return None
+        return f"{promise.file}: of {promise.size} promised bytes {len(data)} are there, or others"
+    found = hashlib.sha256(data).hexdigest()
+    told = {p.sha256 for p in later if p.file == promise.file}
+    if found == promise.sha256 or found in told:
+        return None
+    # Behind the last promise, what was just being put in its place may be there already.
+    if told or found in {p.sha256 for p in earlier if p.file == promise.file}:
+        return f"{promise.file}: {len(data)} bytes, not what was promised nor anything later"
     return None
 
 

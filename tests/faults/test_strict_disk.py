@@ -80,13 +80,13 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, StrictDisk]:
 
 @pytest.mark.xdist_group("strict-disk")
 def test_f32_on_the_strictest_disk_nothing_that_was_promised_is_lost(
-    lived: tuple[Path, StrictDisk], tmp_path: Path, measured: Measure
+    lived: tuple[Path, StrictDisk], memory: Path, measured: Measure
 ) -> None:
     folder, disk = lived
-    assert lost(disk, tmp_path / "state") == []
+    assert lost(disk, memory / "state") == []
     start, count = after(folder), 0
     for number, tree in different(disk.cuts):
-        store = tmp_path / str(number)
+        store = memory / str(number)
         write_tree(tree, store)
         assert empty_state_files(store) == []
         before = contents(store / "evidence") if (store / "evidence").exists() else {}
@@ -100,12 +100,12 @@ def test_f32_on_the_strictest_disk_nothing_that_was_promised_is_lost(
 
 @pytest.mark.xdist_group("strict-disk")
 def test_f31_each_start_on_what_a_kill_left_writes_the_same_bytes(
-    lived: tuple[Path, StrictDisk], tmp_path: Path, measured: Measure
+    lived: tuple[Path, StrictDisk], memory: Path, measured: Measure
 ) -> None:
     folder, disk = lived
     start, count = after(folder), 0
     for number, tree in different(disk.kills):
-        stores = [tmp_path / f"{number}-{n}" for n in range(2)]
+        stores = [memory / f"{number}-{n}" for n in range(2)]
         for store in stores:
             write_tree(tree, store)
             start.start(store)
@@ -123,9 +123,9 @@ def test_f31_each_start_on_what_a_kill_left_writes_the_same_bytes(
 
 
 @pytest.mark.parametrize("name", PLANTS)
-def test_a_life_without_this_sync_is_found(tmp_path: Path, name: str) -> None:
+def test_a_life_without_this_sync_is_found(tmp_path: Path, memory: Path, name: str) -> None:
     package = tmp_path / "package"
     shutil.copytree(SOURCE, package / "bodycam")
     PLANTS[name].put_into(package / "bodycam")
-    found = lost(live_on_a_strict_disk(tmp_path, package), tmp_path / "state")
+    found = lost(live_on_a_strict_disk(tmp_path, package), memory / "state")
     assert any(PLANTS[name].breaks in fault for fault in found), found

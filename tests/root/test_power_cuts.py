@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import random
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
@@ -92,14 +91,6 @@ def record(
         finally:
             Path(disk.device).chmod(0o660)
     return Run(folder, disk)
-
-
-@pytest.fixture
-def memory() -> Iterator[Path]:
-    """A folder in memory: each state is an image, written anew."""
-    folder = Path(tempfile.mkdtemp(prefix="bodycam-", dir="/dev/shm"))
-    yield folder
-    shutil.rmtree(folder)
 
 
 def sweep(run: Run, count: int, seed: int) -> Crashes:

@@ -1,0 +1,96 @@
+"""SIGKILL before each change of a life: of a recorder that records, and of one that only just starts."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bodycam.provision.identity import Identity, make_identity
+from tests.evidence import DEVICE, UTC_NS, footage
+
+from .aftermath import Found, NextStart, StillClock, contents, judge, next_start
+from .cutting import Cutter, compile_cut
+from .results import Measure
+
+
+@pytest.fixture(scope="module")
+def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a camera's identity and something to record."""
+    folder = tmp_path_factory.mktemp("camera")
+    make_identity(folder, DEVICE, UTC_NS)
+    (folder / "footage").write_bytes(pickle.dumps(list(footage(2))))
+    return folder
+
+
+@pytest.fixture
+def cutter(camera: Path) -> Iterator[Cutter]:
+    with Cutter(compile_cut(camera), camera, camera / "footage") as made:
+        yield made
+
+
+@pytest.fixture
+def start(camera: Path) -> NextStart:
+    identity = Identity(camera / "identity", camera / "authority")
+    return next_start(identity, StillClock(UTC_NS + 3600 * 10**9), DEVICE)
+
+
+def every(step: int, changes: int) -> range:
+    """Each so many of them, from the first on, and never one that does not come."""
+    return range(1, changes + 1, step)
+
+
+@pytest.mark.parametrize("step", [11, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.timeout(900)
+def test_f31_after_a_kill_before_any_change_all_that_was_promised_is_there(
+    cutter: Cutter, start: NextStart, memory: Path, measured: Measure, step: int
+) -> None:
+    whole = cutter.live(memory / "whole")
+    assert not whole.cut
+    judge(start, memory / "whole", whole.promises)
+    kills = every(step, whole.changes)
+    for at in kills:
+        store = memory / str(at)
+        killed = cutter.live(store, at)
+        assert killed.cut
+        for folder in (store / "evidence", store / "log"):
+            folder.mkdir(parents=True, exist_ok=True)
+        twin = shutil.copytree(store, memory / "twin")
+        start.start(twin)
+        judge(start, store, killed.promises)
+        # A checkpoint is signed, with other dice each time.
+        one, other = ({**contents(s), "log/checkpoint": ""} for s in (store, twin))
+        assert one == other
+        shutil.rmtree(twin)
+    measured("kills before a change, survived", len(kills), "kills")
+
+
+def interrupted(cutter: Cutter, store: Path) -> None:
+    """A store that a recorder left in the middle of its second recording, its last line torn."""
+    changes = cutter.live(store.with_name("whole")).changes
+    assert cutter.live(store, changes * 4 // 5).cut
+    with (store / "log" / "events.jsonl").open("ab") as log:
+        log.write(b'{"v":1,"seq":')
+
+
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.soak)])
+def test_f33_a_start_that_is_killed_leaves_what_one_start_would_have(
+    cutter: Cutter, start: NextStart, memory: Path, measured: Measure, step: int
+) -> None:
+    left = memory / "left"
+    interrupted(cutter, left)
+    once = shutil.copytree(left, memory / "once")
+    wanted = Found.by(start.start(once), once)
+    assert (len(wanted.recoveries), len(wanted.torn)) == (1, 1)
+    assert wanted.going_on[0]
+    changes = cutter.live(shutil.copytree(left, memory / "start"), start_only=True).changes
+    for at in every(step, changes):
+        store = shutil.copytree(left, memory / str(at))
+        assert cutter.live(store, at, start_only=True).cut
+        assert Found.by(start.start(store), store) == wanted
+        assert contents(store / "evidence") == contents(left / "evidence")
+        start.verify(store)
+    measured("starts that were killed before a change", len(every(step, changes)), "starts")
