@@ -146,11 +146,12 @@ class EventLog:
         # Tails are told of in their order; the power may have been cut before that, more than once.
         told = self._known.torn_told.removeprefix(TORN_FILE)
         after = int(told) if told.isdecimal() else -1
-        paths = {
-            path.name.removeprefix(TORN_FILE): path for path in self._folder.glob(f"{TORN_FILE}*")
+        tails = {
+            int(number): TornTail(path.name, path.stat().st_size)
+            for path in self._folder.glob(f"{TORN_FILE}*")
+            if (number := path.name.removeprefix(TORN_FILE)).isdecimal()
         }
-        numbers = sorted(int(n) for n in paths if n.isdecimal() and int(n) > after)
-        return tuple(TornTail(paths[str(n)].name, paths[str(n)].stat().st_size) for n in numbers)
+        return tuple(tails[number] for number in sorted(tails) if number > after)
 
     def append(self, ev: str, at_ns: int | None = None, *, sync: bool = False, **data: Any) -> int:
         """Append one event that happened at `at_ns` (now if None); its sequence number.

@@ -128,7 +128,8 @@ def judge(start: NextStart, store: Path, promises: Sequence[Promise]) -> None:
     faults = broken(promises, 1, store) + untrue(store) + empty_state_files(store)
     assert not faults, faults
     before = contents(store / "evidence")
-    start.start(store)
+    begun = start.start(store)
+    assert begun.recovered.vouched_lines is None  # what was signed for is there
     assert contents(store / "evidence") == before
     start.verify(store)
 

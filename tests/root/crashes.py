@@ -93,7 +93,8 @@ class Crashes:
         self._seen.add(files)
         before = evidence(store)
         try:
-            self._next.start(store)
+            begun = self._next.start(store)
+            assert begun.recovered.vouched_lines is None, "lines that were signed for are missing"
             self._next.verify(store)
         except AssertionError as fault:
             raise BrokenPromise(f"{where}: {fault}") from fault
