@@ -178,5 +178,5 @@ $(CAPTURE_STAMP): | $(VENV_STAMP)
 	@touch $@
 
 $(DEV_STAMP): | $(VENV_STAMP)
-	$(PIP) -e '.[capture,pkcs11,timestamp,pdf,c2pa,dev]'
+	$(PIP) -e '.[capture,pkcs11,timestamp,pdf,c2pa,audit,dev]'
 	@touch $@ $(CAPTURE_STAMP)

@@ -16,13 +16,17 @@ from bodycam.audit.timeline import DeviceTimeline, StoryBook, timelines
 from bodycam.clock import MS, NS, ClockSource, Instant
 from bodycam.custody.verify import Report, verify_paths
 from bodycam.eventlog import EventLog
-from bodycam.provision.identity import Identity, make_identity
-from bodycam.signing import load_file_key, load_root
+from bodycam.provision import profile
+from bodycam.provision.authority import open_authority
+from bodycam.provision.identity import Identity, make_identity, make_request
+from bodycam.provision.keyfiles import write_public
+from bodycam.signing import DEVICE_CHAIN, load_file_key, load_root
 
 # 2026-06-01T08:00:00Z.
 DAY_US = 1_780_300_800_000_000
 _UTC_NS = DAY_US * 1000
 _BOOT_NS = 50 * NS
+_FIRST = "cam-0001"
 
 
 def at(seconds: float) -> int:
@@ -32,9 +36,19 @@ def at(seconds: float) -> int:
 
 @cache
 def _force(device: str) -> Path:
-    """A camera's identity, made once a test run."""
+    """A camera's identity, made once a test run; all cameras are of one force."""
     folder = Path(mkdtemp(prefix="bodycam-audit-"))
-    make_identity(folder, device, _UTC_NS - 86_400 * NS)
+    made_ns = _UTC_NS - 86_400 * NS
+    if device == _FIRST:
+        make_identity(folder, device, made_ns)
+        return folder
+    shutil.copytree(_force(_FIRST) / "authority", folder / "authority")
+    identity = folder / "identity"
+    csr = make_request(identity, device)
+    leaf, middle = open_authority(folder / "authority").sign(
+        csr, device, made_ns, profile.DEVICE_DAYS
+    )
+    write_public(identity / DEVICE_CHAIN, leaf, middle)
     return folder
 
 

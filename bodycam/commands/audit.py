@@ -12,15 +12,16 @@ from ..audit.incidentcsv import read_incidents
 from ..audit.outcome import audit
 from ..audit.policy import load_policy
 from ..audit.report import in_short, write_report
+from ..audit.stores import stores_of
 from ..audit.tables import as_json, write_tables
 from ..audit.timeline import StoryBook
 from ..clock import SystemClock
 from ..custody.verify import verify_paths
 from ..errors import ConfigError, ExitCode
-from ..eventlog import LOG_FILE
 from ..progress import Progress
 from ..signing import load_root
 from ..store import storage_error
+from . import auditingest
 
 REPORT_FILE = "audit.html"
 JSON_FILE = "audit.json"
@@ -28,7 +29,7 @@ JSON_FILE = "audit.json"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--store", type=Path, action="append", required=True, metavar="DIR",
+        "--store", type=Path, action="append", default=[], metavar="DIR",
         help="a camera's store, or a folder of stores; may be given several times",
     )  # fmt: skip
     parser.add_argument(
@@ -54,14 +55,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="revocation list of the authority; one in the store (trust/crl.pem) is found",
     )  # fmt: skip
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR",
+        "--out", type=Path, metavar="DIR",
         help=f"folder for {REPORT_FILE}, {JSON_FILE} and the CSV files",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    actions = parser.add_subparsers(dest="action", metavar="ingest")
+    ingest = actions.add_parser("ingest", help="the stores of many cameras into a data set")
+    auditingest.add_arguments(ingest)
+    ingest.set_defaults(main=auditingest.main)
 
 
 def main(arguments: argparse.Namespace) -> ExitCode:
     """Verification's exit code; 3 too if a row or an officer did not count."""
+    if not arguments.store or arguments.out is None:
+        raise ConfigError("audit: --store and --out are needed", "See bodycam audit --help")
     zone = _zone(arguments.zone)
     policy = load_policy(arguments.policy)
     # What the command line names is read before hours of verification, not after.
@@ -70,7 +77,7 @@ def main(arguments: argparse.Namespace) -> ExitCode:
     if arguments.assignments:
         worn = read_assignments(arguments.assignments, zone)
     root = load_root(arguments.trust) if arguments.trust else None
-    stores = list({p.resolve(): p for given in arguments.store for p in _stores(given)}.values())
+    stores = list({p.resolve(): p for p in stores_of(arguments.store)}.values())
     out: Path = arguments.out
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -116,14 +123,3 @@ def _zone(name: str | None) -> ZoneInfo | None:
         raise ConfigError(
             f"audit: --zone {name!r} is not known here", "Give a name such as Europe/Berlin"
         ) from fault
-
-
-def _stores(given: Path) -> list[Path]:
-    """The folder itself, or the stores in it."""
-    if _is_store(given) or not given.is_dir():
-        return [given]
-    return sorted(p for p in given.iterdir() if p.is_dir() and _is_store(p)) or [given]
-
-
-def _is_store(path: Path) -> bool:
-    return (path / "evidence").is_dir() or (path / "log" / LOG_FILE).is_file()

@@ -60,7 +60,7 @@ class Stretch:
     @cached_property
     def recordings(self) -> list[Recording]:
         """Those that begin in it, by the log; without a log, by their pictures."""
-        return [r for r in self.line.recordings if self.holds(_start_us(r))]
+        return [r for r in self.line.recordings if self.holds(start_us(r))]
 
     def holds(self, at_us: int) -> bool:
         return self.start_us <= at_us < self.end_us
@@ -87,7 +87,8 @@ class Stretch:
                     yield at_us, placed, event
 
 
-def _start_us(recording: Recording) -> int:
+def start_us(recording: Recording) -> int:
+    """When it begins, by the log; without a log, by its pictures."""
     if recording.start_us is not None:
         return recording.start_us
     spans = (*recording.evid, *recording.failed)

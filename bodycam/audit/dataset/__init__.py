@@ -1,0 +1,1 @@
+"""The audit's data set: what `timeline` builds of each camera, as Parquet by force and month."""

@@ -1,0 +1,235 @@
+"""The folder of a data set: its files, the manifest that names those that count, and how they change.
+
+| what a kill leaves                  | and the next ingest                                       |
+|-------------------------------------|-----------------------------------------------------------|
+| files that the manifest does not name | removes them                                            |
+| the manifest before, or the one after | goes on: what was committed is not verified again       |
+
+`dataset.json` is replaced atomically, after the files that it names are durable and before those that
+it no longer names are removed: whoever reads through it sees the set before a commit or after it,
+never in between. A file is named by the hash of its bytes. Cameras come in batches; a camera that is
+ingested again leaves the files of its old batch, which are written anew without it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ...errors import AlreadyRunning, CannotOpen, ConfigError
+from ...store import make_folder, storage_error, sync_directory, write_atomically
+from .schema import DATASET_FORMAT, DATASET_VERSION, SOURCES, TABLES, TableSchema
+
+MANIFEST = "dataset.json"
+_LOCK = "lock"
+_MAX_MANIFEST_BYTES = 1 << 28
+Camera = tuple[str, str]
+
+
+class DataFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One Parquet file of one table, force, month and batch; its name is the hash of its bytes."""
+
+    table: str
+    force: str
+    month: str
+    batch: Annotated[int, msgspec.Meta(ge=0)]
+    rows: Annotated[int, msgspec.Meta(ge=1)]
+    name: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+    @property
+    def path(self) -> Path:
+        """Below the data set."""
+        force, month = (quote(value, safe=" ") for value in (self.force, self.month))
+        return Path(self.table) / f"force={force}" / f"month={month}" / f"{self.name}.parquet"
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the data set is made of."""
+
+    format: str = DATASET_FORMAT
+    version: int = DATASET_VERSION
+    next_batch: int = 0
+    files: tuple[DataFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A camera as it was ingested last, and the batch that holds its rows."""
+
+    force: str
+    device: str
+    batch: int
+    fingerprint: str
+    rows_sha256: str
+    lines_signed: int
+    proven_us: int
+    checkpoint: bytes
+
+
+class DataSet:
+    """A data set on disk; `open_to_write` gives one that may be changed."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises CannotOpen if there is none, ConfigError if it is of another version."""
+        self.folder = folder
+        self.manifest = _read_manifest(folder)
+
+    def paths(self, table: str) -> list[Path]:
+        """The files of a table that count."""
+        return [self.folder / f.path for f in self.manifest.files if f.table == table]
+
+    def sources(self) -> list[Source]:
+        """Every camera that is in it."""
+        return [
+            Source(
+                row["force"], row["device"], file.batch, row["fingerprint"], row["rows_sha256"],
+                row["lines_signed"], row["proven_us"], row["checkpoint"],
+            )
+            for file in self.manifest.files
+            if file.table == SOURCES.name
+            for row in pq.read_table(self.folder / file.path, partitioning=None).to_pylist()
+        ]  # fmt: skip
+
+    # -- changes ------------------------------------------------------------------------------
+
+    def commit(
+        self, rows: Mapping[str, Sequence[tuple[Any, ...]]], gone: Mapping[int, Iterable[Camera]]
+    ) -> None:
+        """Add rows by table as a new batch; `gone` are the cameras that leave older batches.
+
+        When it returns, all of it is durable. Raises StorageError, after which nothing has changed.
+        """
+        try:
+            files = [f for f in self.manifest.files if f.batch not in gone]
+            for file in self.manifest.files:
+                if file.batch in gone:
+                    files += self._without(file, set(gone[file.batch]))
+            batch = self.manifest.next_batch
+            for name, found in rows.items():
+                files += self._write(TABLES[name], _as_table(TABLES[name], found), batch)
+            manifest = Manifest(next_batch=batch + 1, files=tuple(files))
+            data = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+            write_atomically(self.folder / MANIFEST, data + b"\n")
+        except OSError as fault:
+            raise storage_error(fault, self.folder) from fault
+        self.manifest = manifest
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Remove what the manifest does not name: what a kill left, and what was replaced."""
+        named = {self.folder / file.path for file in self.manifest.files}
+        for table in TABLES:
+            for path in (self.folder / table).rglob("*.parquet*"):
+                if path not in named:
+                    path.unlink()
+
+    def _without(self, file: DataFile, cameras: set[Camera]) -> list[DataFile]:
+        table = pq.read_table(self.folder / file.path, partitioning=None)
+        devices = pa.array(sorted(d for force, d in cameras if force == file.force), pa.string())
+        left = table.filter(pc.invert(pc.is_in(table["device"], value_set=devices)))
+        if left.num_rows == table.num_rows:
+            return [file]
+        return self._write(TABLES[file.table], left, file.batch)
+
+    def _write(self, schema: TableSchema, table: pa.Table, batch: int) -> list[DataFile]:
+        """One file for each force and month of these rows."""
+        table = table.combine_chunks()
+        parts = table.group_by(["force", "month"]).aggregate([]).to_pylist()
+        written = []
+        for part in sorted(parts, key=lambda p: (p["force"], p["month"])):
+            force, month = part["force"], part["month"]
+            mine = table.filter(
+                pc.and_(pc.equal(table["force"], force), pc.equal(table["month"], month))
+            ).sort_by([(column, "ascending") for column in schema.order])
+            data = BytesIO()
+            pq.write_table(mine, data, compression="zstd")
+            file = DataFile(
+                schema.name, force, month, batch, mine.num_rows,
+                hashlib.sha256(data.getbuffer()).hexdigest(),
+            )  # fmt: skip
+            self._put(self.folder / file.path, data.getvalue())
+            written.append(file)
+        return written
+
+    def _put(self, path: Path, data: bytes) -> None:
+        make_folder(path.parent)
+        temporary = path.with_name(path.name + ".new")
+        with temporary.open("wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.rename(path)
+        sync_directory(path.parent)
+
+
+@contextmanager
+def open_to_write(folder: Path) -> Iterator[DataSet]:
+    """The data set of this folder, made if there is none, for as long as nobody else changes it.
+
+    Raises AlreadyRunning, ConfigError, StorageError.
+    """
+    try:
+        make_folder(folder)
+        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except OSError as fault:
+        raise storage_error(fault, folder) from fault
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as fault:
+            raise AlreadyRunning(f"{folder}: another ingest is writing", "Wait for it") from fault
+        if not (folder / MANIFEST).exists():
+            if {p.name for p in folder.iterdir()} - {_LOCK, f"{MANIFEST}.new", *TABLES}:
+                raise ConfigError(
+                    f"{folder}: holds other things and no data set", "Give a new or empty folder"
+                )
+            empty = msgspec.json.format(msgspec.json.encode(Manifest()), indent=1)
+            write_atomically(folder / MANIFEST, empty + b"\n")
+        found = DataSet(folder)
+        found.tidy()
+        yield found
+    finally:
+        os.close(lock)
+
+
+def _as_table(schema: TableSchema, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema.columns)
+    arrays = [
+        pa.array(values, field.type)
+        for values, field in zip(columns, schema.columns, strict=True)
+    ]  # fmt: skip
+    return pa.Table.from_arrays(arrays, schema=schema.columns)
+
+
+def _read_manifest(folder: Path) -> Manifest:
+    path = folder / MANIFEST
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_MANIFEST_BYTES + 1)
+    except OSError as fault:
+        raise CannotOpen(f"{path}: {fault.strerror}", "Give a folder that ingest made") from fault
+    try:
+        said = msgspec.json.decode(data)
+        if not isinstance(said, dict) or said.get("format") != DATASET_FORMAT:
+            raise CannotOpen(f"{path}: is no data set of the audit", "Give one that ingest made")
+        if said.get("version") != DATASET_VERSION:
+            raise ConfigError(
+                f"{path}: is of version {said.get('version')}, this program knows "
+                f"{DATASET_VERSION}", "Ingest the stores into a new folder",
+            )  # fmt: skip
+        return msgspec.convert(said, Manifest)
+    except (msgspec.ValidationError, msgspec.DecodeError) as fault:
+        raise CannotOpen(f"{path}: {fault}", "Ingest the stores into a new folder") from fault
