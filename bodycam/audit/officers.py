@@ -14,7 +14,7 @@ from .scoring import OfficerTime, Press
 from .states import DeviceState, Overlay
 from .timeline import DeviceTimeline
 
-_ABLE = (
+ABLE = (
     DeviceState.RECORDING, DeviceState.READY, DeviceState.BOOT, DeviceState.SLEEP, DeviceState.OFF,
     DeviceState.DOCKED, DeviceState.FAULT, DeviceState.UNKNOWN,
 )  # fmt: skip
@@ -28,7 +28,7 @@ def officer_time(
     cut = [(lines[device], when) for device, when in worn.items() if device in lines]
     states: dict[DeviceState, Times] = {}
     taken: Times = NEVER
-    for state in _ABLE:
+    for state in ABLE:
         found = union(*(both(line.in_state(state), when) for line, when in cut))
         states[state] = without(found, taken)
         taken = union(taken, found)

@@ -13,10 +13,10 @@ from ..recordings import Recording, ToggleCause
 from ..states import DeviceState
 from .measure import Figure, Measure, Row, S, Stretch, Value
 
-_HOUR_US = 3600 * S
-_KILLS = (ToggleCause.FAULT, ToggleCause.BATTERY, ToggleCause.POWER)
-_LEFT_TO = (DeviceState.FAULT, DeviceState.UNKNOWN, DeviceState.OFF, DeviceState.BOOT)
-_AGAIN = (DeviceState.READY, DeviceState.RECORDING)
+HOUR_US = 3600 * S
+KILLS = (ToggleCause.FAULT, ToggleCause.BATTERY, ToggleCause.POWER)
+LEFT_TO = (DeviceState.FAULT, DeviceState.UNKNOWN, DeviceState.OFF, DeviceState.BOOT)
+AGAIN = (DeviceState.READY, DeviceState.RECORDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,8 @@ def _density(stretch: Stretch, _: DeviceRules) -> Figure:
     values: dict[str, Value] = {
         "starts": sum(starts.values()), "stops": sum(stops.values()),
         "cancelled_stops": sum(r.cancelled_stops for r in told),
-        "per_undocked_hour": toggles * _HOUR_US / undocked_us if undocked_us else None,
-        "per_recorded_hour": toggles * _HOUR_US / recorded_us if recorded_us else None,
+        "per_undocked_hour": toggles * HOUR_US / undocked_us if undocked_us else None,
+        "per_recorded_hour": toggles * HOUR_US / recorded_us if recorded_us else None,
     }  # fmt: skip
     rows = tuple(
         {"cause": cause.value, "starts": starts[cause.value], "stops": stops[cause.value]}
@@ -89,13 +89,13 @@ def _kills(stretch: Stretch, _: DeviceRules) -> Figure:
         if span.state is not DeviceState.RECORDING or not stretch.holds(span.end_us - 1):
             continue
         after = states[number + 1] if number + 1 < len(states) else None
-        ended = [r for r in stretch.line.recordings if r.stop_cause in _KILLS
+        ended = [r for r in stretch.line.recordings if r.stop_cause in KILLS
                  and r.live_end_us and span.start_us < r.live_end_us <= span.end_us]  # fmt: skip
-        if not ended and (after is None or after.state not in _LEFT_TO):
+        if not ended and (after is None or after.state not in LEFT_TO):
             continue
-        again = next((s.start_us for s in states[number + 1 :] if s.state in _AGAIN), None)
+        again = next((s.start_us for s in states[number + 1 :] if s.state in AGAIN), None)
         why = ended[0].stop_said if ended else ""
-        if after is not None and after.state in _LEFT_TO:
+        if after is not None and after.state in LEFT_TO:
             why = " ".join(filter(None, (after.state.value, after.why, why)))
         rows.append({
             "at": utc_text(span.end_us * 1000), "why": why or "cut off",

@@ -1,0 +1,53 @@
+"""Sets of time as rows, and the one operation on them: cut at every edge.
+
+Pieces of several sets, all of one key, are cut wherever one begins or ends. Of each stretch between
+two neighbouring edges it is then known in which sets it lies: union, intersection and difference are
+Boolean columns, lengths are sums, and maximal stretches are runs of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ibis
+import ibis.expr.types as ir
+
+
+def cut(pieces: ir.Table, by: str, sets: Sequence[str]) -> ir.Table:
+    """Rows (by, start_us, end_us, and for each set whether the stretch lies in it).
+
+    `pieces` has the columns by, in_set, start_us, end_us; each is half-open and not empty.
+    """
+    begins = {s: ibis.ifelse(pieces.in_set == s, 1, 0).cast("int32") for s in sets}
+    ends = {s: ibis.ifelse(pieces.in_set == s, -1, 0).cast("int32") for s in sets}
+    edges = ibis.union(
+        pieces.select(by, at_us=pieces.start_us, **begins),
+        pieces.select(by, at_us=pieces.end_us, **ends),
+    )
+    steps = edges.group_by([by, "at_us"]).agg(**{s: edges[s].sum() for s in sets})
+    so_far = ibis.window(group_by=by, order_by="at_us", preceding=None, following=0)
+    after = ibis.window(group_by=by, order_by="at_us")
+    stretches = steps.select(
+        by, start_us=steps.at_us, end_us=steps.at_us.lead().over(after),
+        **{s: steps[s].sum().over(so_far) > 0 for s in sets},
+    )  # fmt: skip
+    return stretches.filter(stretches.end_us.notnull())
+
+
+def runs(stretches: ir.Table, by: str, where: ir.BooleanValue) -> ir.Table:
+    """The maximal runs of neighbouring stretches for which it holds: (by, start_us, end_us).
+
+    The stretches of a key must cover its time without a hole, as they do if one of the sets does.
+    """
+    marked = stretches.select(by, "start_us", "end_us", holds=where)
+    order = ibis.window(group_by=by, order_by="start_us", preceding=None, following=0)
+    numbered = marked.mutate(run=ibis.ifelse(marked.holds, 0, 1).sum().over(order))
+    held = numbered.filter(numbered.holds)
+    return held.group_by([by, "run"]).agg(
+        start_us=held.start_us.min(), end_us=held.end_us.max()
+    ).drop("run")  # fmt: skip
+
+
+def lengths(stretches: ir.Table, where: ir.BooleanValue) -> ir.IntegerScalar:
+    """How long the stretches are together for which it holds; 0 for none."""
+    return (stretches.end_us - stretches.start_us).sum(where=where).fill_null(0)

@@ -1,0 +1,271 @@
+"""The engine's numbers are the plain measures' numbers, every one, on the same data."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import ibis
+import pytest
+
+from bodycam.audit.engine.buffers import buffer_deficits
+from bodycam.audit.engine.cameras import (
+    STRETCH,
+    kills,
+    shifts,
+    short_recordings,
+    time_measures,
+    toggles,
+    unknown_stretches,
+    whole_lines,
+)
+from bodycam.audit.engine.incidents import STATE_COLUMNS, Asked, scores
+from bodycam.audit.engine.tables import AuditTables, incident_table, open_tables, worn_table
+from bodycam.audit.incidents import windows
+from bodycam.audit.intervals import Times, clip, length_us, union, without
+from bodycam.audit.measures import MEASURES
+from bodycam.audit.measures import measure as plain
+from bodycam.audit.officers import err_us, officer_time
+from bodycam.audit.policy import Policy, load_policy, parse_policy
+from bodycam.audit.recordings import ToggleCause
+from bodycam.audit.scoring import IncidentClass, excluded, score
+from bodycam.audit.states import DeviceState
+from bodycam.clock import utc_text
+
+from .randomaudit import Force, force, write
+
+BY_NUMBER = {measure.number: measure for measure in MEASURES}
+Row = dict[str, Any]
+Key = tuple[Any, ...]
+
+
+def strict_policy() -> Policy:
+    """The default one, with something to exclude and an opening for the vendors' rule."""
+    text = (Path(plain.__file__).parents[1] / "policy.toml").read_text()
+    text = text.replace("vendor_before_s = 0", "vendor_before_s = 50")
+    text = text.replace("call_types = []", 'call_types = ["meeting"]')
+    return parse_policy(text.replace("codes = []", 'codes = ["cancelled"]').encode(), "test")
+
+
+def rows(table: Any) -> list[Row]:
+    found: list[Row] = table.to_pyarrow().to_pylist()
+    return found
+
+
+# -- incidents --------------------------------------------------------------------------------
+
+
+def expected_scores(made: Force, policy: Policy) -> dict[int, Row]:
+    """What the plain audit says of each incident that has a window."""
+    at_event: dict[str, set[str]] = {}
+    for one in made.incidents:
+        at_event.setdefault(one.event, set()).add(one.officer)
+    names = {one.officer for one in made.incidents}
+    officers = {name: officer_time(name, made.assignments, made.lines) for name in names}
+    found = {}
+    for number, (one, window) in enumerate(
+        zip(made.incidents, windows(made.incidents, policy.incident), strict=True)
+    ):
+        if window is None:
+            continue
+        mine = officers[one.officer]
+        peers: Times = union(
+            *(clip(officers[o].evid, window.due_us, window.end_us)
+              for o in at_event[one.event] if o != one.officer)
+        )  # fmt: skip
+        s = score(window, mine, policy.incident, dispatched_us=one.dispatched_us, peers=peers)
+        matched = bool(made.assignments.of(one.officer))
+        found[number] = {
+            "kind": s.kind.value, "window_us": s.window_us, "live_us": s.live_us,
+            "evid_us": s.evid_us, "missing_us": s.missing_us, "failed_us": s.failed_us,
+            "activated": s.activated, "retro": s.retro, "vendor": s.vendor,
+            "evid_delay_us": s.evid_delay_us, "press_delay_us": s.press_delay_us, "late": s.late,
+            "saved_by_buffer": s.saved_by_buffer, "tail_us": s.tail_us, "early": s.early,
+            "handed_over": s.handed_over, "gaps": len(s.gaps), "gap_us": s.gap_us,
+            "longest_gap_us": s.longest_gap_us, "muted_us": s.muted_us,
+            "no_device_us": s.no_device_us, "coverage": s.coverage,
+            "live_coverage": s.live_coverage, "partner_us": length_us(without(peers, mine.evid)),
+            "err_us": err_us(one.officer, made.assignments, made.lines, window.due_us, window.end_us),
+            "left_out": "EXCLUDED" if excluded(one, policy.excluded)
+            else "" if matched else "UNMATCHED",
+            **{STATE_COLUMNS[state]: us for state, us in s.state_us.items()},
+        }  # fmt: skip
+    return found
+
+
+def asked(cameras: AuditTables, made: Force, policy: Policy) -> Asked:
+    told = incident_table(made.incidents, windows(made.incidents, policy.incident))
+    worn = worn_table(made.assignments)
+    return Asked(ibis.memtable(told), ibis.memtable(worn), cameras, policy)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_number_of_every_incident_is_that_of_the_plain_scoring(
+    seed: int, tmp_path: Path
+) -> None:
+    made = force(random.Random(seed), cameras=20, incidents=500)
+    policy = strict_policy()
+    cameras = open_tables(write(tmp_path / "set", list(made.lines.values())))
+    found = {row["incident"]: row for row in rows(scores(asked(cameras, made, policy)))}
+    expected = expected_scores(made, policy)
+    assert found.keys() == expected.keys()
+    for number, wanted in expected.items():
+        assert {name: found[number][name] for name in wanted} == wanted, made.incidents[number]
+    # Every class and every flag was met: what never happens is not compared.
+    assert {row["kind"] for row in expected.values()} == {kind.value for kind in IncidentClass}
+    flags = ("retro", "vendor", "late", "saved_by_buffer", "early", "handed_over")
+    met = Counter(flag for row in expected.values() for flag in flags if row[flag])
+    assert min(met[flag] for flag in flags) > 0, met
+    assert {row["left_out"] for row in expected.values()} == {"", "EXCLUDED", "UNMATCHED"}
+
+
+# -- cameras ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> tuple[Force, AuditTables]:
+    made = force(random.Random(3), cameras=40, incidents=0)
+    folder = tmp_path_factory.mktemp("fleet") / "set"
+    return made, open_tables(write(folder, list(made.lines.values())))
+
+
+def stretches(made: Force, kind: str) -> dict[Key, plain.Stretch]:
+    rules = load_policy().device
+    found: dict[Key, plain.Stretch] = {}
+    for device, line in made.lines.items():
+        whole = plain.whole_line(line)
+        assert whole is not None
+        for one in [whole] if kind == "all" else plain.shifts(line, rules):
+            found[device, one.start_us, one.end_us] = one
+    return found
+
+
+def key(row: Row) -> Key:
+    return tuple(row[column] for column in STRETCH)
+
+
+@pytest.mark.parametrize("kind", ["all", "shift"])
+def test_each_measure_of_each_stretch_is_that_of_the_plain_one(
+    kind: str, fleet: tuple[Force, AuditTables]
+) -> None:
+    made, cameras = fleet
+    rules = load_policy().device
+    wanted = whole_lines(cameras) if kind == "all" else shifts(cameras, rules)
+    expected = stretches(made, kind)
+    assert {key(row) for row in rows(wanted)} == expected.keys()
+    for number, found in engine_figures(cameras, wanted).items():
+        for stretch_key, stretch in expected.items():
+            figure = BY_NUMBER[number].of(stretch, rules)
+            values, cases = found.get(stretch_key, ({}, []))
+            given = {name: figure.values[name] for name in values}
+            assert (number, stretch_key, values) == (number, stretch_key, given)
+            shown = [{name: row[name] for name in _CASES[number]} for row in figure.rows]
+            assert sorted(map(repr, cases)) == sorted(map(repr, shown)), (number, stretch_key)
+
+
+_CASES = {
+    "M1": (), "M2": (), "M4": ("cause", "starts", "stops"), "M7": (),
+    "M3": ("recording", "pressed", "asked_us", "actual_us", "deficit_us", "cause", "line"),
+    "M5": ("what", "recording", "at", "length_us", "line"),
+    "M6": ("at", "why", "to_ready_us", "line"),
+    "M12": ("from", "length_us", "why", "line_before", "line_after"),
+}  # fmt: skip
+
+
+def engine_figures(
+    cameras: AuditTables, wanted: Any
+) -> dict[str, dict[Key, tuple[Row, list[Row]]]]:
+    """Each measure of each stretch, in the words of the plain ones."""
+    rules = load_policy().device
+    found: dict[str, dict[Key, tuple[Row, list[Row]]]] = {number: {} for number in _CASES}
+    for row in rows(time_measures(cameras, wanted)):
+        at = key(row)
+        found["M1"][at] = ({n: row[n] for n in ("ready_ratio", "ready_us", "undocked_us",
+                                                "unknown_us", "off_us", "fault_us")}, [])  # fmt: skip
+        found["M2"][at] = ({"sleep_share": row["sleep_share"], "sleep_us": row["sleep_us"],
+                            "count": row["sleep_count"], "longest_us": row["sleep_longest_us"]}, [])  # fmt: skip
+        found["M7"][at] = ({"muted_share": row["muted_share"], "muted_us": row["muted_us"],
+                            "count": row["mutes"], "longest_us": row["muted_longest_us"]}, [])  # fmt: skip
+        found["M12"][at] = ({"unknown_share": row["unknown_share"], "unknown_us": row["unknown_us"],
+                             "count": row["unknown_count"]}, [])  # fmt: skip
+        for number in ("M3", "M5", "M6"):
+            found[number][at] = ({}, [])
+    for row in rows(unknown_stretches(cameras, wanted)):
+        found["M12"][key(row)][1].append({
+            "from": utc_text(row["start_us"] * 1000), "length_us": row["end_us"] - row["start_us"],
+            "why": row["why"], "line_before": row["line"], "line_after": row["next_line"] or None,
+        })  # fmt: skip
+    for row in rows(toggles(cameras, wanted)):
+        values = {n: row[n] for n in ("starts", "stops", "cancelled_stops", "per_undocked_hour",
+                                      "per_recorded_hour")}  # fmt: skip
+        causes = [(c.value, c.value.replace("-", "_")) for c in ToggleCause]
+        found["M4"][key(row)] = (values, [
+            {"cause": c, "starts": row[f"starts_{w}"], "stops": row[f"stops_{w}"]}
+            for c, w in causes if row[f"starts_{w}"] or row[f"stops_{w}"]
+        ])  # fmt: skip
+    chains = rows(short_recordings(cameras, wanted, rules))
+    for row in chains:
+        cases = found["M5"][key(row)][1]
+        told = {"recording": row["recording"], "at": utc_text(row["start_us"] * 1000)}
+        if row["short"]:
+            cases.append(
+                {"what": "short", **told, "length_us": row["length_us"], "line": row["line"]}
+            )
+        if row["bounce"]:
+            cases.append(
+                {"what": "bounce", **told, "length_us": row["since_us"], "line": row["line"]}
+            )
+    for at, (values, cases) in found["M5"].items():
+        what = Counter(case["what"] for case in cases)
+        values |= {"recordings": sum(key(row) == at for row in chains), "short": what["short"],
+                   "bounces": what["bounce"]}  # fmt: skip
+    for row in rows(kills(cameras, wanted)):
+        found["M6"][key(row)][1].append({
+            "at": utc_text(row["at_us"] * 1000), "why": row["why"], "to_ready_us": row["to_ready_us"],
+            "line": row["line"],
+        })  # fmt: skip
+    for values, cases in found["M6"].values():
+        values["count"] = len(cases)
+    _deficits(cameras, wanted, found["M3"])
+    return found
+
+
+def _deficits(cameras: AuditTables, wanted: Any, found: dict[Key, tuple[Row, list[Row]]]) -> None:
+    measured: Counter[Key] = Counter()
+    for row in rows(buffer_deficits(cameras, wanted, load_policy().device)):
+        measured[key(row)] += 1
+        if row["flagged"]:
+            found[key(row)][1].append({
+                "recording": row["recording"], "pressed": utc_text(row["start_us"] * 1000),
+                "asked_us": row["asked_us"], "actual_us": row["actual_us"],
+                "deficit_us": row["deficit_us"], "cause": row["cause"], "line": row["line"],
+            })  # fmt: skip
+    for at, (values, cases) in found.items():
+        causes = Counter(case["cause"] for case in cases)
+        values |= {
+            "recordings": measured[at], "disabled": causes["disabled"],
+            "flagged": len(cases) - causes["disabled"],
+            "behaviour": causes["from_sleep"] + causes["fresh_power"],
+            "longest_us": max((case["deficit_us"] for case in cases), default=0),
+        }  # fmt: skip
+
+
+def test_the_random_fleet_has_every_case(fleet: tuple[Force, AuditTables]) -> None:
+    made, _ = fleet
+    rules = load_policy().device
+    every = stretches(made, "shift")
+    causes = {row["cause"] for s in every.values() for row in BY_NUMBER["M3"].of(s, rules).rows}
+    assert causes == {"disabled", "abuts", "from_sleep", "fresh_power", "capacity", "unexplained"}
+    for number in ("M5", "M6", "M12"):
+        assert sum(len(BY_NUMBER[number].of(s, rules).rows) for s in every.values()) > 20
+    assert sum(s.state_us(DeviceState.SLEEP) > 0 for s in every.values()) > 10
+    assert len(every) > 2 * len(made.lines)
+
+
+def test_no_incidents_and_no_cameras_are_no_error(tmp_path: Path) -> None:
+    cameras = open_tables(write(tmp_path / "set", []))
+    nothing = Force({}, force(random.Random(1), 1, 0).assignments, [])
+    assert rows(scores(asked(cameras, nothing, load_policy()))) == []
+    assert rows(time_measures(cameras, whole_lines(cameras))) == []
