@@ -239,8 +239,8 @@ def test_the_recorder_signs_in_the_token(token: Token, tmp_path: Path) -> None:
 
 def test_with_a_locked_token_it_records_unsigned_and_says_so(token: Token, tmp_path: Path) -> None:
     rig = recorded(token, tmp_path, "wrong")
-    (missing,) = rig.events("key.missing")
-    assert "in token 'bodycam'" in missing["data"]["reason"]
+    (bad,) = rig.events("key.bad")
+    assert "in token 'bodycam'" in bad["data"]["reason"]
     assert rig.verify().exit_code == 5
 
 
