@@ -14,7 +14,8 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -275,6 +276,18 @@ class Unit:
     def signal_recorder(self, number: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(number)
+
+    @contextmanager
+    def down(self) -> Iterator[None]:
+        """Kill the recorder; it is started again when the block is left."""
+        process = self._process
+        if process is None:
+            raise DeviceError("no recorder is running")
+        with self._lock:
+            self.ready.clear()
+            process.kill()
+            process.wait()
+            yield
 
     def signal_worker(self, number: signal.Signals) -> None:
         pid = self.status()["worker_pid"]

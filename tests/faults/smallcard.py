@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ from pathlib import Path
 
 from bodycam.simulate.unit import Unit
 
+_SHUTDOWN, _NO_LOG_FLUSH = 0x8004587D, 2
 _OPTIONS = "loop,noatime,errors=remount-ro"
 
 
@@ -46,6 +49,19 @@ class SmallCard:
         ).stdout.strip()  # fmt: skip
         trigger = Path("/sys/fs/ext4") / Path(source).name / "trigger_fs_error"
         trigger.write_text("done by a test", encoding="ascii")
+
+    def cut_power(self) -> None:
+        """Nothing that is in memory only will reach the card."""
+        folder = os.open(str(self.mounted), os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.ioctl(folder, _SHUTDOWN, struct.pack("I", _NO_LOG_FLUSH))
+        os.close(folder)
+
+    def power_up(self) -> None:
+        """Mount it again, when nobody holds it any more: the kernel replays its journal."""
+        if self.mounted is None:
+            raise AssertionError("not mounted")
+        subprocess.run(["umount", str(self.mounted)], check=True)
+        self.under(self.mounted)
 
     def flags(self) -> str:
         """What the mounts table says of it."""

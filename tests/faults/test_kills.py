@@ -14,6 +14,8 @@ from tests.evidence import DEVICE, UTC_NS, footage
 
 from .aftermath import Found, NextStart, StillClock, contents, judge, next_start
 from .cutting import Cutter, compile_cut
+from .life import RECORDINGS
+from .promises import LOG
 from .results import Measure
 
 
@@ -69,11 +71,9 @@ def test_f31_after_a_kill_before_any_change_all_that_was_promised_is_there(
 
 
 def interrupted(cutter: Cutter, store: Path) -> None:
-    """A store that a recorder left in the middle of its second recording, its last line torn."""
+    """A store that a recorder left in the middle of its second recording."""
     changes = cutter.live(store.with_name("whole")).changes
     assert cutter.live(store, changes * 4 // 5).cut
-    with (store / "log" / "events.jsonl").open("ab") as log:
-        log.write(b'{"v":1,"seq":')
 
 
 @pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.soak)])
@@ -82,6 +82,8 @@ def test_f33_a_start_that_is_killed_leaves_what_one_start_would_have(
 ) -> None:
     left = memory / "left"
     interrupted(cutter, left)
+    with (left / LOG).open("ab") as log:
+        log.write(b'{"v":1,"seq":')
     once = shutil.copytree(left, memory / "once")
     wanted = Found.by(start.start(once), once)
     assert (len(wanted.recoveries), len(wanted.torn)) == (1, 1)
@@ -94,3 +96,31 @@ def test_f33_a_start_that_is_killed_leaves_what_one_start_would_have(
         assert contents(store / "evidence") == contents(left / "evidence")
         start.verify(store)
     measured("starts that were killed before a change", len(every(step, changes)), "starts")
+
+
+@pytest.mark.parametrize("step", [29, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.timeout(900)
+def test_f47_a_log_cut_at_any_byte_goes_on_behind_its_last_whole_line(
+    cutter: Cutter, start: NextStart, memory: Path, measured: Measure, step: int
+) -> None:
+    left = memory / "left"
+    interrupted(cutter, left)
+    raw = (left / LOG).read_bytes()
+    note = (left / "log" / "checkpoint").read_text(encoding="utf-8")
+    signed = int(note.splitlines()[1])
+    begin = len(b"\n".join(raw.split(b"\n")[:signed])) + 1
+    cuts = range(begin, len(raw), step)
+    for at in cuts:
+        store = shutil.copytree(left, memory / "store")
+        # What was signed for later than the cut is gone with it.
+        for path in (store / "evidence" / RECORDINGS[1]).iterdir():
+            path.unlink()
+        (store / LOG).write_bytes(raw[:at])
+        whole = raw.rindex(b"\n", 0, at) + 1
+        torn = start.start(store).recovered.torn
+        assert [t.size_bytes for t in torn] == ([at - whole] if at > whole else [])
+        assert all((store / "log" / t.file).read_bytes() == raw[whole:at] for t in torn)
+        assert (store / LOG).read_bytes().startswith(raw[:whole] + b'{"v":1,')
+        start.verify(store)
+        shutil.rmtree(store)
+    measured("bytes at which the log was cut", len(cuts), "bytes")
