@@ -73,6 +73,14 @@ def test_the_recorder_carries_no_codec_no_network_and_no_tool_of_the_custodian(
     assert loaded & NOT_IN_THE_RECORDER == set()
 
 
+def test_the_audit_needs_nothing_of_the_camera() -> None:
+    loaded = modules_after("import bodycam.commands.audit")
+    assert "bodycam.audit.outcome" in loaded
+    assert (
+        loaded & {"av", "cv2", "numpy", "picamera2", "bodycam.camera", "bodycam.supervise"} == set()
+    )
+
+
 def test_the_worker_carries_no_keys_and_no_evidence_files() -> None:
     loaded = modules_after("import bodycam.capture")
     assert "bodycam.camera.sink" in loaded

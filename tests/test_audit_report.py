@@ -68,7 +68,7 @@ def force(tmp_path_factory: pytest.TempPathFactory) -> Force:
         f"{HEAD}"
         f"E1,4711,{clock(30)},{clock(200)},TRAFFIC,{clock(60)},RPT\n"
         f"E2,4711,{clock(225)},{clock(255)},DOMESTIC,,RPT\n"
-        f"E3,4711,{clock(7200)},{clock(7500)},DOMESTIC,,{EVIL}\n"
+        f"E3,4711,{clock(7200)},{clock(7500)},{EVIL},,RPT\n"
         f"E4,9999,{clock(30)},{clock(200)},=HYPERLINK(1),,RPT\n"
         f"E5,4711,{clock(30)},{clock(10)},TRAFFIC,,RPT\n"
         f"E6,4712,{clock(30)},{clock(200)},TRAFFIC,,RPT\n",
@@ -123,6 +123,37 @@ def test_each_incident_is_judged_or_says_why_it_is_not(audited: Audited) -> None
     assert audited.json["unmatched"] == {
         "officers": ["9999"], "cameras": [], "assigned_without_store": ["cam-0007"]
     }  # fmt: skip
+
+
+def test_time_that_nobody_was_assigned_to_is_told_apart(audited: Audited) -> None:
+    # The second shift: nobody took the camera.
+    (one,) = audited.json["unassigned"]
+    assert (one["device"], one["live_us"], len(one["recordings"])) == ("cam-0001", 120_000_000, 1)
+    assert "while assigned to nobody" in audited.html
+
+
+def test_two_cameras_at_once_are_a_union_and_said(tmp_path: Path) -> None:
+    for name, start, stop in (("cam-0001", 60, 120), ("cam-0002", 110, 200)):
+        with day(tmp_path / name, name) as camera:
+            camera.boot(0)
+            camera.record(start, stop)
+            camera.end(300)
+    worn = tmp_path / "worn.csv"
+    worn.write_text(
+        "Device ID,Officer Badge ID,Assigned DateTime,Returned DateTime\n"
+        f"cam-0001,4711,{clock(0)},{clock(150)}\ncam-0002,4711,{clock(100)},\n",
+        encoding="utf-8",
+    )
+    incidents = tmp_path / "cad.csv"
+    incidents.write_text(f"{HEAD}E1,4711,{clock(60)},{clock(200)},,,\n", encoding="utf-8")
+    roots = tmp_path / "cam-0001" / "authority" / "root.pem"
+    found = run(tmp_path / "out", "--store", tmp_path / "cam-0001" / "store", "--store",
+                tmp_path / "cam-0002" / "store", "--trust", roots, "--incidents", incidents,
+                "--assignments", worn)  # fmt: skip
+    (row,) = found.json["incidents"]
+    # The second camera is of another force, whose root was not given: its log does not count.
+    assert (row["live_us"], row["two_cameras_us"]) == (60_000_000, 50_000_000)
+    assert row["devices"] == "cam-0001 cam-0002"
 
 
 def test_what_does_not_count_makes_the_exit_code_incomplete(audited: Audited) -> None:

@@ -29,7 +29,7 @@ ALWAYS: Times = (Interval(-FOREVER_US, FOREVER_US),)
 
 @dataclass(slots=True)
 class Assignments:
-    """Times by officer and device; `signed` is never true with this firmware."""
+    """Times by officer and device."""
 
     by_officer: dict[str, dict[str, list[tuple[int, int]]]] = field(default_factory=dict)
     bad: list[BadRow] = field(default_factory=list)
@@ -37,6 +37,10 @@ class Assignments:
     def of(self, officer: str) -> dict[str, Times]:
         """When the officer wore which camera."""
         return {device: times(spans) for device, spans in self.by_officer.get(officer, {}).items()}
+
+    def of_device(self, device: str) -> Times:
+        """When anybody wore this camera."""
+        return times(s for worn in self.by_officer.values() for s in worn.get(device, ()))
 
     def devices(self) -> set[str]:
         return {device for worn in self.by_officer.values() for device in worn}

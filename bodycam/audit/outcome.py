@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +18,7 @@ from .measures.measure import Figure, Stretch, shifts, whole_line
 from .officers import err_us, officer_time
 from .policy import Policy
 from .scoring import IncidentClass, OfficerTime, excluded
+from .states import DeviceState
 from .timeline import DeviceTimeline, StoryBook, timelines
 from .uncertainty import ScoreRange, score_range
 
@@ -32,6 +33,7 @@ class ScoredIncident:
     left_out: str
     partner_us: int
     devices: tuple[str, ...]
+    two_cameras_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,16 @@ class Camera:
     line: DeviceTimeline
     figures: Mapping[str, Figure]
     shifts: tuple[tuple[Stretch, Mapping[str, Figure]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unassigned:
+    """What a camera did while it was assigned to nobody: reported apart, never dropped."""
+
+    device: str
+    undocked_us: int
+    live_us: int
+    recordings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,7 @@ class Outcome:
     unmatched_cameras: tuple[str, ...]
     missing_cameras: tuple[str, ...]
     assigned: bool
+    unassigned: tuple[Unassigned, ...]
     officers: Mapping[str, OfficerTime]
 
     @property
@@ -123,8 +136,23 @@ def audit(
         (*given.bad, *empty, *worn.bad), given.rows,
         tuple(sorted(name for name in names if not worn.of(name))),
         tuple(sorted(set(lines) - known)) if given.rows else (), tuple(sorted(known - set(lines))),
-        assignments is not None, officers,
+        assignments is not None, _unassigned(lines.values(), worn), officers,
     )  # fmt: skip
+
+
+def _unassigned(lines: Iterable[DeviceTimeline], worn: Assignments) -> tuple[Unassigned, ...]:
+    found = []
+    for line in lines:
+        taken = worn.of_device(line.device)
+        undocked = without(line.span, line.in_state(DeviceState.DOCKED))
+        free = [r for r in line.recordings if without(r.live or r.evid, taken)]
+        one = Unassigned(
+            line.device, length_us(without(undocked, taken)), length_us(without(line.live, taken)),
+            tuple(r.recording for r in free),
+        )  # fmt: skip
+        if one.undocked_us or free:
+            found.append(one)
+    return tuple(found)
 
 
 def _camera(line: DeviceTimeline, policy: Policy) -> Camera:
@@ -164,7 +192,8 @@ def _scored(
         whole = times([(window.due_us, window.end_us)])
         devices = tuple(sorted(d for d, when in worn.of(one.officer).items() if both(when, whole)))
         partner_us = length_us(without(peers, mine.evid))
-        scored.append(ScoredIncident(one, window, found, left_out, partner_us, devices))
+        twice_us = length_us(both(worn.worn_twice(one.officer), whole))
+        scored.append(ScoredIncident(one, window, found, left_out, partner_us, devices, twice_us))
     return scored, empty
 
 

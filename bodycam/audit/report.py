@@ -206,7 +206,7 @@ def _incident(one: ScoredIncident) -> list[str]:
     s = found.nominal
     flags = [word for word, is_so in (
         ("saved by the buffer", s.saved_by_buffer), ("pressed after the end", s.retro),
-        ("taken over", s.handed_over), (f"muted {span_text(s.muted_us)}", s.muted_us > 0),
+        ("taken over", s.handed_over), ("two cameras at once", one.two_cameras_us > 0), (f"muted {span_text(s.muted_us)}", s.muted_us > 0),
         (f"failed verification: {span_text(s.failed_us)}", s.failed_us > 0),
     ) if is_so]  # fmt: skip
     kinds = " or ".join(kind.value for kind in found.kinds)
@@ -349,6 +349,13 @@ def _rows_back(outcome: Outcome) -> str:
         _names("Officers of the incidents to whom no camera belongs", outcome.unmatched_officers),
         _names("Cameras without an incident", outcome.unmatched_cameras),
         _names("Cameras that were assigned, without a store", outcome.missing_cameras),
+        _names(
+            "Cameras out of the dock while assigned to nobody",
+            [
+                f"{u.device} ({span_text(u.undocked_us)}, {count_text(len(u.recordings), 'recording')})"
+                for u in outcome.unassigned
+            ],
+        ),
     )
     if not outcome.bad_rows and not any(names):
         return ""

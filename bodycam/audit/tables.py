@@ -66,6 +66,11 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
             }
             for c in outcome.cameras
         ],
+        "unassigned": [
+            {"device": u.device, "undocked_us": u.undocked_us, "live_us": u.live_us,
+             "recordings": list(u.recordings)}
+            for u in outcome.unassigned
+        ],
         "bad_rows": [
             {"file": b.file, "row": b.row, "why": b.why, "text": b.text} for b in outcome.bad_rows
         ],
@@ -114,7 +119,7 @@ def incident_row(one: ScoredIncident) -> dict[str, Value]:
         "clearance": incident.clearance, "devices": " ".join(one.devices),
         "due": when(window.due_us), "due_by": window.due_by.value, "end": when(window.end_us),
         "end_by": window.end_by.value, "window_us": window.length_us,
-        "partner_shortfall_us": one.partner_us, "file": incident.source, "row": incident.row,
+        "partner_shortfall_us": one.partner_us, "two_cameras_us": one.two_cameras_us, "file": incident.source, "row": incident.row,
     }  # fmt: skip
     if found is None:
         return {**row, "class": one.left_out, "classes": one.left_out}
