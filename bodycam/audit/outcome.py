@@ -92,13 +92,13 @@ class Outcome:
         return sum(one.left_out == why for one in self.scored)
 
     def classes(self) -> dict[IncidentClass, tuple[int, int, int]]:
-        """For each class: by the clocks as they are, surely, and possibly."""
+        """For each class: surely, possibly, and by the clocks as they are."""
         found = [f for _, f in self.judged]
         return {
             kind: (
-                sum(f.nominal.kind is kind for f in found),
                 sum(f.kinds == (kind,) for f in found),
                 sum(kind in f.kinds for f in found),
+                sum(f.nominal.kind is kind for f in found),
             )
             for kind in IncidentClass
         }

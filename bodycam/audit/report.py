@@ -110,7 +110,10 @@ def in_short(outcome: Outcome) -> list[str]:
 def _incidents_short(outcome: Outcome) -> list[str]:
     judged = outcome.judged
     whole, evid, live = outcome.covered()
-    met = ", ".join(f"{k.value} {n}" for k, (n, _, _) in outcome.classes().items() if n) or "none"
+    unsure = sum(not found.certain for _, found in judged)
+    told = [f"{k.value} {n}" for k, (n, _, _) in outcome.classes().items() if n]
+    told += [f"uncertain {unsure}"] if unsure else []
+    met = ", ".join(told) or "none"
     lines = [
         f"{count_text(len(judged), 'incident')} of officers judged: {met}.",
         (f"Proven pictures cover {share_text(evid / whole if whole else None)} of the time that should "
@@ -118,9 +121,11 @@ def _incidents_short(outcome: Outcome) -> list[str]:
         ("By the vendors' rule, a recording that begins between dispatch and clearing, "
          f"{sum(f.nominal.vendor for _, f in judged)} of {len(judged)} would count as recorded."),
     ]  # fmt: skip
-    unsure = sum(not found.certain for _, found in judged)
     for count, what in (
-        (unsure, "of uncertain class, for the camera's clock was uncertain"),
+        (
+            unsure,
+            "of uncertain class, for a camera's clock was uncertain: each says which it may be",
+        ),
         (outcome.left_out("EXCLUDED"), "excluded by policy"),
         (outcome.left_out("UNMATCHED"), "not judged: no camera belongs to the officer's id"),
     ):
@@ -161,10 +166,10 @@ def _classes(outcome: Outcome) -> str:
     if not outcome.rows:
         return ""
     rows = [
-        (f"<b>{kind.value}</b>", str(count), str(surely), str(possibly), escape(_CLASS_WORDS[kind]))
-        for kind, (count, surely, possibly) in outcome.classes().items()
+        (f"<b>{kind.value}</b>", *map(str, counts), escape(_CLASS_WORDS[kind]))
+        for kind, counts in outcome.classes().items()
     ]
-    head = ("Class", "Incidents", "Surely", "Possibly", "What it means; the first that holds")
+    head = ("Class", "Surely", "Possibly", "By the clock", "What it means; the first that holds")
     words = [(f"<b>{n}</b>", f"<b>{name}</b>", escape(text)) for n, name, text in DEFINITIONS]
     return (
         f"<section><h2>Classes</h2>{_table(head, rows, 'Classes', 'numbers')}"

@@ -43,9 +43,10 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
             "excluded": outcome.left_out("EXCLUDED"), "unmatched": outcome.left_out("UNMATCHED"), "rows": outcome.rows,
             "bad_rows": len(outcome.bad_rows),
             "classes": {
-                kind.value: {"count": count, "surely": surely, "possibly": possibly}
-                for kind, (count, surely, possibly) in outcome.classes().items()
+                kind.value: {"surely": surely, "possibly": possibly, "by_clock": by_clock}
+                for kind, (surely, possibly, by_clock) in outcome.classes().items()
             },
+            "uncertain": sum(not found.certain for _, found in outcome.judged),
             "window_us": whole, "evid_us": evid, "live_us": live,
             "coverage": evid / whole if whole else None,
             "live_coverage": live / whole if whole else None,
@@ -125,7 +126,9 @@ def incident_row(one: ScoredIncident) -> dict[str, Value]:
         return {**row, "class": one.left_out, "classes": one.left_out}
     s = found.nominal
     row |= {
-        "class": s.kind.value, "classes": " ".join(k.value for k in found.kinds),
+        # Nobody is accused of what a clock cannot tell.
+        "class": s.kind.value if found.certain else "UNCERTAIN",
+        "classes": " ".join(k.value for k in found.kinds), "class_by_clock": s.kind.value,
         "err_us": found.err_us, "coverage": s.coverage, "live_coverage": s.live_coverage,
         "activated": int(s.activated), "vendor_activated": int(s.vendor), "retro": int(s.retro),
         "late": int(s.late), "saved_by_buffer": int(s.saved_by_buffer), "early": int(s.early),

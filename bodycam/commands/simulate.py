@@ -1,4 +1,4 @@
-"""`bodycam simulate`: a scenario against the real daemon."""
+"""`bodycam simulate`: a scenario against the real daemon; or a whole force, to grade the audit by."""
 
 from __future__ import annotations
 
@@ -8,24 +8,42 @@ import os
 import sys
 from pathlib import Path
 
-from ..errors import ExitCode, StorageError
+from ..errors import ConfigError, ExitCode, StorageError
+from ..progress import Progress
+from ..simulate.force import audit_command, make_force
 from ..simulate.player import Player, print_to_stderr
 from ..simulate.scenario import Scenario, load_scenario
 
+_FORCE = "force"
+_MOST_OFFICERS, _MOST_CALLS = 10_000, 16
 _INSIDE = "BODYCAM_SIMULATE_NAMESPACE"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("scenario", type=Path, metavar="SCENARIO.toml")
+    parser.add_argument(
+        "scenario", type=Path, metavar="SCENARIO.toml",
+        help="a scenario; or the word `force`: cameras and officers whose truth is known",
+    )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="a new folder for everything"
     )
     parser.add_argument("--speed", type=float, metavar="X", help="so many times real speed")
+    parser.add_argument(
+        "--officers", type=int, default=16, metavar="N", help="of a force (default: 16)"
+    )
+    parser.add_argument(
+        "--calls", type=int, default=3, metavar="N", help="incidents of each officer (default: 3)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="the same one gives the same force"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
 def main(arguments: argparse.Namespace) -> ExitCode:
     """Exit 1 if an expectation did not hold."""
+    if arguments.scenario == Path(_FORCE):
+        return _force(arguments)
     scenario = load_scenario(arguments.scenario)
     if scenario.card.size_mib is not None:
         _need_mounts(scenario)
@@ -45,6 +63,26 @@ def main(arguments: argparse.Namespace) -> ExitCode:
             print(f"  {mark} {outcome.text}" + ("" if outcome.passed else f": {outcome.found}"))
         print(f"evidence, log and signal trace: {arguments.out}")
     return ExitCode.OK if played.passed else ExitCode.FAILURE
+
+
+def _force(arguments: argparse.Namespace) -> ExitCode:
+    if not (1 <= arguments.officers <= _MOST_OFFICERS and 1 <= arguments.calls <= _MOST_CALLS):
+        raise ConfigError(
+            f"simulate force: 1 to {_MOST_OFFICERS} officers, with 1 to {_MOST_CALLS} calls each"
+        )
+    bar = Progress("simulate force", arguments.officers)
+    planned = make_force(
+        arguments.out, arguments.officers, arguments.calls, arguments.seed,
+        lambda done, _: bar.update(done),
+    )  # fmt: skip
+    bar.close()
+    if arguments.json:
+        print(json.dumps({"out": str(arguments.out), "officers": len(planned)}))
+    else:
+        print(f"{len(planned)} officers, {sum(len(o.calls) for o in planned)} incidents")
+        print(f"the truth: {arguments.out / 'truth.json'}")
+        print(audit_command(arguments.out))
+    return ExitCode.OK
 
 
 def _need_mounts(scenario: Scenario) -> None:
