@@ -8,7 +8,7 @@
 # make test-guest  the installed units on a real kernel under QEMU, and their power cut; as root
 # make bench  measurements beside picamera2's output classes
 # make faults docs/FAULTS.md anew, of what the last `make test` measured
-# make soak   long sweeps: 50 kills of each process, 5 minutes of fuzzing, 20 power cuts and 20,000 crash states; as root
+# make soak   long sweeps: 10,000 presses, 50 kills of each process, 5 minutes of fuzzing, 20 power cuts and 20,000 crash states; as root
 # make vectors  the good and hostile files of tests/vectors, made anew
 # make install    program, units, rules and configuration onto this camera, or with DESTDIR onto a card
 # make uninstall  take them away again; recordings, keys and configuration stay

@@ -245,6 +245,9 @@ class Recorder:
         if previous is not None and (resumes or previous > from_ns):
             # The GOP in which the last recording ended: better a second twice than one lost.
             from_ns = self._ring.keyframe_before(previous) or previous
+        elif self.live.recording is not None:
+            # One is still being written, and where it ends is not known yet: likewise.
+            from_ns = self._ring.keyframe_before(from_ns) or from_ns
         cursor = self._ring.open_cursor(from_ns)
         if cursor is None:
             if self._waiting_start is None:
