@@ -110,7 +110,8 @@ docs: $(DEV_STAMP)
 	$(PYTEST) tests/test_docs.py
 
 soak: $(DEV_STAMP) $(WHEEL_STAMP)
-	$(PIP) -e '.[fuzz]'
+	@command -v java >/dev/null || { echo "make: the soak needs Java. Run: sudo apt-get install openjdk-17-jre-headless" >&2; exit 2; }
+	$(PIP) -e '.[fuzz,spark]'
 	$(PYTEST) -m soak
 	$(PYTEST) -m soak tests/root
 	$(PYTEST) -n 2 --dist loadgroup -m soak tests/guest

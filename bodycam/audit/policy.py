@@ -42,6 +42,15 @@ class DeviceRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shift_break_h: Annotated[int, msgspec.Meta(ge=1, le=48)]
 
 
+class StatisticsRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """From how many on a person is shown; when a shift of a trial was what it was drawn for."""
+
+    min_count: Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+    duty_coverage_percent: Annotated[int, msgspec.Meta(ge=1, le=100)]
+    contamination_s: Seconds
+    kept_percent: Annotated[int, msgspec.Meta(ge=1, le=100)]
+
+
 class Exclusions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Call types and clearance codes for which no recording is required."""
 
@@ -54,6 +63,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: Annotated[int, msgspec.Meta(ge=1)]
     incident: IncidentRules
     device: DeviceRules
+    statistics: StatisticsRules
     excluded: Exclusions
 
 
@@ -66,6 +76,7 @@ class Policy:
     sha256: str
     incident: IncidentRules
     device: DeviceRules
+    statistics: StatisticsRules
     excluded: Exclusions
 
 
@@ -92,5 +103,6 @@ def parse_policy(data: bytes, name: str) -> Policy:
         raise ConfigError(f"{name}: {fault}", "See bodycam/audit/policy.toml") from fault
     digest = hashlib.sha256(data).hexdigest()
     return Policy(
-        found.name, found.version, digest, found.incident, found.device, found.excluded
+        found.name, found.version, digest, found.incident, found.device, found.statistics,
+        found.excluded,
     )  # fmt: skip

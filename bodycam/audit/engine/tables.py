@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
-from ibis.backends import BaseBackend
 
 from ..assignments import Assignments
 from ..dataset.schema import EVENTS, RECORDINGS, SPANS, TableSchema
@@ -36,21 +36,43 @@ class AuditTables:
     events: ir.Table
 
 
-def open_tables(data: DataSet, backend: BaseBackend | None = None) -> AuditTables:
-    """The files of a data set that count, in DuckDB unless another back end of Ibis is given."""
-    engine = backend or ibis.duckdb.connect()
-    return AuditTables(*(_read(engine, data, table) for table in (SPANS, RECORDINGS, EVENTS)))
+Read = Callable[[TableSchema, Sequence[str]], ir.Table]
 
 
-def _read(engine: BaseBackend, data: DataSet, table: TableSchema) -> ir.Table:
-    paths = [str(path) for path in data.paths(table.name)]
-    if not paths:
+def open_tables(data: DataSet, read: Read | None = None) -> AuditTables:
+    """The files of a data set that count, in an embedded DuckDB unless another engine reads them."""
+    reader = read or duckdb_reader()
+    tables = (SPANS, RECORDINGS, EVENTS)
+    return AuditTables(*(reader(t, [str(p) for p in data.paths(t.name)]) for t in tables))
+
+
+def duckdb_reader(memory_limit: str | None = None, threads: int | None = None) -> Read:
+    """An engine in this process; it spills to the disk what the limit does not hold."""
+    engine = ibis.duckdb.connect()
+    if memory_limit is not None:
+        engine.raw_sql(f"SET memory_limit = '{memory_limit}'")
+    if threads is not None:
+        engine.raw_sql(f"SET threads = {int(threads)}")
+
+    def read(table: TableSchema, paths: Sequence[str]) -> ir.Table:
+        if paths:
+            return engine.read_parquet(list(paths), table_name=table.name, hive_partitioning=False)
         # Columns of a Parquet file may be null as far as an engine knows: so these.
         columns = pa.schema([pa.field(f.name, f.type) for f in table.columns])
         return engine.create_table(f"no_{table.name}", columns.empty_table(), temp=True)
-    if engine.name == "duckdb":
-        return engine.read_parquet(paths, table_name=table.name, hive_partitioning=False)
-    return engine.read_parquet(paths, table_name=table.name)
+
+    return read
+
+
+def spark_reader(session: Any) -> Read:
+    """An engine on a Spark session that somebody else made, and ends."""
+    engine = ibis.pyspark.connect(session)
+
+    def read(table: TableSchema, paths: Sequence[str]) -> ir.Table:
+        session.read.parquet(*paths).createOrReplaceTempView(table.name)
+        return engine.table(table.name)
+
+    return read
 
 
 def incident_table(incidents: Sequence[Incident], windows: Sequence[Window | None]) -> pa.Table:

@@ -1,0 +1,1 @@
+"""Statistics of many incidents, officers and shifts: M31 to M33."""
