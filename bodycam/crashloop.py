@@ -24,9 +24,9 @@ _CURED_NS = 600 * NS
 class CrashLoop:
     """The table above; pure, times are passed in."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, safe: bool = False) -> None:
         self._deaths: deque[int] = deque(maxlen=DEATHS)
-        self.safe = False
+        self.safe = safe
 
     def died(self, began_ns: int, now_ns: int) -> bool:
         """Count a death; True if it is the one that makes it a loop."""

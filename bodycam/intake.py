@@ -16,6 +16,7 @@ from .clock import MS, NS, Clock
 from .crashloop import DEATHS, WITHIN_NS
 from .errors import DeviceError, EvidenceError
 from .eventlog import EventLog
+from .lives import LEFT_OUT
 from .media import AudioFormat, Track, aac_format
 from .ringcheck import GapFinder, KeyframeAge
 from .sharedring import Descriptor
@@ -142,7 +143,7 @@ class Intake:
         if self._worker.safe and self._has_sound and not self._live.audio_lost:
             self._live.audio_lost = True
             self._log.append(
-                "audio.lost", reason="left out: the capture worker crashed again and again"
+                "audio.lost", reason="left out: recorder or capture worker crashed again and again"
             )
 
     def stop(self) -> None:
@@ -313,6 +314,6 @@ class Intake:
             self._log.append("oom", reason=f"the kernel killed process {pid}", by="kernel")
         if ended.loop:
             self._log.append(
-                "crashloop", deaths=DEATHS, within_s=WITHIN_NS // NS,
-                left_out=["sound", "overlay", "lens check"],
+                "crashloop", who="capture", deaths=DEATHS, within_s=WITHIN_NS // NS,
+                left_out=LEFT_OUT,
             )  # fmt: skip

@@ -194,9 +194,9 @@ def make_recorder(
     config: Config, text: ConfigText, clock: Clock, store: Store, log: EventLog,
     ring: PreRecordBuffer, signer: Signer, keys: ContentKeys, cue: Callable[[Cue], None],
     *, can_encrypt: bool, store_takes: Callable[[], bool], interrupted: Interrupted,
-    strain: Callable[[], Strain], docked: Callable[[], bool],
+    strain: Callable[[], Strain], docked: Callable[[], bool], safe: bool,
 ) -> Recorder:  # fmt: skip
-    """The recorder thread with its sealer and its worker, not started."""
+    """The recorder thread with its sealer and its worker, not started; `safe` as the worker has it."""
     kit = SealingKit(
         config.device.id, clock.boot_id, firmware(), signer, keys,
         config.recording.fragment_ms * MS, NS // config.camera.fps, log.head, clock.sample,
@@ -212,7 +212,7 @@ def make_recorder(
     reboot = RebootRequest(Path(config.store.runtime), clock, log)
     host = CameraHost(partial(oom_kills, Path(config.power.sysfs)), reboot.ask)
     return Recorder(
-        config, clock, log, ring, Worker(ring, clock, text), sealer, cue, host,
+        config, clock, log, ring, Worker(ring, clock, text, safe=safe), sealer, cue, host,
         can_encrypt=can_encrypt, store_takes=store_takes, interrupted=interrupted, strain=strain,
         docked=docked,
     )  # fmt: skip

@@ -32,6 +32,7 @@ from .errors import BodycamError, DeviceError, ExitCode
 from .eventlog import EventLog
 from .gpio import Pins
 from .lamps import Lamps
+from .lives import Lives
 from .notify import Notifier
 from .parts import (
     begin_log,
@@ -152,11 +153,12 @@ class Supervisor:
             log.append("ring.unlocked", bytes=config.ring_bytes, reason="limit on locked memory")
         self._health = StoreHealth(store, clock, log, min_free_bytes(config))
         self._closing.callback(self._health.close)
+        self._lives = Lives(Path(config.store.runtime), clock, log)
         self._recorder = make_recorder(
             config, self._chosen.text, clock, store, log, ring, signer, recipients.keys,
             self._cue, can_encrypt=self._keys_ok, store_takes=self._health.takes,
             interrupted=interrupted, strain=lambda: self._power.machine.strain,
-            docked=lambda: self._devices.docked,
+            docked=lambda: self._devices.docked, safe=self._lives.begin(),
         )  # fmt: skip
         self._wire_threads(store, ring, signer, key_fault)
 
@@ -333,6 +335,7 @@ class Supervisor:
         self._lamps.finish()
         if not failed and closed:
             self._log.append("shutdown", sync=True, reason=self._stop_reason)
+            self._lives.end()
         self._log.checkpoint()
         self._anchor.keep()
         self._watchdog.write_status()

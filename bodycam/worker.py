@@ -43,10 +43,13 @@ class Worker:
     """One life of the worker after another; units go on in the same ring.
 
     `epoch` counts the lives. One that delivered for half a second is replaced at once; after one
-    that did not, the next start waits longer each time.
+    that did not, the next start waits longer each time. `safe`: begin without what is not needed
+    for pictures.
     """
 
-    def __init__(self, ring: PreRecordBuffer, clock: Clock, config: ConfigText) -> None:
+    def __init__(
+        self, ring: PreRecordBuffer, clock: Clock, config: ConfigText, *, safe: bool = False
+    ) -> None:
         self._ring = ring
         self._clock = clock
         self._config = config
@@ -59,7 +62,7 @@ class Worker:
         self._heard_ns = self._heard_first_ns = 0
         self._failures = 0
         self._next_start_ns = 0
-        self._loop = CrashLoop()
+        self._loop = CrashLoop(safe=safe)
         self.killed_ns: int | None = None
         self.epoch = 0
         self.pipe_fd = -1

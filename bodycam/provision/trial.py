@@ -140,7 +140,7 @@ class Trial:
             recorder = make_recorder(
                 config, self._text, clock, store, log, ring, self._signer, self._keys,
                 lambda _: None, can_encrypt=self._can_encrypt, store_takes=lambda: False,
-                interrupted=Interrupted(), strain=Strain, docked=lambda: False,
+                interrupted=Interrupted(), strain=Strain, docked=lambda: False, safe=False,
             )  # fmt: skip
             began_ns = clock.boot_ns()
             recorder.start()

@@ -13,12 +13,12 @@ from .faultrig import FaultRig
 SLOW_CAMERA: dict[str, Any] = {"camera": {**QUICK["camera"], "fps": 10}}
 
 
-def recorded(rig: FaultRig) -> None:
+def recorded(rig: FaultRig, state: str = "rec") -> None:
     """Press, and wait until the officer is shown that it is on disk."""
     count = len(rig.events("rec.start"))
     rig.press(True)
     rig.until_logged("rec.start", count + 1)
-    rig.until_state("rec")
+    rig.until_state(state)
 
 
 def stopped(rig: FaultRig) -> None:

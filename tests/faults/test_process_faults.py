@@ -54,17 +54,22 @@ def test_f34_a_stop_that_takes_too_long_leaves_a_valid_segment(
     with unit(allowed=[ExitCode.INCOMPLETE]) as rig:
         recorded(rig)
         rig.run_for(1)
-        with rig.injected("fdatasync:delay_enter=8000000"):
-            rig.unit.signal_recorder(signal.SIGTERM)
-            rig.run_for(2)
-            killed_ns = rig.unit.clock.boot_ns()
-            rig.unit.signal_recorder(signal.SIGKILL)  # TimeoutStopSec=
+        # Nothing runs in it any more that could close anything.
+        stopped_ns = rig.unit.clock.boot_ns()
+        rig.unit.signal_recorder(signal.SIGSTOP)
+        rig.unit.signal_recorder(signal.SIGTERM)
+        rig.run_for(1)
+        killed_ns = rig.unit.clock.boot_ns()
+        rig.unit.signal_recorder(signal.SIGKILL)  # TimeoutStopSec=
         rig.until_logged("recovery")
         rig.until_logged("rec.start", 2)
         stopped(rig)
     assert rig.events("shutdown")[0]["logged_ns"] > killed_ns
     assert rig.events("boot.unclean")
     assert rig.events("recovery")[0]["data"]["frags"] > 0
+    first = rig.events("rec.start")[0]["data"]["rec"]
+    held = [r for path in of(rig, first) for r in records_of(path) if r["t"] == "frag"]
+    measured("seconds of video lost", (stopped_ns - held[-1]["end_ns"]) / NS, "s", 0.6)
 
 
 # -- stopped, starved --------------------------------------------------------------------------------
@@ -142,11 +147,31 @@ def test_f36_five_deaths_in_a_minute_are_a_crash_loop_and_pictures_go_on_alone(
         stopped(rig)
     deaths = [line["data"] for line in rig.events("capture.exit")]
     assert [death["sig"] for death in deaths] == [11] * 5, "none in safe mode"
-    assert loop["data"]["deaths"] == 5
+    assert (loop["data"]["who"], loop["data"]["deaths"]) == ("capture", 5)
     assert loop["data"]["left_out"] == ["sound", "overlay", "lens check"]
     assert "again and again" in rig.events("audio.lost")[-1]["data"]["reason"]
     assert "fault" in rig.states()
     assert len(rig.events("rec.start")) == 1, "one recording through all of it"
+
+
+def test_f36_a_recorder_that_dies_again_and_again_films_without_what_may_be_to_blame(
+    unit: Faulty,
+) -> None:
+    with unit(speed=2) as rig:
+        rig.until_state("ready")
+        for number in range(4):
+            rig.unit.ready.clear()
+            rig.unit.signal_recorder(signal.SIGKILL)
+            rig.until("the next life", rig.unit.ready.is_set)
+            rig.until_logged("boot", number + 2)
+        loop = rig.until_logged("crashloop")
+        recorded(rig, "degraded")
+        rig.run_for(1)
+        stopped(rig)
+    assert loop["data"]["who"] == "recorder"
+    assert len(rig.events("boot.unclean")) == 4
+    assert len(rig.events("crashloop")) == 1
+    assert "crashed again and again" in rig.events("audio.lost")[-1]["data"]["reason"]
 
 
 def test_f38_a_killed_recorder_loses_what_was_not_synced_and_goes_on(

@@ -11,6 +11,7 @@ from bodycam.clock import NS
 from bodycam.custody.verify import verify_paths
 from bodycam.errors import ExitCode
 from bodycam.signing import load_root
+from tests.faults.results import Measure
 
 from .camera import CONFIG, Camera
 from .conftest import Boot
@@ -42,7 +43,7 @@ def test_it_starts_with_the_boot_and_a_press_is_evidence(boot: Boot) -> None:
         assert code == ExitCode.OK, said
 
 
-def test_a_stop_closes_the_recording_and_says_so_within_two_seconds(boot: Boot) -> None:
+def test_f34_a_stop_closes_the_recording_and_says_so_within_two_seconds(boot: Boot) -> None:
     with boot() as camera:
         machine = camera.machine
         machine.until_state(UNIT, "active")
@@ -82,7 +83,9 @@ def test_a_killed_recorder_is_back_and_records_on_for_the_switch_is_on(boot: Boo
         assert code == ExitCode.INCOMPLETE, said
 
 
-def test_a_hung_recorder_is_aborted_by_systemds_watchdog_and_records_on(boot: Boot) -> None:
+def test_f35_a_hung_recorder_is_aborted_by_systemds_watchdog_and_records_on(
+    boot: Boot, measured: Measure
+) -> None:
     with boot() as camera:
         machine = camera.machine
         machine.until_state(UNIT, "active")
@@ -94,7 +97,7 @@ def test_a_hung_recorder_is_aborted_by_systemds_watchdog_and_records_on(boot: Bo
         assert camera.restarts == 1
         assert "Watchdog timeout" in machine.journal(UNIT)
         missing_ns = camera.events("rec.start")[-1]["boot_ns"] - last_line_of_boot(camera, 0)
-        print(f"not recording for {missing_ns / NS:.1f} s")
+        measured("seconds not recorded by a stopped recorder", missing_ns / NS, "s", 10.0)
         assert camera.status()["worker_pid"]
         assert camera.verify()[0] == ExitCode.INCOMPLETE
 
@@ -182,6 +185,23 @@ BATTERY = {
     "type": "Battery", "present": "1", "status": "Discharging", "health": "Good",
     "capacity": "3", "voltage_now": "3250000", "temp": "251",
 }  # fmt: skip
+
+
+def test_f16_a_request_for_a_reboot_is_answered_after_a_clean_end(
+    boot: Boot, tmp_path: Path
+) -> None:
+    kept = {name: tmp_path / "store" / name for name in ("log", "evidence")}
+    for folder in kept.values():
+        folder.mkdir(parents=True)
+    with boot(binds=[f"{kept[n]}:/var/lib/bodycam/{n}" for n in kept]) as camera:
+        machine = camera.machine
+        machine.until_state(UNIT, "active")
+        record(camera)
+        machine.run("touch", "/run/bodycam/reboot")
+        machine.wait_for_end()
+    lines = [json.loads(line) for line in (kept["log"] / "events.jsonl").read_bytes().splitlines()]
+    events = [line["ev"] for line in lines]
+    assert events.index("rec.stop") < events.index("shutdown") == len(lines) - 1
 
 
 def test_an_empty_battery_switches_the_machine_off_after_a_clean_end(
