@@ -69,7 +69,10 @@ class EventLog:
         self._signer = signer
         self._known = LogKnowledge()
         self._durable = LogHead(0, EMPTY_ROOT)
-        self._sync_failed = False
+        # What was written since the last sync that held: written again when one fails.
+        self._doubtful = bytearray()
+        self._proven = 0
+        self._failed_syncs = 0
         self._lock = threading.Lock()
         # Held while a checkpoint is made: an older one must not replace a newer one.
         self._signing = threading.Lock()
@@ -103,7 +106,7 @@ class EventLog:
             os.fdatasync(self._fd)
         except OSError as fault:
             raise storage_error(fault, self._path) from fault
-        self._offset = self._known.good_bytes
+        self._offset = self._proven = self._known.good_bytes
         self._durable = self._now()
         self._publish_certificates()
         return recovered
@@ -191,20 +194,36 @@ class EventLog:
     def sync(self) -> None:
         """Make every line appended so far durable; `fault` says if it is not."""
         with self._lock:
+            self._flush()
             written = None if self._pending else self._now()
+            offset, failed_before = self._offset, self._failed_syncs
             self._unsynced = False
         # Outside the lock: while the card stalls, other threads still append.
         try:
             os.fdatasync(self._fd)
         except OSError as fault:
-            self.fault = str(storage_error(fault, self._path))
-            # Linux forgets what failed: a later success says nothing of these lines.
-            self._sync_failed = True
+            with self._lock:
+                self._take_back()
+                self.fault = str(storage_error(fault, self._path))
             return
         self.last_sync_ns = self._clock.boot_ns()
         with self._lock:
-            if written and written.size > self._durable.size and not self._sync_failed:
+            if self._failed_syncs != failed_before:
+                return  # what failed meanwhile was told to another thread
+            if offset > self._proven:
+                del self._doubtful[: offset - self._proven]
+                self._proven = offset
+            if written and written.size > self._durable.size:
                 self._durable = written
+
+    def _take_back(self) -> None:
+        # Linux forgets what failed: a later sync says nothing of these lines unless they are
+        # written anew.
+        self._failed_syncs += 1
+        self._pending[:0] = self._doubtful
+        self._doubtful.clear()
+        self._offset = self._proven
+        self._unsynced = True
 
     def _now(self) -> LogHead:
         known = self._known
@@ -216,6 +235,8 @@ class EventLog:
             self.sync()
 
     def _flush(self) -> None:
+        if not self._pending:
+            return
         end = self._offset + len(self._pending)
         if end > self._reserved and reserve(self._fd, self._offset, _RESERVE_BYTES):
             self._reserved = self._offset + _RESERVE_BYTES
@@ -224,6 +245,7 @@ class EventLog:
             while written < len(view):
                 written += os.pwrite(self._fd, view[written:], self._offset + written)
             self._offset = end
+            self._doubtful += self._pending
             self._pending.clear()
             self._unsynced = True
             self.fault = None

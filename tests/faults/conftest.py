@@ -12,6 +12,7 @@ import pytest
 from tests.test_microphone import sounds
 
 from .faultrig import FaultRig, faulty
+from .heavyfootage import make_footage
 from .witness import compile_witness
 
 __all__ = ["sounds"]  # a fixture
@@ -22,6 +23,12 @@ Faulty = Callable[..., AbstractContextManager[FaultRig]]
 @pytest.fixture(scope="session")
 def witness(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_witness(tmp_path_factory.mktemp("witness"))
+
+
+@pytest.fixture(scope="session")
+def footage_8m(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Footage of 8 Mbit/s (heavyfootage.heavy)."""
+    return make_footage(tmp_path_factory.mktemp("footage") / "8m.mp4")
 
 
 @pytest.fixture

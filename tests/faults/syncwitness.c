@@ -1,5 +1,5 @@
 /* Tells which syncs the kernel really took: after each fsync or fdatasync of a regular file one line
- * "MONOTONIC_NS RESULT ERRNO PATH" is appended to the file that SYNC_WITNESS names. */
+ * "MONOTONIC_NS RESULT ERRNO SIZE PATH" is appended to the file that SYNC_WITNESS names. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static void tell(int fd, int result, int error)
+static void tell(int fd, int result, int error, intmax_t size)
 {
 	char link[40], path[4096], line[4200];
 	const char *name = getenv("SYNC_WITNESS");
@@ -27,8 +27,8 @@ static void tell(int fd, int result, int error)
 	}
 	path[length] = 0;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	length = snprintf(line, sizeof line, "%jd %d %d %s\n",
-			  (intmax_t)now.tv_sec * 1000000000 + now.tv_nsec, result, error, path);
+	length = snprintf(line, sizeof line, "%jd %d %d %jd %s\n",
+			  (intmax_t)now.tv_sec * 1000000000 + now.tv_nsec, result, error, size, path);
 	if (write(out, line, length) != length)
 		abort(); /* a witness that forgets is worse than none */
 	close(out);
@@ -42,7 +42,7 @@ static int synced(const char *name, int fd)
 	int result = real(fd), error = errno;
 
 	if (is_file)
-		tell(fd, result, result ? error : 0);
+		tell(fd, result, result ? error : 0, facts.st_size);
 	errno = error;
 	return result;
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from bodycam.errors import ExitCode
 
 from .conftest import Faulty
 from .faultrig import FaultRig
+from .heavyfootage import heavy
 from .results import Measure
 from .smallcard import SmallCard, small_card
 from .witness import read_syncs
@@ -25,7 +27,6 @@ _SMALL_RING: dict[str, Any] = {
 }
 # Until the kernel itself says that there is no room.
 _NOTHING_KEPT: dict[str, Any] = {
-    "camera": {"width": 640, "height": 360, "bitrate_kbps": 4000},
     "recording": {"post_record_s": 0, "segment_s": 60, "fragment_ms": 300},
     "store": {"min_free_mib": 0},
 }
@@ -61,6 +62,13 @@ def stalled_ms(rig: FaultRig) -> int:
     return max((line["data"]["ms"] for line in rig.events("io.slow")), default=0)
 
 
+def assert_no_needless_fault(rig: FaultRig) -> None:
+    """No fault was shown but over a sync that was late: on a busy machine one may be."""
+    synced_ns = rig.synced_ns()
+    stale_ns = max(after - before for before, after in pairwise(synced_ns))
+    assert stale_ns > 2 * NS - NS // 5 or not rig.showed("rec", "fault")
+
+
 def end_of(fault: dict[str, Any], rig: FaultRig) -> None:
     """The suspect file still holds what was synced of it, and the log names what is relied on."""
     path = rig.card / "evidence" / fault["file"]
@@ -81,7 +89,7 @@ def test_f27_what_a_failed_write_spoils_is_written_again_to_a_new_file(
     assert fault["call"] == "write"
     assert rig.card / "evidence" / fault["file"] == segment
     end_of(fault, rig)
-    assert "fault" not in rig.states()
+    assert_no_needless_fault(rig)
     measured("seconds that it cost", cost_s(rig), "s", 0)
 
 
@@ -100,7 +108,7 @@ def test_f28_a_failed_sync_is_not_tried_again_on_the_same_file(
     end_of(fault, rig)
     # Linux would say yes the second time, and the data would be gone.
     assert [sync.error for sync in syncs].index(5) == len(syncs) - 1
-    assert "fault" not in rig.states()
+    assert_no_needless_fault(rig)
     measured("seconds that it cost", cost_s(rig), "s", 0)
 
 
@@ -179,9 +187,9 @@ def test_f29_what_a_card_missed_while_it_was_dead_is_written_when_it_is_back(
 
 
 def test_f25_a_full_card_closes_at_a_fragment_and_goes_on_when_there_is_room(
-    unit: Faulty, card: SmallCard, measured: Measure
+    unit: Faulty, card: SmallCard, footage_8m: Path, measured: Measure
 ) -> None:
-    with unit(_NOTHING_KEPT, 4, before=card.under_card) as rig:
+    with unit({**heavy(footage_8m), **_NOTHING_KEPT}, 2, before=card.under_card) as rig:
         begin(rig)
         filler = card.fill(0)
         rig.until_state("full")
@@ -214,11 +222,11 @@ def test_f26_a_card_that_fills_is_said_at_20_10_and_5_percent(
     assert rig.notices() == ["low-store"]
 
 
-@pytest.mark.parametrize("stall_s", [2, 7, 15])
+@pytest.mark.parametrize("stall_s", [2, 7, 10])
 def test_f30_a_card_that_stalls_costs_nothing_while_the_ring_has_room(
     unit: Faulty, measured: Measure, stall_s: int
 ) -> None:
-    speed = 2
+    speed = 3
     with unit(speed=speed) as rig:
         segment = begin(rig)
         delay_us = stall_s * 1_000_000 // speed
@@ -228,5 +236,65 @@ def test_f30_a_card_that_stalls_costs_nothing_while_the_ring_has_room(
         rig.run_for(1)
         end(rig)
     assert rig.showed("rec", "fault", "rec")
-    if stall_s <= 10:
-        measured("seconds that it cost", cost_s(rig), "s", 0)
+    measured("seconds that it cost", cost_s(rig), "s", 0)
+
+
+def test_f30_a_press_while_the_whole_card_stalls_for_10_s_costs_nothing(
+    unit: Faulty, measured: Measure
+) -> None:
+    speed = 3
+    with unit(speed=speed) as rig:
+        rig.until("a ring of 3 s", lambda: rig.unit.status()["ring_ms"] > 3000)
+        # Each thread's next sync: of the toggle, of the segment's line, of a heartbeat.
+        with rig.injected(f"fdatasync:delay_exit={10_000_000 // speed}:when=1"):
+            rig.press(True)
+            rig.until_state("fault")
+            rig.until_state("rec", 15)
+            rig.run_for(1)
+            end(rig)
+    (start,) = (line["data"] for line in rig.events("rec.start"))
+    (pressed,) = rig.events("switch.on")
+    assert start["synced_ns"] - pressed["boot_ns"] > 10 * NS
+    assert "start" in rig.cues()
+    # Nothing but a camera that is late itself makes it short.
+    assert start["reason"] in (None, "stall")
+    measured("seconds that it cost", cost_s(rig), "s", 0)
+
+
+def test_f30_beyond_the_ring_the_newest_pictures_are_dropped_and_said(
+    unit: Faulty, footage_8m: Path, measured: Measure
+) -> None:
+    speed = 3
+    with unit({**heavy(footage_8m), "ring": {"max_mib": 6}}, speed) as rig:
+        segment = begin(rig)
+        with rig.injected(f"fdatasync:delay_exit={15_000_000 // speed}:when=1", path=segment):
+            rig.until("the stall", lambda: stalled_ms(rig) >= 15_000)
+        rig.until_state("rec")
+        rig.run_for(1)
+        end(rig)
+    (gap,) = (line["data"] for line in rig.events("gap") if line["data"]["cause"] == "ring full")
+    measured(
+        "seconds dropped in a stall of 15 s with a ring of 6", rig.lost_s("ring full"), "s", 11
+    )
+    # What is on disk goes on without a hole up to there, and what is missing is counted and named.
+    before = [f for f in rig.fragments() if f["boot_ns"] < gap["from_ns"]]
+    assert abs(before[-1]["end_ns"] - gap["from_ns"]) < NS // 10
+    assert 100 < sum(f["drop"] for f in rig.fragments()) <= gap["frames"] + 1
+    assert rig.missing_s() <= rig.lost_s() + 0.1
+    assert rig.showed("rec", "fault", "rec")
+
+
+def test_f28_lines_of_the_log_whose_sync_failed_are_written_again(unit: Faulty) -> None:
+    with unit(speed=2) as rig:
+        path = rig.card / "log" / "events.jsonl"
+        rig.until_state("ready")
+        with rig.injected("fdatasync:error=EIO:when=1", path=path):
+            begin(rig)
+        written = len(rig.log())
+        end(rig)
+        failed = [sync for sync in read_syncs(rig.witness_path) if sync.path == str(path)]
+        assert 5 in [sync.error for sync in failed]
+    # The fault is forgotten: what is signed at the end is the whole log, and not what was before.
+    (log,) = rig.verify().logs
+    assert log.vouched_lines == log.lines > written
+    assert rig.states()[-1] == "off"

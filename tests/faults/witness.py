@@ -18,10 +18,14 @@ _SOURCE = Path(__file__).with_name("syncwitness.c")
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """One fsync or fdatasync; `monotonic_ns` is the kernel's clock at its end, `error` 0 if it held."""
+    """One fsync or fdatasync; `monotonic_ns` is the kernel's clock at its end, `error` 0 if it held.
+
+    `size` is that of the file when it began.
+    """
 
     monotonic_ns: int
     error: int
+    size: int
     path: str
 
     @property
@@ -45,8 +49,8 @@ def read_syncs(path: Path) -> list[Sync]:
         return []
     syncs = []
     for line in path.read_text(encoding="utf-8").splitlines():
-        monotonic_ns, _, error, name = line.split(" ", 3)
-        syncs.append(Sync(int(monotonic_ns), int(error), name))
+        monotonic_ns, _, error, size, name = line.split(" ", 4)
+        syncs.append(Sync(int(monotonic_ns), int(error), int(size), name))
     return syncs
 
 
