@@ -9,7 +9,8 @@ from pathlib import Path
 
 from bodycam.audit.anchors import Anchor
 from bodycam.audit.assignments import Assignments
-from bodycam.audit.dataset.rows import event_rows, finding_rows, recording_rows, span_rows
+from bodycam.audit.dataset.rows import event_rows, recording_rows, span_rows
+from bodycam.audit.dataset.schema import EVENTS, RECORDINGS, SPANS
 from bodycam.audit.dataset.store import DataSet, open_to_write
 from bodycam.audit.incidents import Incident
 from bodycam.audit.intervals import Interval, Times, times
@@ -143,11 +144,10 @@ def write(folder: Path, lines: Sequence[DeviceTimeline]) -> DataSet:
     """The data set that ingest would have made of these cameras, in two batches."""
     with open_to_write(folder) as data:
         for part in (lines[::2], lines[1::2]):
-            data.commit({
-                "spans": [row for line in part for row in span_rows("example", line)],
-                "recordings": [row for line in part for row in recording_rows("example", line)],
-                "events": [row for line in part for row in event_rows("example", line)],
-                "findings": [row for line in part
-                             for row in finding_rows("example", "2026-06", line.device, [], [])],
-            }, {})  # fmt: skip
+            rows = {
+                SPANS: [row for line in part for row in span_rows("example", line)],
+                RECORDINGS: [row for line in part for row in recording_rows("example", line)],
+                EVENTS: [row for line in part for row in event_rows("example", line)],
+            }
+            data.commit({table.name: table.of(found) for table, found in rows.items()}, {})
     return data

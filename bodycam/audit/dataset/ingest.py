@@ -35,7 +35,7 @@ from ...formats.checkpoint import MAX_CHECKPOINT_BYTES
 from ..intervals import length_us
 from ..timeline import DeviceTimeline, StoryBook, timelines
 from .rows import NO_MONTH, event_rows, finding_rows, month_of, recording_rows, span_rows
-from .schema import DATASET_VERSION, EVENTS, FINDINGS, RECORDINGS, SOURCES, SPANS
+from .schema import DATASET_VERSION, EVENTS, FINDINGS, RECORDINGS, SOURCES, SPANS, TABLES
 from .store import Camera, DataSet, Source
 
 BATCH_CAMERAS = 256
@@ -155,7 +155,8 @@ class Ingest:
         if not self._pending:
             return
         batch = self._data.manifest.next_batch
-        self._data.commit(self._rows, self._gone)
+        tables = {name: TABLES[name].of(rows) for name, rows in self._rows.items()}
+        self._data.commit(tables, self._gone)
         for camera in self._pending:
             self._known[camera] = replace(self._known[camera], batch=batch)
         self._rows, self._pending, self._gone = {}, set(), {}

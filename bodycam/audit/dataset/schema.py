@@ -6,8 +6,10 @@ changes no version; anything else does.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import pyarrow as pa
 
@@ -33,6 +35,15 @@ class TableSchema:
     name: str
     columns: pa.Schema
     order: tuple[str, ...]
+
+    def of(self, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
+        """Rows of Python values, each in the order of the columns."""
+        columns = list(zip(*rows, strict=True)) if rows else [()] * len(self.columns)
+        arrays = [
+            pa.array(values, field.type)
+            for values, field in zip(columns, self.columns, strict=True)
+        ]
+        return pa.Table.from_arrays(arrays, schema=self.columns)
 
 
 # Every table begins with these.

@@ -16,12 +16,12 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 import msgspec
@@ -105,10 +105,8 @@ class DataSet:
 
     # -- changes ------------------------------------------------------------------------------
 
-    def commit(
-        self, rows: Mapping[str, Sequence[tuple[Any, ...]]], gone: Mapping[int, Iterable[Camera]]
-    ) -> None:
-        """Add rows by table as a new batch; `gone` are the cameras that leave older batches.
+    def commit(self, rows: Mapping[str, pa.Table], gone: Mapping[int, Iterable[Camera]]) -> None:
+        """Add rows by table's name as a new batch; `gone` are the cameras that leave older ones.
 
         When it returns, all of it is durable. Raises StorageError, after which nothing has changed.
         """
@@ -119,7 +117,7 @@ class DataSet:
                     files += self._without(file, set(gone[file.batch]))
             batch = self.manifest.next_batch
             for name, found in rows.items():
-                files += self._write(TABLES[name], _as_table(TABLES[name], found), batch)
+                files += self._write(TABLES[name], found, batch)
             manifest = Manifest(next_batch=batch + 1, files=tuple(files))
             data = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
             write_atomically(self.folder / MANIFEST, data + b"\n")
@@ -203,15 +201,6 @@ def open_to_write(folder: Path) -> Iterator[DataSet]:
         yield found
     finally:
         os.close(lock)
-
-
-def _as_table(schema: TableSchema, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema.columns)
-    arrays = [
-        pa.array(values, field.type)
-        for values, field in zip(columns, schema.columns, strict=True)
-    ]  # fmt: skip
-    return pa.Table.from_arrays(arrays, schema=schema.columns)
 
 
 def _read_manifest(folder: Path) -> Manifest:

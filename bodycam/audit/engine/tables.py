@@ -46,13 +46,9 @@ def open_tables(data: DataSet, read: Read | None = None) -> AuditTables:
     return AuditTables(*(reader(t, [str(p) for p in data.paths(t.name)]) for t in tables))
 
 
-def duckdb_reader(memory_limit: str | None = None, threads: int | None = None) -> Read:
-    """An engine in this process; it spills to the disk what the limit does not hold."""
-    engine = ibis.duckdb.connect()
-    if memory_limit is not None:
-        engine.raw_sql(f"SET memory_limit = '{memory_limit}'")
-    if threads is not None:
-        engine.raw_sql(f"SET threads = {int(threads)}")
+def duckdb_reader(**settings: str | int) -> Read:
+    """An engine in this process, with settings of DuckDB: memory_limit, threads, temp_directory."""
+    engine = ibis.duckdb.connect(**settings)
 
     def read(table: TableSchema, paths: Sequence[str]) -> ir.Table:
         if paths:
