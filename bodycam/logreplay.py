@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, BinaryIO
 
 from .errors import EvidenceError
@@ -22,17 +22,21 @@ RESUME_VERSION = 2
 MAX_RESUME_BYTES = 256 * 1024
 _MARKS = (
     b'"ev":"boot"', b'"ev":"shutdown"', b'"ev":"seg.', b'"ev":"recovery"', b'"ev":"gap"',
-    b'"ev":"log.torn"',
+    b'"ev":"log.torn"', b'"ev":"rec.stop"',
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class OpenSegment:
-    """A segment that the log says was opened and never closed."""
+    """A segment that the log says was opened and never closed.
+
+    `followed`: it was left after an I/O error, and its recording went on elsewhere or came to its end.
+    """
 
     recording: str
     segment: int
     file: str
+    followed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +108,26 @@ class LogKnowledge:
             case "shutdown":
                 self._clean, self._left = True, None
             case "seg.open":
+                self._follow(data["rec"])
                 self._open[data["file"]] = OpenSegment(data["rec"], data["seg"], data["file"])
                 self._left = None
+            case "rec.stop" if data.get("reason") != "storage":
+                self._follow(data["rec"])
             case "seg.close":
                 self._open.pop(data["file"], None)
             case "recovery":
                 told = self._open.pop(data["file"], None)
-                if data["last"]:
+                if data["last"] and not (told and told.followed):
                     self._left, self._gap_told = told, False
             case "log.torn":
                 self.torn_told = data["file"]
             case "gap":
                 self._gap_told = True
+
+    def _follow(self, recording: str) -> None:
+        for file, segment in self._open.items():
+            if segment.recording == recording:
+                self._open[file] = replace(segment, followed=True)
 
     def read(self, file: BinaryIO) -> None:
         """Take what the file holds from its position on, up to the first torn line."""

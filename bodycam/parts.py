@@ -165,7 +165,7 @@ def recover(log: EventLog, recovered: Recovered, store: Store, boot_id: str) -> 
             frags=remains.fragments, bytes_intact=remains.intact_bytes,
             bytes_total=remains.total_bytes, last=remains.last_box, end=remains.complete,
         )  # fmt: skip
-        if remains.last_box:
+        if remains.last_box and not segment.followed:
             interrupted = Interrupted(
                 segment.recording, remains.last_box, remains.end_ns if same_boot else None
             )

@@ -278,6 +278,22 @@ def test_what_could_not_be_written_comes_later_in_its_place(tmp_path: Path) -> N
     assert [json.loads(line)["seq"] for line in lines_of(tmp_path)] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_segment_left_after_an_error_is_no_recording_to_go_on_with(
+    tmp_path: Path, *, goes_on: bool
+) -> None:
+    log, _ = open_log(tmp_path)
+    log.append("boot")
+    log.append("seg.open", rec="a", seg=0, file="a/0.mp4")
+    log.append("io.error", rec="a", seg=0, file="a/0.mp4", synced_bytes=10)
+    if goes_on:
+        log.append("seg.open", rec="a", seg=1, file="a/1.mp4")
+    log.append("rec.stop", rec="a", reason="stop" if not goes_on else "storage")
+    log.close()
+    left = {s.file: s.followed for s in open_log(tmp_path)[1].open_segments}
+    assert left == ({"a/0.mp4": True, "a/1.mp4": False} if goes_on else {"a/0.mp4": True})
+
+
 # -- only what is durable is signed for -------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from bodycam.clock import NS, ClockSource
 from bodycam.custody.findings import Check, Verdict
 from bodycam.custody.segmentwalk import Sealed, SegmentBytes, walk
 from bodycam.custody.verify import Report, numbered_checks, verify_paths
+from bodycam.errors import StorageError
 from bodycam.formats.logline import decode_line, encode_line
 from bodycam.media import AccessUnit, Track
 from bodycam.recording import CloseReason
@@ -270,6 +271,34 @@ def test_a_crash_is_incomplete_and_explained(tmp_path: Path) -> None:
     assert report.exit_code == 3
     assert said(report, Verdict.INCOMPLETE, "00001.mp4", "was not closed")
     assert any("ends without a shutdown" in note for note in report.not_known)
+
+
+def test_a_suspect_file_that_has_lost_what_was_synced_is_said(tmp_path: Path) -> None:
+    camera = Camera(tmp_path)
+    writer = camera.record(footage(), segment_s=60, reason=None)
+    writer.sync()
+    assert writer.segment is not None
+    file = writer.segment.file
+    writer.abandon_segment(StorageError("Input/output error"))
+    camera.stop()
+    evidence = Evidence(camera.store.root, camera.identity, RECORDING, ())
+    assert not said(evidence.verify(), Verdict.INCOMPLETE, file.path.name, "had been synced")
+    os.truncate(file.path, file.synced_size - 1000)
+    report = evidence.verify()
+    assert report.exit_code == 3
+    assert said(report, Verdict.INCOMPLETE, file.path.name, "1000 bytes were lost or cut off")
+
+
+def test_a_segment_that_could_not_be_made_holds_nothing(tmp_path: Path) -> None:
+    camera = Camera(tmp_path)
+    in_the_way = camera.store.evidence / "rec-2"
+    in_the_way.write_bytes(b"")
+    with pytest.raises(StorageError):
+        camera.record(footage(), "rec-2")
+    in_the_way.unlink()
+    camera.stop()
+    report = Evidence(camera.store.root, camera.identity, RECORDING, ()).verify()
+    assert said(report, Verdict.INCOMPLETE, "00000.mp4", "could not be made: io.error")
 
 
 def test_a_broken_file_that_the_log_closed_is_altered_not_torn(evidence: Evidence) -> None:

@@ -160,6 +160,8 @@ class LogCheck:
                 if entry is None:
                     return
                 entry.explanation = f"{ev} in line {number}"
+                if ev == "io.error":
+                    entry.synced_bytes = _whole(data, "synced_bytes")
                 if ev == "recovery":
                     entry.recovered = Closing(
                         _whole(data, "bytes_total"), _whole(data, "frags"),

@@ -27,7 +27,7 @@ class LogAnswer(Enum):
 
 @dataclass(slots=True)
 class SegmentEntry:
-    """What the log says of one evidence file."""
+    """What the log says of one evidence file; `synced_bytes` where it was left after an I/O error."""
 
     file: str
     recording: str
@@ -36,6 +36,7 @@ class SegmentEntry:
     closing: Closing | None = None
     recovered: Closing | None = None
     explanation: str = ""
+    synced_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

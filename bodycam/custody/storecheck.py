@@ -43,6 +43,11 @@ def _same_camera(found: Findings, log: LogFacts, file: str, facts: SegmentFacts)
 
 def _missing(found: Findings, entry: SegmentEntry) -> None:
     closing = entry.closing
+    if closing is None and entry.synced_bytes == 0:
+        found.incomplete(
+            Check.LOG_STORE, entry.file, f"could not be made: {entry.explanation}; it held nothing"
+        )
+        return
     held = f"with {closing.frags} fragments in {closing.size} bytes" if closing else "never closed"
     found.incomplete(
         Check.LOG_STORE, entry.file,
@@ -56,6 +61,13 @@ def _compare(found: Findings, entry: SegmentEntry, facts: SegmentFacts) -> None:
     elif entry.closing is None and not facts.ended:
         why = entry.explanation or "the log never says that it was closed: power or a crash"
         found.incomplete(Check.LOG_STORE, entry.file, f"was not closed: {why}")
+    synced = entry.synced_bytes
+    if synced is not None and facts.size < synced:
+        found.incomplete(
+            Check.LOG_STORE, entry.file,
+            f"has {facts.size} bytes, of which {synced} had been synced when it was left: "
+            f"{synced - facts.size} bytes were lost or cut off afterwards",
+        )  # fmt: skip
     known = entry.closing or entry.recovered
     if known is None:
         return
