@@ -39,7 +39,9 @@ def test_f13_a_stall_in_standby_is_shown_and_the_ring_fills_again(unit: Faulty) 
     assert start["actual_ms"] >= 1000, "the ring is filled after the restart"
 
 
-@pytest.mark.parametrize(("stall_s", "speed"), [(3, 1), (30, 6)])
+@pytest.mark.parametrize(
+    ("stall_s", "speed"), [(3, 1), pytest.param(30, 6, marks=pytest.mark.soak)]
+)
 def test_f14_a_stall_costs_one_gap_of_one_recording(
     unit: Faulty, measured: Measure, stall_s: int, speed: float
 ) -> None:

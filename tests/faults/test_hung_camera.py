@@ -43,7 +43,7 @@ def test_f16_a_worker_that_hangs_in_the_kernel_costs_a_reboot_and_no_evidence(
             **QUICK["camera"], "fps": 10, "source": "replay", "file": str(tmp_path / "disk" / FILM),
         }  # fmt: skip
         overrides: dict[str, Any] = {"camera": camera, "audio": {"source": "none"}}
-        with unit(overrides, 2) as rig:
+        with unit(overrides, 4) as rig:
             recorded(rig)
             rig.run_for(2)
             recorder, worker = rig.unit.pid, int(rig.unit.status()["worker_pid"])

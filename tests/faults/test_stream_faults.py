@@ -90,7 +90,7 @@ def test_f21_giant_pictures_shorten_the_ring_by_whole_gops(unit: Faulty) -> None
     big: dict[str, Any] = {
         "camera": camera, "pre_record": {"seconds": 10}, "ring": {"max_mib": 24},
     }  # fmt: skip
-    with unit(big) as rig:
+    with unit(big, 2) as rig:
         rig.until_state("ready")
         rig.unit.mishap(MishapKind.GIANT, 30, size=2 << 20)
         rig.run_for(6)
@@ -107,7 +107,7 @@ def test_f21_giant_pictures_shorten_the_ring_by_whole_gops(unit: Faulty) -> None
 
 def test_f22_a_camera_whose_clock_jumps_loses_no_picture(unit: Faulty, measured: Measure) -> None:
     jumps_s = [1, -1, 3600, -3600]
-    with unit(SLOW_CAMERA, 3) as rig:
+    with unit(SLOW_CAMERA, 4) as rig:
         recorded(rig)
         for by_s in jumps_s:
             rig.unit.mishap(MishapKind.CLOCK_JUMP, 2, by_ms=by_s * 1000)
