@@ -23,7 +23,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from .clock import Clock, Instant, utc_text
-from .errors import EvidenceError, StorageError
+from .errors import DeviceError, EvidenceError, StorageError
 from .formats import checkpoint
 from .formats.logline import GENESIS, LOG_VERSION, encode_line
 from .formats.tlog import EMPTY_ROOT
@@ -36,7 +36,7 @@ from .logreplay import (
     line_before,
     read_log,
 )
-from .signing import Signer, fingerprint
+from .signing import Promise, Signer, fingerprint
 from .store import make_folder, reserve, storage_error, sync_directory, write_atomically
 
 LOG_FILE = "events.jsonl"
@@ -45,6 +45,7 @@ CHECKPOINT_FILE = "checkpoint"
 CERTIFICATES = "certificates"
 AHEAD = "checkpoint.ahead-"
 _RESERVE_BYTES = 1024 * 1024
+_PATIENCE_S = 0.25
 _MAX_PENDING_BYTES = 4 * 1024 * 1024
 
 
@@ -76,6 +77,8 @@ class EventLog:
         self._lock = threading.Lock()
         # Held while a checkpoint is made: an older one must not replace a newer one.
         self._signing = threading.Lock()
+        self._asked: tuple[bytes, Promise] | None = None
+        self._refusal: str | None = None
         self._fd = -1
         self._offset = 0
         self._reserved = 0
@@ -277,8 +280,16 @@ class EventLog:
         """Ask for a checkpoint soon, without waiting for it."""
         self.checkpoint_wanted.set()
 
-    def checkpoint(self) -> None:
-        """Sign the log as it is now and replace the checkpoint file. Nothing without a key."""
+    @property
+    def checkpoint_owed(self) -> bool:
+        """True while the signature of one is on its way: call `checkpoint` again soon."""
+        return self._asked is not None
+
+    def checkpoint(self, wait_s: float = _PATIENCE_S) -> None:
+        """Sign the log as it is now and replace the checkpoint file. Nothing without a key.
+
+        A key that is slow is waited for this long, on the log's clock; the next call takes it then.
+        """
         key = self._signer.public_key
         if key is None:
             return
@@ -286,16 +297,35 @@ class EventLog:
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
         with self._signing:
-            with self._lock:
-                self._flush()
-            self.sync()
-            with self._lock:
-                head = self._durable
-            body = checkpoint.checkpoint_body(self._origin, head.size, head.root)
+            body, promise = self._asked or self._ask_for_checkpoint()
+            self._asked = None
+            try:
+                signed = promise.wait(self._clock.real_s(wait_s))
+            except DeviceError as fault:
+                self._note_refusal(str(fault))
+                return
+            if signed is None:
+                self._asked = (body, promise)
+                return
+            self._note_refusal(None)
             signature = checkpoint.NoteSignature(
-                self._origin, checkpoint.device_key_id(spki), self._signer.sign(body)
+                self._origin, checkpoint.device_key_id(spki), signed
             )
             self._replace(CHECKPOINT_FILE, body + b"\n" + signature.line().encode())
+
+    def _ask_for_checkpoint(self) -> tuple[bytes, Promise]:
+        with self._lock:
+            self._flush()
+        self.sync()
+        with self._lock:
+            head = self._durable
+        body = checkpoint.checkpoint_body(self._origin, head.size, head.root)
+        return body, self._signer.ask(body)
+
+    def _note_refusal(self, reason: str | None) -> None:
+        if reason is not None and reason != self._refusal:
+            self.append("sign.error", rec=None, reason=reason, unsigned=0)
+        self._refusal = reason
 
     def _publish_certificates(self) -> None:
         # Beside the log, so that its checkpoints can be checked without any recording.

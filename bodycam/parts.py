@@ -19,6 +19,8 @@ from .errors import BodycamError, ConfigError, DeviceError, KeyMissing
 from .eventlog import EventLog
 from .gpio import Pins
 from .intake import CameraHost
+from .keywatch import KeyWatch
+from .latekey import CLOSING_PATIENCE_S, PATIENCE_S, LateKey, within
 from .logreplay import OpenSegment, Recovered
 from .memory import oom_kills
 from .owed import Interrupted
@@ -61,17 +63,26 @@ def make_clock(config: Config) -> Clock:
     )
 
 
-def load_key(identity: Identity, closing: ExitStack) -> tuple[Signer, BodycamError | None]:
+def load_key(
+    identity: Identity, clock: Clock, closing: ExitStack
+) -> tuple[Signer, BodycamError | None]:
     """The device key, or none and why: KeyMissing, or whatever else is wrong with it. Never raises."""
     try:
         if identity.key == "file":
             return load_file_key(Path(identity.path)), None
-        key = load_token_key(parse_uri(identity.key), Path(identity.path))
+        uri = parse_uri(identity.key)
+        key = within(lambda: load_token_key(uri, Path(identity.path)), clock)
     except (ConfigError, DeviceError) as fault:
         # Unsigned evidence is still evidence; the officer must not be left without.
         return NoKey(), fault
-    closing.callback(key.close)
-    return key, None
+    late = LateKey(key, clock)
+
+    def close() -> None:
+        if late.close():
+            key.close()
+
+    closing.callback(close)
+    return late, None
 
 
 def make_ring(config: Config) -> PreRecordBuffer:
@@ -195,12 +206,13 @@ def make_recorder(
     ring: PreRecordBuffer, signer: Signer, keys: ContentKeys, cue: Callable[[Cue], None],
     *, can_encrypt: bool, store_takes: Callable[[], bool], interrupted: Interrupted,
     strain: Callable[[], Strain], docked: Callable[[], bool], safe: bool,
+    key_watch: KeyWatch,
 ) -> Recorder:  # fmt: skip
     """The recorder thread with its sealer and its worker, not started; `safe` as the worker has it."""
     kit = SealingKit(
         config.device.id, clock.boot_id, firmware(), signer, keys,
         config.recording.fragment_ms * MS, NS // config.camera.fps, log.head, clock.sample,
-        config.signing.onvif,
+        config.signing.onvif, key_watch, clock.real_s(PATIENCE_S), clock.real_s(CLOSING_PATIENCE_S),
     )  # fmt: skip
 
     def sealer(report: Callable[[Report], None], mutes: MuteWindows) -> Sealer:

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from .errors import ConfigError, DeviceError, EvidenceError, KeyMissing
-from .signing import DEVICE_CHAIN, check, load_chain
+from .signing import DEVICE_CHAIN, Promise, asked, check, load_chain
 
 SCHEME = "pkcs11:"
 _PATH = ("token", "serial", "object", "id", "type")
@@ -141,6 +141,10 @@ class TokenKey:
         return encode_dss_signature(
             int.from_bytes(raw[:half], "big"), int.from_bytes(raw[half:], "big")
         )
+
+    def ask(self, message: bytes) -> Promise:
+        """As every Signer; see `latekey` for one that does not keep its caller waiting."""
+        return asked(self, message)
 
     def certify(self, chain: Sequence[x509.Certificate], where: Path) -> None:
         """Use this chain. Raises DeviceError if its leaf is not of the key in the token."""

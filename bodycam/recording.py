@@ -56,6 +56,10 @@ class CloseReason(Enum):
     SHUTDOWN = "shutdown"
 
 
+# Nothing follows in this recording that could vouch for its END, and nothing waits for it.
+_AT_LEISURE = frozenset({CloseReason.STOP, CloseReason.AUTO_ROLL})
+
+
 @dataclass(frozen=True, slots=True)
 class RecordingFacts:
     """What is known when a recording starts."""
@@ -296,6 +300,7 @@ class RecordingWriter:
         """Seal the pending fragment."""
         if self._segment is not None:
             self._segment.seal(next_ns)
+            self._say_of_key()
             self.sealed_until_ns = self._last_picture_ns
             self._unsealed.clear()
 
@@ -316,7 +321,7 @@ class RecordingWriter:
             return
         if reason is not CloseReason.STORAGE_FULL:
             self.seal(next_ns)
-        segment.close(reason.value)
+        segment.close(reason.value, wait=reason in _AT_LEISURE)
         self.durable_until_ns = self.sealed_until_ns
         self._leave(segment)
         self._log.append(
@@ -324,6 +329,12 @@ class RecordingWriter:
             file=self._name(segment.file), size=segment.file.size,
             frags=segment.fragments, last=segment.last_box, reason=reason.value,
         )  # fmt: skip
+
+    def _say_of_key(self) -> None:
+        for edge in self._kit.key_watch.take():
+            self._log.append(
+                edge.ev, rec=self.facts.recording, reason=edge.reason, unsigned=edge.unsigned
+            )
 
     def abandon_segment(self, fault: StorageError) -> None:
         """Leave a file that cannot be trusted any more as it is, and say so."""

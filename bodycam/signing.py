@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
+import threading
 import warnings
 from collections.abc import Sequence
 from datetime import datetime
@@ -37,6 +38,39 @@ BAD_CERTIFICATE = (
 )  # fmt: skip
 
 
+class Promise:
+    """A signature that was asked for: there at once, late, or never."""
+
+    def __init__(self) -> None:
+        self._done = threading.Event()
+        self._signature = b""
+        self._fault: DeviceError | None = None
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        """Nobody wants it any more: a key that has not begun need not."""
+        self.cancelled = True
+
+    def keep(self, signature: bytes) -> None:
+        self._signature = signature
+        self._done.set()
+
+    def fail(self, fault: DeviceError) -> None:
+        self._fault = fault
+        self._done.set()
+
+    def wait(self, seconds: float = 0) -> bytes | None:
+        """The signature, empty if there is no key; None if it is not there yet.
+
+        Raises DeviceError if the key refused.
+        """
+        if not self._done.wait(seconds):
+            return None
+        if self._fault is not None:
+            raise self._fault
+        return self._signature
+
+
 class Signer(Protocol):
     """The device-key seam: a key that signs and never leaves."""
 
@@ -50,6 +84,10 @@ class Signer(Protocol):
 
     def sign(self, message: bytes) -> bytes:
         """A signature over the message; empty if there is no key."""
+        ...
+
+    def ask(self, message: bytes) -> Promise:
+        """The same, without waiting for it."""
         ...
 
 
@@ -71,6 +109,9 @@ class FileKey:
     def sign(self, message: bytes) -> bytes:
         return self._key.sign(message, _HASH)
 
+    def ask(self, message: bytes) -> Promise:
+        return asked(self, message)
+
 
 class NoKey:
     """No device key: records are hash-chained but unsigned, and say so."""
@@ -81,6 +122,19 @@ class NoKey:
     def sign(self, message: bytes) -> bytes:
         del message
         return b""
+
+    def ask(self, message: bytes) -> Promise:
+        return asked(self, message)
+
+
+def asked(signer: Signer, message: bytes) -> Promise:
+    """A promise that is kept at once, for keys that are quick."""
+    promise = Promise()
+    try:
+        promise.keep(signer.sign(message))
+    except DeviceError as fault:
+        promise.fail(fault)
+    return promise
 
 
 def load_file_key(identity: Path) -> FileKey:

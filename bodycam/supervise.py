@@ -31,6 +31,7 @@ from .devices import DeviceActions, DeviceWatch
 from .errors import BodycamError, DeviceError, ExitCode
 from .eventlog import EventLog
 from .gpio import Pins
+from .keywatch import KeyState, KeyWatch
 from .lamps import Lamps
 from .lives import Lives
 from .notify import Notifier
@@ -68,6 +69,7 @@ _SPARED = frozenset({"devices"})
 # A lens that lies in the dark is not covered: nights are dark.
 _NIGHT = frozenset({"dark"})
 _LOOP_S = 0.25
+_LAST_SIGNATURE_S = 1.0
 _FIRST_LOOK_S = 1.0
 
 
@@ -98,6 +100,7 @@ class Supervisor:
         self._stop_reason = "signal"
         self._closing = ExitStack()
         self._key_ok = self._keys_ok = False
+        self._key_watch = KeyWatch()
         self._service = False  # something here is a technician's business
         self._ended = False
         self._booted_ns: int | None = None
@@ -127,7 +130,7 @@ class Supervisor:
         store = Store(Path(config.store.path), clock)
         self._closing.callback(store.close)
         store.open()
-        signer, key_fault = load_key(config.identity, self._closing)
+        signer, key_fault = load_key(config.identity, clock, self._closing)
         log = self._log = EventLog(store.log, clock, log_origin(config), signer)
         recovered = log.open()
         self._closing.callback(log.close)
@@ -159,6 +162,7 @@ class Supervisor:
             self._cue, can_encrypt=self._keys_ok, store_takes=self._health.takes,
             interrupted=interrupted, strain=lambda: self._power.machine.strain,
             docked=lambda: self._devices.docked, safe=self._lives.begin(),
+            key_watch=self._key_watch,
         )  # fmt: skip
         self._wire_threads(store, ring, signer, key_fault)
 
@@ -268,7 +272,7 @@ class Supervisor:
             or health.renewal.life is not Life.GOOD
             or (self._configs is not None and self._configs.rejected),
             docked=self._devices.docked,
-            unsigned=not self._key_ok,
+            unsigned=not self._key_ok or self._key_watch.state is KeyState.FAILING,
         )
 
     def _threads(self) -> dict[str, Watched]:
@@ -336,6 +340,6 @@ class Supervisor:
         if not failed and closed:
             self._log.append("shutdown", sync=True, reason=self._stop_reason)
             self._lives.end()
-        self._log.checkpoint()
+        self._log.checkpoint(wait_s=_LAST_SIGNATURE_S)
         self._anchor.keep()
         self._watchdog.write_status()

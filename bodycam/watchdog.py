@@ -133,6 +133,8 @@ class Watchdog:
             self._log.checkpoint()
             self._log.save_resume()
             self._anchor.keep()
+        if self._log.checkpoint_owed:
+            self._log.checkpoint()
         self._log.sync_pending()
         self.write_status()
 

@@ -94,7 +94,9 @@ class TestTheRecorder:
         monkeypatch.setenv("PYTHONPATH", str(tmp_path))
         with running(tmp_path / "unit", speed=4, before=healthy) as rig:
             data = answer_of(rig, seconds=90)
-            assert {"camera", "modules"} <= set(data["failed"]) <= {"camera", "microphone", "modules"}
+            assert (
+                {"camera", "modules"} <= set(data["failed"]) <= {"camera", "microphone", "modules"}
+            )
             assert data["checks"]["modules"]["broken"] == ["cv2"]
             assert "SIGILL" in data["checks"]["camera"]["found"]
             assert data["not_tested"] == ["microphone"]

@@ -334,7 +334,8 @@ def dynamic_events() -> set[str]:
     toggles = {f"{kind}.{verb}" for kind in ("switch", "trigger", "key") for verb in ("on", "off")}
     muted = {"mute.start", "mute.stop", "switch.glitch"}
     lives = {f"cert.{life.value}" for life in Life}
-    return toggles | muted | lives | _WORKER_EVENTS
+    key = {"sign.late", "sign.error", "sign.back"}
+    return toggles | muted | lives | key | _WORKER_EVENTS
 
 
 def test_every_event_is_described_with_its_data() -> None:

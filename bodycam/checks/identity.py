@@ -32,6 +32,7 @@ from .result import CheckResult, failed, fault, not_tested, ok, warn
 
 WANTED_RECIPIENTS = 2
 _NONCE_BYTES = 32
+_PATIENCE_S = 10
 _PROVISION = "Provision this camera: bodycam authority csr, then sign"
 _RENEW = "Renew: bodycam authority sign device.csr --renew"
 
@@ -43,7 +44,9 @@ def check_key(signer: Signer, missing: BodycamError | None, kind: str, clock: Cl
     nonce = os.urandom(_NONCE_BYTES)
     before_ns = clock.boot_ns()
     try:
-        signature = signer.sign(nonce)
+        signature = signer.ask(nonce).wait(_PATIENCE_S)
+        if signature is None:
+            raise DeviceError(f"no answer for {_PATIENCE_S} s", "Check the token and its driver")
         sign_us = (clock.boot_ns() - before_ns) // 1000
         check(public_key_of(signer.certificates[0]), nonce, signature)
     except (DeviceError, EvidenceError) as wrong:

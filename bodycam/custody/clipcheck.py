@@ -31,6 +31,7 @@ from .manifest import (
 from .onvifcheck import OnvifValidator
 from .segmentfacts import utc_at
 from .verify import Report, trust_policy
+from .vouching import Unvouched, Vouching
 
 _TIME_SLACK_NS = 30 * MS
 
@@ -59,6 +60,26 @@ class _Proof:
     fragments: int = 0
     pictures: list[_Wanted] = field(default_factory=list)
     sounds: list[_Wanted] = field(default_factory=list)
+    unvouched: dict[str, Unvouched] = field(default_factory=dict)
+    _waiting: list[str] = field(default_factory=list)
+    _prev: str = ""
+
+    def follow(self, head: HeadFields) -> None:
+        """The next segment begins; it vouches for the one before if it names its last box."""
+        if head.prev != self._prev:
+            self._waiting.clear()
+
+    def vouched(self, vouching: Vouching, place: str, last_box: str, used: int) -> None:
+        """A segment ends: the hash of its last record here, the number of the last the clip uses."""
+        if vouching.any:
+            for before in self._waiting:
+                del self.unvouched[before]
+            self._waiting.clear()
+        owed = vouching.owed_until(used)
+        if owed is not None:
+            self.unvouched[place] = owed
+            self._waiting.append(place)
+        self._prev = last_box
 
 
 def verify_clip(
@@ -80,6 +101,11 @@ def verify_clip(
     try:
         read = read_manifest(manifest)
         proof = _check_records(read, policy, found)
+        for place, owed in proof.unvouched.items():
+            found.add(
+                Check.SIGNATURE, Verdict.UNTRUSTED, place,
+                f"nothing vouches for its last {owed.count} records, from {owed.place} on",
+            )  # fmt: skip
         same = file_sha256(clip) == read.clip.sha256
         counted = _check_samples(clip, read.clip, proof, found, video_signing)
     except EvidenceError as fault:
@@ -126,6 +152,7 @@ def _check_segment(
     certificates = [from_base64(text) for text in segment.head.certificates]
     key = public_key_of(certificates[0]) if certificates else None
     _check_signature(key, record, signature)
+    vouching = Vouching(key) if key is not None else None
     head = read_fields(record)
     if not isinstance(head, HeadFields):
         raise EvidenceError("does not begin with a HEAD record")
@@ -141,8 +168,12 @@ def _check_segment(
         proof.head, proof.signer = proof.head or head, signer
     if (head.dev, head.boot) != (proof.head.dev, proof.head.boot):
         raise EvidenceError("is of another camera or another boot than the segments before it")
+    if vouching is not None:
+        vouching.take(head, record, "head", signed=bool(signature))
+    proof.follow(head)
     prev = payload_hash(signature_payload(record, signature, certificates))
     salt = bytes.fromhex(segment.salt)
+    used = 0
     for n, entry in enumerate(segment.records, start=1):
         place = f"segment {head.seg}, fragment {n}"
         record, signature = entry.record.encode(), from_base64(entry.signature)
@@ -151,10 +182,15 @@ def _check_segment(
         if isinstance(fields, HeadFields) or fields.n != n or fields.prev != prev:
             raise EvidenceError(f"{place}: does not follow the record before it")
         prev = payload_hash(signature_payload(record, signature))
+        if vouching is not None:
+            vouching.take(fields, record, place, signed=bool(signature))
         if isinstance(fields, EndFields):
             continue
         if entry.pictures or entry.sounds:
+            used = n
             _want(fields, entry, salt, place, proof)
+    if vouching is not None:
+        proof.vouched(vouching, f"segment {head.seg}", prev, used)
 
 
 def _judge_signer(signed: Utc, certificates: Sequence[bytes], policy: TrustPolicy) -> ChainVerdict:
@@ -166,7 +202,8 @@ def _check_signature(
     key: ec.EllipticCurvePublicKey | None, record: bytes, signature: bytes
 ) -> None:
     if key is not None:
-        check(key, record, signature)
+        if signature:  # a late or a later one vouches for a record without
+            check(key, record, signature)
     elif signature:
         raise EvidenceError("signed, but no certificate is there")
 

@@ -33,7 +33,7 @@ from .choice import (
     segments_of,
 )
 from .clipsei import following_seis, with_following, without_orphan
-from .fields import EndFields, FragFields, read_fields
+from .fields import EndFields, FragFields, HeadFields, read_fields
 from .findings import Verdict
 from .hashing import file_sha256
 from .manifest import ManifestWriter, manifest_path, to_base64
@@ -269,14 +269,22 @@ class _Export:
         self, choice: Choice, segment: OpenedSegment, manifest: ManifestWriter, done: int
     ) -> Iterator[PlainFragment]:
         total = sum(c.facts.size for c in self._choices)
+        owing = segment.head_box.unsigned
         for unit, box in segment.records():
             fields = read_fields(box.record)
-            if not isinstance(fields, FragFields):
+            wanted = isinstance(fields, FragFields) and fields.n <= choice.last
+            if not wanted and not owing:
                 if isinstance(fields, EndFields) and fields.frags == choice.last:
                     manifest.record(box, 0, 0)
                 return
-            if fields.n > choice.last:
-                return
+            if not box.unsigned or (not wanted and _vouches(fields, choice.last)):
+                owing = False
+            elif wanted:
+                owing = True
+            if not isinstance(fields, FragFields) or not wanted:
+                # Behind the clip's last fragment, up to the signature that vouches for it.
+                manifest.record(box, 0, 0)
+                continue
             if fields.n < choice.first:
                 # Kept so that the chain from HEAD to the clip can be followed.
                 manifest.record(box, 0, 0)
@@ -320,3 +328,9 @@ def _until(fragment: PlainFragment, segment: OpenedSegment, until_ns: int | None
     span_ns = until_ns - segment.head.boot_ns
     rate = segment.init.audio.rate_hz if segment.init.audio else 0
     return without_after(fragment, span_ns * VIDEO_TIMESCALE // NS, span_ns * rate // NS)
+
+
+def _vouches(fields: HeadFields | FragFields | EndFields, last: int) -> bool:
+    """Whether a record holds the late signature of the clip's last fragment, or of a later one."""
+    late = None if isinstance(fields, HeadFields) else fields.late
+    return late is not None and late[0] >= last

@@ -20,6 +20,7 @@ Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 MaybeHash = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 LogHead = tuple[Count, Hash]
+LateSignature = tuple[Count, Annotated[str, msgspec.Meta(max_length=2000)]]
 # 1900 to 2500: no sum with a boot time can leave the calendar.
 _UTC_RANGE_NS = (-2_208_988_800 * NS, 16_725_225_600 * NS)
 
@@ -81,6 +82,7 @@ class FragFields(Utc, frozen=True, rename={"plain_v": "plain.v", "plain_a": "pla
     plain_a: MaybeHash
     log: LogHead
     mute: Count = 0
+    late: LateSignature | None = None
 
 
 class EndFields(msgspec.Struct, frozen=True):
@@ -95,6 +97,7 @@ class EndFields(msgspec.Struct, frozen=True):
     reason: Name
     frags: Count
     log: LogHead
+    late: LateSignature | None = None
 
 
 _KINDS: dict[str, type[HeadFields | FragFields | EndFields]] = {

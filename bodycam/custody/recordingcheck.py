@@ -79,6 +79,7 @@ class RecordingCheck:
             self._check_first(headed[0])
         for before, after in pairwise(headed):
             self._check_pair(before, after)
+        self._check_vouched(headed)
         return RecordingReport(self._recording, tuple(self._segments), self._found.done())
 
     def _check_same(self, headed: Sequence[SegmentFacts]) -> None:
@@ -99,6 +100,24 @@ class RecordingCheck:
                         Check.RECORDING, segment.name,
                         f"is of another {what} ({here[:36]}) than {headed[0].name} ({there[:36]})",
                     )  # fmt: skip
+
+    def _check_vouched(self, headed: Sequence[SegmentFacts]) -> None:
+        # (4) what a slow key has not signed in its segment, the next segment vouches for.
+        later: SegmentFacts | None = None
+        vouched = False
+        for segment in reversed(headed):
+            follows = (
+                later is not None and later.head is not None and later.head.prev == segment.last_box
+            )
+            if segment.unvouched is not None and not (follows and vouched):
+                count, place = segment.unvouched.count, segment.unvouched.place
+                self._found.add(
+                    Check.SIGNATURE, Verdict.UNTRUSTED, segment.name,
+                    f"nothing vouches for the last {count} records, from {place} on: the device key "
+                    "did not sign them, or their signatures were taken away",
+                )  # fmt: skip
+            vouched = segment.vouched or (follows and vouched)
+            later = segment
 
     def _check_first(self, first: SegmentFacts) -> None:
         head = first.head

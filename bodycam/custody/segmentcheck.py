@@ -22,6 +22,7 @@ from .progress import Progress, no_progress
 from .segmentend import SegmentEnd
 from .segmentfacts import Closing, SegmentFacts
 from .segmentwalk import Sealed, SegmentBytes, Tail, walk
+from .vouching import Vouching
 
 _AHEAD = 6
 
@@ -67,6 +68,7 @@ class _SegmentCheck:
         self._facts = facts
         self._key: ec.EllipticCurvePublicKey | None = None
         self._unsigned = False
+        self._vouching: Vouching | None = None
         self._said_unchecked = False
         self._prev: str | None = None
         self._chained = True
@@ -99,6 +101,10 @@ class _SegmentCheck:
         self._end.judge(tail, self._n)
         if self._prev is None:
             self._facts.last_box = NO_PREVIOUS
+        if self._vouching is not None:
+            self._facts.vouched, self._facts.unvouched = (
+                self._vouching.any, self._vouching.unvouched,
+            )  # fmt: skip
         last = self._facts.last
         if last is not None and self._facts.signer.trust is Trust.TRUSTED:
             # A certificate may expire, or be revoked, between the first fragment and the last.
@@ -131,6 +137,7 @@ class _SegmentCheck:
             self._pass(unit)
             return
         place = _place_of(fields)
+        self._vouch(box, fields, place)
         self._check_chain(unit, fields, place)
         good = self._check_bytes(unit, fields, digest, place)
         self._take(unit, fields, place, good=good)
@@ -156,6 +163,7 @@ class _SegmentCheck:
             return
         try:
             self._key = public_key_of(box.certificates[0])
+            self._vouching = Vouching(self._key)
         except EvidenceError as fault:
             self._found.altered(Check.CERTIFICATE, place, fault.message)
 
@@ -173,14 +181,25 @@ class _SegmentCheck:
                 )
             return False
         if box.unsigned:
-            self._found.altered(Check.SIGNATURE, place, "the signature was removed")
-            return False
+            return (
+                True  # a late or a later signature vouches for it, or the recording's check says so
+            )
         try:
             check(self._key, box.record, box.signature)
         except EvidenceError as fault:
             self._found.altered(Check.SIGNATURE, place, fault.message)
             return False
         return True
+
+    def _vouch(
+        self, box: SignatureBox, fields: HeadFields | FragFields | EndFields, place: str
+    ) -> None:
+        if self._vouching is None:
+            return
+        try:
+            self._vouching.take(fields, box.record, place, signed=not box.unsigned)
+        except EvidenceError as fault:
+            self._found.altered(Check.SIGNATURE, place, fault.message)
 
     def _check_chain(
         self, unit: Sealed, fields: HeadFields | FragFields | EndFields, place: str

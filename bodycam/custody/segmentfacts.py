@@ -10,6 +10,7 @@ from ..certificates import ChainVerdict, Trust
 from ..clock import utc_text
 from .fields import FragFields, HeadFields, Utc
 from .findings import Finding, Verdict, worst
+from .vouching import Unvouched
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ class SegmentFacts:
     gaps: list[Gap] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
     heads: dict[int, tuple[str, str]] = field(default_factory=dict)
+    vouched: bool = False
+    unvouched: Unvouched | None = None
     findings: tuple[Finding, ...] = ()
     more_findings: int = 0
 

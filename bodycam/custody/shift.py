@@ -115,7 +115,7 @@ _MARKS = {
     "storage.full": "fault", "storage.fault": "fault", "storage.low": "notice", "io.error": "fault",
     "clock.step": "clock", "boot.unclean": "fault", "log.torn": "fault", "recovery": "notice",
     "activation.refused": "fault", "key.missing": "fault", "key.bad": "fault",
-    "wrapkey.bad": "notice", "config.rejected": "fault", "cert.expiring": "notice", "cert.expired": "notice", "wrapkey.missing": "fault",
+    "wrapkey.bad": "notice", "sign.late": "notice", "sign.error": "fault", "config.rejected": "fault", "cert.expiring": "notice", "cert.expired": "notice", "wrapkey.missing": "fault",
     "switch.fault": "fault", "gpio.fault": "fault", "thread.died": "fault", "audio.lost": "notice",
     "video.dark": "notice", "video.frozen": "notice", "video.covered": "notice",
     "video.blurred": "notice", "overlay.lost": "notice",

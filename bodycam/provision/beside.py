@@ -44,7 +44,7 @@ def look_beside(config: Config, clock: Clock, systemd: Systemd) -> SelfTest:
     when = f"at {str(booted.get('utc', ''))[11:19]}Z"
     modules = needed_modules(config)
     with ExitStack() as closing:
-        signer, missing = load_key(config.identity, closing)
+        signer, missing = load_key(config.identity, clock, closing)
         results = [
             _camera(status),
             *(_earlier(name, at_boot.get(name), when) for name in _FROM_BOOT),

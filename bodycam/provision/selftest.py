@@ -99,7 +99,7 @@ class SelfTester:
     def _key(self, closing: ExitStack) -> tuple[Signer, BodycamError | None]:
         if TOKEN in self._deadly:
             return NoKey(), DeviceError(f"the token's library, {TOKEN}, kills what loads it")
-        return load_key(self._config.identity, closing)
+        return load_key(self._config.identity, self._clock, closing)
 
     def _open(
         self, signer: Signer, closing: ExitStack

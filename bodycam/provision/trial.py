@@ -37,6 +37,7 @@ from ..errors import BodycamError, StorageError
 from ..eventlog import LOG_FILE, EventLog
 from ..formats.logline import decode_line
 from ..intake import Live
+from ..keywatch import KeyWatch
 from ..media import Track
 from ..owed import Interrupted
 from ..parts import begin_log, log_origin, make_recorder, make_ring
@@ -141,6 +142,7 @@ class Trial:
                 config, self._text, clock, store, log, ring, self._signer, self._keys,
                 lambda _: None, can_encrypt=self._can_encrypt, store_takes=lambda: False,
                 interrupted=Interrupted(), strain=Strain, docked=lambda: False, safe=False,
+                key_watch=KeyWatch(),
             )  # fmt: skip
             began_ns = clock.boot_ns()
             recorder.start()

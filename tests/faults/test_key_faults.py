@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,11 @@ from bodycam.clock import MS
 from bodycam.custody.findings import Check
 from bodycam.custody.verify import Report
 from bodycam.errors import ExitCode
+from bodycam.formats.boxes import children
+from bodycam.formats.records import SIGNATURE_UUID, read_payload
+from bodycam.provision.authority import open_authority
+from bodycam.provision.identity import DEVICE_REQUEST
+from bodycam.provision.keyfiles import write_public
 from bodycam.renewal import DAY_NS
 from bodycam.signing import DEVICE_CHAIN, DEVICE_KEY, RECIPIENTS
 from bodycam.simulate.control import PinsClient
@@ -20,13 +29,14 @@ from tests.rig import records_of
 
 from .conftest import Faulty
 from .faultrig import FaultRig
+from .results import Measure
 from .test_clock_faults import also, begin, end, nothing_was_seen
 
 pytestmark = pytest.mark.system
 
 _YEARS_3_MS = 3 * 365 * DAY_NS // MS
 # Nobody vouches for it; a busy machine may also have missed a picture.
-_UNTRUSTED = {Check.CERTIFICATE, Check.LOG_ROOT, Check.CONTINUITY}
+_UNTRUSTED = {Check.CERTIFICATE, Check.LOG_ROOT, Check.LOG_STORE, Check.CONTINUITY}
 
 
 def identity_of(unit: Unit) -> Path:
@@ -162,3 +172,157 @@ def test_f45_one_broken_recipient_is_left_out_and_the_others_still_open(unit: Fa
         end(rig)
     assert "oversight.pem" in rig.events("wrapkey.bad")[0]["data"]["reason"]
     assert rig.verify().exit_code is ExitCode.OK
+
+
+# -- a key in a token that is slow, or fails ------------------------------------------------------
+
+DRIVERS = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm2.so")
+_PIN = "135790"
+
+
+class SlowToken:
+    """SoftHSM behind a driver that is as slow, and fails, as it is told (slowtoken.c)."""
+
+    def __init__(self, folder: Path) -> None:
+        driver = next(path for path in DRIVERS if Path(path).exists())
+        self._says = folder / "says"
+        self._library = folder / "slowtoken.so"
+        source = Path(__file__).with_name("slowtoken.c")
+        subprocess.run(
+            ["gcc", "-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-o", str(self._library),
+             str(source)],
+            check=True, timeout=60,
+        )  # fmt: skip
+        (folder / "tokens").mkdir()
+        config = folder / "softhsm2.conf"
+        config.write_text(f"directories.tokendir = {folder}/tokens\n", encoding="utf-8")
+        (folder / "pin").write_text(f"{_PIN}\n", encoding="ascii")
+        (folder / "pin").chmod(0o600)
+        self.environment = {
+            "SOFTHSM2_CONF": str(config), "SLOW_TOKEN_DRIVER": driver, "SLOW_TOKEN": str(self._says),
+        }  # fmt: skip
+        self.uri = (
+            f"pkcs11:token=bodycam;object=device?module-path={self._library}"
+            f"&pin-source=file:{folder / 'pin'}"
+        )
+        self._run(
+            "softhsm2-util", "--init-token", "--free", "--label", "bodycam", "--pin", _PIN,
+            "--so-pin", "2468",
+        )  # fmt: skip
+
+    def _run(self, *words: str) -> None:
+        subprocess.run(
+            words, check=True, capture_output=True, timeout=60,
+            env={**os.environ, **self.environment},
+        )  # fmt: skip
+
+    def provision(self, unit: Unit) -> None:
+        """Put the unit's device key into the token, as a technician does."""
+        identity, device = identity_of(unit), unit.config.device.id
+        (identity / DEVICE_KEY).unlink()
+        (identity / DEVICE_CHAIN).unlink()
+        self._run(
+            sys.executable, "-m", "bodycam", "authority", "csr", "--identity", str(identity),
+            "--device", device, "--key", self.uri,
+        )  # fmt: skip
+        authority = open_authority(unit.out / "authority")
+        now_ns = unit.clock.sample().utc_ns
+        chain = authority.sign(identity / DEVICE_REQUEST, device, now_ns, 365, renew=True)
+        write_public(identity / DEVICE_CHAIN, *chain)
+
+    def takes(self, ms: int, error: int = 0) -> None:
+        """From now on a signature takes so long, and then it fails if there is an error."""
+        draft = self._says.with_suffix(".new")
+        draft.write_text(f"{ms} {error}\n", encoding="ascii")
+        draft.rename(self._says)
+
+
+@pytest.fixture
+def token(tmp_path: Path) -> SlowToken:
+    (tmp_path / "token").mkdir()
+    return SlowToken(tmp_path / "token")
+
+
+def records_in(rig: FaultRig) -> list[dict[str, Any]]:
+    return [record for path in rig.segments() for record in records_of(path)]
+
+
+def unsigned_boxes(rig: FaultRig) -> int:
+    """How many boxes have no signature of their own."""
+    raws = [path.read_bytes() for path in rig.segments()]
+    boxes = [
+        read_payload(raw[box.body : box.end])
+        for raw in raws
+        for box in children(raw, 0, len(raw))
+        if box.extended == SIGNATURE_UUID
+    ]
+    return sum(box.unsigned for box in boxes)
+
+
+def test_f46_a_key_that_takes_two_seconds_signs_late_and_everything_is_vouched_for(
+    unit: Faulty, token: SlowToken, measured: Measure
+) -> None:
+    setting = {
+        "identity": {"key": token.uri},
+        "recording": {"post_record_s": 0, "segment_s": 8, "fragment_ms": 300},
+    }
+    with unit(setting, before=token.provision, environment=token.environment) as rig:
+        token.takes(2000)
+        begin(rig, 11)
+        assert rig.states()[-1] == "rec"
+        rig.press(False)
+        rig.until_logged("rec.stop")
+    assert unsigned_boxes(rig) > 20
+    late = [record["late"] for record in records_in(rig) if "late" in record]
+    assert len(late) >= 2
+    report = rig.verify()
+    assert report.exit_code in (ExitCode.OK, ExitCode.INCOMPLETE), report.findings
+    assert len(rig.events("sign.late")) == 1
+    assert rig.events("sign.error") == []
+    assert len(rig.segments()) >= 2
+    synced = rig.synced_ns()
+    pauses = [after - before for before, after in pairwise(synced)]
+    started = rig.events("rec.start")[0]["data"]["synced_ns"]
+    stopped = rig.events("activation.stop")[0]["boot_ns"]
+    longest = max(p for p, at in zip(pauses, synced[1:], strict=True) if started < at < stopped)
+    measured("longest pause between syncs while the key takes 2 s", longest / 1e9, "s", 2.0)
+
+
+def test_f46_a_key_that_fails_leaves_the_hash_chain_and_that_is_said_and_shown(
+    unit: Faulty, token: SlowToken
+) -> None:
+    setting = {"identity": {"key": token.uri}}
+    with unit(
+        setting, 2, before=token.provision, environment=token.environment,
+        allowed=[ExitCode.UNTRUSTED],
+    ) as rig:  # fmt: skip
+        begin(rig, 1)
+        token.takes(0, 0x30)  # CKR_DEVICE_ERROR
+        rig.until_logged("sign.error")
+        rig.until("SERVICE", lambda: "service" in also(rig))
+        rig.run_for(2)
+        rig.press(False)
+        rig.until_logged("rec.stop")
+    assert "token" in rig.events("sign.error")[0]["data"]["reason"]
+    report = rig.verify()
+    (finding,) = [f for f in report.findings if f.check is Check.SIGNATURE]
+    assert "nothing vouches for the last" in finding.text
+    assert len(rig.events("rec.stop")) == 1
+    assert rig.unit.starts == 1
+
+
+def test_f46_a_key_that_hangs_at_the_start_keeps_nobody_from_recording(
+    unit: Faulty, token: SlowToken
+) -> None:
+    def hang(unit: Unit) -> None:
+        token.provision(unit)
+        token.takes(60_000)
+
+    setting = {"identity": {"key": token.uri}}
+    with unit(
+        setting, 2, before=hang, environment=token.environment, allowed=[ExitCode.UNTRUSTED]
+    ) as rig:
+        begin(rig, 1)
+        end(rig)
+    assert "has not answered for 5 s" in rig.events("key.bad")[0]["data"]["reason"]
+    is_unsigned_evidence(rig)

@@ -20,7 +20,7 @@ from bodycam.clock import MS, NS
 from bodycam.media import AccessUnit
 from bodycam.provision.identity import Identity, make_identity
 from bodycam.recording import CloseReason
-from bodycam.signing import NoKey, load_file_key
+from bodycam.signing import NoKey, Promise, asked, load_file_key
 
 from ..evidence import UTC_NS, Camera, Evidence
 from .source import AUDIO, read_units
@@ -44,6 +44,9 @@ class FixedKey:
 
     def sign(self, message: bytes) -> bytes:
         return self.private.sign(message, DETERMINISTIC)
+
+    def ask(self, message: bytes) -> Promise:
+        return asked(self, message)
 
 
 @contextmanager
