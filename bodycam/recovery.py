@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import EvidenceError
+from .formats.blanks import first_blank
 from .formats.boxes import read_header
-from .formats.records import SIGNATURE_UUID, parse_record, read_payload
+from .formats.records import SIGNATURE_UUID, SignatureBox, parse_record, read_payload
+from .signing import check, public_key_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +44,28 @@ def examine(path: Path) -> Remains:
         if total == 0:
             return Remains(0, 0, 0, "", None, complete=False)
         with mmap.mmap(fd, total, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
-            return _examine(view, total)
+            solid = first_blank(mapped.find, lambda at, length: mapped[at : at + length], total)
+            return _examine(view, solid, total)
     finally:
         os.close(fd)
 
 
-def _examine(view: memoryview, total: int) -> Remains:
+def _is_signed(box: SignatureBox, head: SignatureBox) -> bool:
+    """Whether the signature came to the card as well, if HEAD names a key."""
+    if not head.certificates:
+        return True
+    try:
+        check(public_key_of(head.certificates[0]), box.record, box.signature)
+    except EvidenceError:
+        return False
+    return True
+
+
+def _examine(view: memoryview, solid: int, total: int) -> Remains:
     at, boxes = 0, []
-    while at < total:
+    while at < solid:
         try:
-            found = read_header(view, at, total)
+            found = read_header(view, at, solid)
             if found.extended == SIGNATURE_UUID:
                 payload = bytes(view[found.body : found.end])
                 box = read_payload(payload)
@@ -64,7 +78,7 @@ def _examine(view: memoryview, total: int) -> Remains:
         off, length = fields.get("off"), fields.get("len")
         if isinstance(off, int) and isinstance(length, int) and off >= 0:
             covered = hashlib.sha256(view[off : off + max(0, length)]).hexdigest()
-            if covered == fields.get("sha256"):
+            if covered == fields.get("sha256") and _is_signed(box, boxes[0][1]):
                 ends = [f.get("end_ns") for _, _, f in boxes if f.get("t") == "frag"]
                 last = ends[-1] if ends and isinstance(ends[-1], int) else None
                 ended = fields.get("t") == "end"

@@ -161,17 +161,25 @@ def test_a_power_cut_may_leave_zeros_or_garbage_behind(evidence: Evidence) -> No
         path.write_bytes(raw)
 
 
-def test_a_sector_that_never_reached_the_card_tears_only_the_last_fragment(
+def test_a_sector_that_never_reached_the_card_tears_what_is_behind_it_too(
     evidence: Evidence,
 ) -> None:
     path = evidence.segments[1]
     raw = path.read_bytes()
     units = layout(path)
     try:
-        for number, wanted in ((len(units) - 2, 3), (2, 4)):
+        for number in (len(units) - 2, 2):
             sector = -(-(units[number].start + 10_000) // 512) * 512
-            path.write_bytes(raw[:sector] + bytes(512) + raw[sector + 512 : units[-2].end])
-            assert verify_paths([path], evidence.root).exit_code == wanted
+            spoilt = raw[:sector] + bytes(512) + raw[sector + 512 :]
+            # Whoever does it on purpose gains no more than by cutting it off there,
+            path.write_bytes(spoilt[: units[-2].end])
+            report = verify_paths([path], evidence.root)
+            assert report.exit_code == 3
+            assert report.segments[0].fragments == number - 1
+            path.write_bytes(spoilt)
+            assert verify_paths([path], evidence.root).exit_code == 3
+            # and where the log says that the segment was whole, less.
+            assert evidence.verify().exit_code == 4
     finally:
         path.write_bytes(raw)
 

@@ -44,6 +44,8 @@ def check_segment(
     try:
         with SegmentBytes(path) as data:
             facts.size = data.size
+            if closing is None or closing.size > data.size:
+                data.end_where_blank()
             _SegmentCheck(data, policy, closing, findings, facts).run(hasher, progress)
     except CannotOpen as fault:
         findings.add(Check.CONTAINER, Verdict.UNREADABLE, "", str(fault))

@@ -1,7 +1,8 @@
 """Judges how a segment file ends: with END, torn by a power cut, cut off, or changed.
 
 A torn tail is what a power cut leaves behind the last whole signature box: a part of a fragment,
-zeros, or old blocks. It is missing evidence. Whatever else does not fit was changed.
+zeros, or old blocks; and whatever stands behind the first block that never came, for several fragments
+may wait for one sync. It is missing evidence. Whatever else does not fit was changed.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ..clock import utc_text
 from ..errors import EvidenceError
+from ..formats.blanks import SECTOR_BYTES
 from ..formats.mp4 import FTYP
 from ..formats.records import read_payload
 from ..signing import check
 from .findings import Check, Findings, Verdict
 from .segmentfacts import Closing, SegmentFacts, utc_at
-from .segmentwalk import SCAN_BYTES, Sealed, SegmentBytes, Tail
+from .segmentwalk import Sealed, SegmentBytes, Tail
 
-_SECTOR_BYTES = 512
 _GARBAGE_BYTES = 8
 _HEADER_BYTES = 24
 
@@ -49,31 +50,26 @@ class SegmentEnd:
         Only where no END and no log says that more was there: whoever tears the last fragment
         gains no more than whoever cuts it off.
         """
-        if self._facts.ended or self._closed_by_log() or b'"t":"end"' in unit.payload:
+        if self._facts.ended or self._closed_by_log():
             return False
         if unit.end > self._solid:
             return True
-        garbage_follows = tail is not None and not tail.out_of_place
+        is_end = b'"t":"end"' in unit.payload
+        garbage_follows = tail is not None and not tail.out_of_place and not is_end
         try:
             box = read_payload(unit.payload)
             if key is not None:
                 check(key, box.record, box.signature)
         except EvidenceError:
-            return garbage_follows or _is_garbage(unit.payload[8:-90])
-        if digest.encode() in box.record:
-            return False
-        return garbage_follows or self._has_zero_sector(unit.start, unit.box_start)
+            garbage = not is_end and _is_garbage(unit.payload[8:-90])
+            return garbage_follows or garbage or self._ends_blank()
+        return garbage_follows and digest.encode() not in box.record
 
-    def _has_zero_sector(self, start: int, end: int) -> bool:
-        # Ciphertext never holds one; blocks that did not reach the card do.
-        at = -(-start // _SECTOR_BYTES) * _SECTOR_BYTES
-        while at + _SECTOR_BYTES <= end:
-            block = self._data.read(at, min(SCAN_BYTES, end - at))
-            for offset in range(0, len(block) - _SECTOR_BYTES + 1, _SECTOR_BYTES):
-                if not any(block[offset : offset + _SECTOR_BYTES]):
-                    return True
-            at += SCAN_BYTES
-        return False
+    def _ends_blank(self) -> bool:
+        # The last sector, which the file fills in part, never came.
+        size = self._data.size
+        part = self._data.read(size - size % SECTOR_BYTES, size % SECTOR_BYTES)
+        return bool(part) and not any(part)
 
     def torn_from(self, start: int) -> None:
         """Everything from here on is a torn tail."""
@@ -85,9 +81,16 @@ class SegmentEnd:
         if boxes:
             number = self._facts.fragments
             place = f"after fragment {number}" if boxes > 1 else "after the head"
+        facts = self._facts
+        if tail is None and self._data.size < facts.size:
+            tail = Tail(
+                self._data.size,
+                facts.size - self._data.size,
+                "a block never came",
+                out_of_place=False,
+            )
         if tail is not None:
             self._judge_tail(tail, boxes, place)
-        facts = self._facts
         if facts.torn_bytes:
             self._found.incomplete(
                 Check.CONTAINER, place,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from ..errors import CannotOpen, EvidenceError
+from ..formats.blanks import first_blank, sector_after
 from ..formats.boxes import Box, read_header
 from ..formats.mp4 import FTYP
 from ..formats.records import (
@@ -75,6 +76,7 @@ class SegmentBytes:
             self.size = os.fstat(self._fd).st_size
         except OSError as fault:
             raise CannotOpen(f"{path}: {fault.strerror}", "Check path and permissions") from fault
+        self.may_be_torn = False
         os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
         self._window_at, self._window = 0, b""
 
@@ -140,6 +142,16 @@ class SegmentBytes:
             at += SCAN_BYTES
         return -1
 
+    def end_where_blank(self) -> None:
+        """A power cut may have torn it: it ends where the first block is that never came."""
+        self.may_be_torn = True
+        self.size = first_blank(self.find, self.read, self.size)
+
+    def begins_blank(self, at: int) -> bool:
+        """Whether the rest of this sector never came: a write in the middle of one was torn."""
+        rest = self.read(at, sector_after(at) - at)
+        return self.may_be_torn and bool(rest) and not any(rest)
+
     def zeros_from(self) -> int:
         """Where the zeros begin that fill the rest of the file; its size if there are none."""
         at = self.size
@@ -163,6 +175,9 @@ def walk(data: SegmentBytes) -> Iterator[Sealed | Tail]:
             unit = _next(data, at, index)
             search.count(unit)
         except _Broken as broken:
+            if data.begins_blank(at):
+                yield Tail(at, data.size - at, str(broken), out_of_place=False)
+                return
             found = search.resume(at, index, str(broken))
             if found is None:
                 given_up = search.given_up

@@ -70,7 +70,7 @@ def record(
     boot: Boot, folder: Path, lives: int, options: str = "noatime", plant: Plant | None = None
 ) -> Run:
     """One run of the service on a logged disk."""
-    names = ("evidence", "log")
+    names = ("evidence", "log", "anchor")
     with logged_disk(folder, options) as disk:
         for name in names:
             (disk.mounted / "store" / name).mkdir(parents=True)

@@ -109,16 +109,23 @@ def box_follows(data: bytes, at: int) -> bool:
     return False
 
 
-def torn(key: Any, data: bytes, start: int, at: int, payload: bytes, *, rest: bool) -> bool:
+def torn(key: Any, data: bytes, start: int, at: int, payload: bytes, rest: bool, end: bool) -> bool:
     """(1) Whether a power cut explains that the last fragment of an open file does not hold."""
     try:
         record, signature, _ = open_box(payload)
         if key:
             key.verify(signature, record, ECDSA)
     except BROKEN:
-        return rest or sum(not 32 <= byte < 127 for byte in payload[8:-90]) > 8
-    empty = any(not any(data[s : s + 512]) for s in range(-(-start // 512) * 512, at - 511, 512))
-    return sha256(data[start:at]).encode() not in record and (rest or empty)
+        last = data[len(data) // 512 * 512 :]
+        garbage = not end and sum(not 32 <= byte < 127 for byte in payload[8:-90]) > 8
+        return rest or garbage or (last != b"" and not any(last))
+    return sha256(data[start:at]).encode() not in record and rest
+
+
+def blank(data: bytes) -> int:
+    """(1) Where the first sector of zeros is, or the end."""
+    starts = range(0, len(data), 512)
+    return next((s for s in starts if data[s : s + 512] == bytes(512)), len(data))
 
 
 def runs_of(moof: bytes) -> dict[int, tuple[int, list[tuple[int, ...]]]]:
@@ -150,19 +157,23 @@ class Verifier:
         self.worst = min(self.worst, code, key=WORST_FIRST.index)
 
     def segment(self, path: Path, closing: dict[str, Any] | None = None) -> Segment:
-        data = path.read_bytes()
-        seg = Segment(name=path.name, size=len(data), head=None, ders=[], key=None, trusted=False)
+        raw = path.read_bytes()
+        closed = closing and closing["size"] <= len(raw)
+        data = raw if closed else raw[: blank(raw)]
+        seg = Segment(name=path.name, size=len(raw), head=None, ders=[], key=None, trusted=False)
         seg.last, seg.ended, seg.begin, seg.end, seg.frame, seg.heads = ZERO, False, None, 0, 0, []
-        (units, rest, why), closed = split(data), closing and closing["size"] <= len(data)
+        units, rest, why = split(data)
         for number, (start, at, payload) in enumerate(units):
-            open_end = number == len(units) - 1 and not (closed or b'"t":"end"' in payload)
-            after = rest < len(data) and "misplaced" not in why
-            if open_end and number and torn(seg.key, data, start, at, payload, rest=after):
+            open_end, end = number == len(units) - 1 and not closed, b'"t":"end"' in payload
+            after = rest < len(data) and "misplaced" not in why and not end
+            if open_end and number and torn(seg.key, data, start, at, payload, after, end):
                 rest, why = start, "torn"
             else:
                 self.unit(seg, data[start:at], payload, number, start)
         misplaced = "misplaced" in why and rest + 24 <= len(data.rstrip(b"\0"))
-        wrong = seg.ended or closed or misplaced or box_follows(data, rest)
+        part = data[rest : -(-rest // 512) * 512]
+        behind = box_follows(data, rest) and (closed or not part or any(part))
+        wrong = seg.ended or closed or misplaced or behind
         if rest < len(data) and why != "torn" and wrong:  # (1)
             self.say(ALTERED, path.name, why)
         elif not units and data and not FTYP.startswith(data[:28].rstrip(b"\0")):
