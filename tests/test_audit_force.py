@@ -30,7 +30,7 @@ def audited(force: Path) -> dict[str, Any]:
     out = force / "audit"
     code = main([
         "audit", "--store", str(force / "stores"), "--trust", str(force / "authority/root.pem"),
-        "--incidents", str(force / "incidents.csv"), "--assignments",
+        "--incidents", str(force / "incidents.csv"), "--force", str(force / "force.csv"), "--assignments",
         str(force / "assignments.csv"), "--out", str(out),
     ])  # fmt: skip
     assert code == ExitCode.OK
@@ -88,6 +88,19 @@ def test_a_clock_forty_minutes_off_is_uncertain_and_may_be_what_is_true(
         assert "COMPLETE" in row["classes"].split()
         assert row["evid_us_min"] <= row["window_us"] == row["evid_us_max"]
     assert audited["summary"]["uncertain"] == 3
+
+
+def test_a_camera_that_was_off_when_force_was_used_is_found(
+    audited: dict[str, Any], truth: dict[str, Any]
+) -> None:
+    planted = [r for r in audited["force"] if truth["incidents"][r["event"]]["does"] != "always"]
+    others = [r for r in audited["force"] if r not in planted]
+    assert len(planted) > 1
+    for row in planted:
+        assert "recording" not in row["states"] or row["states"] == "ready recording"
+        assert row["stops_surely"] == 1
+        assert row["covered_us_max"] < 60_000_000
+    assert all((r["states"], r["covered_us_min"]) == ("recording", 60_000_000) for r in others)
 
 
 def test_the_vendors_rule_would_have_missed_what_coverage_shows(

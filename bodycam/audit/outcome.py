@@ -17,10 +17,11 @@ from .measures import MEASURES
 from .measures.measure import Figure, Stretch, shifts, whole_line
 from .officers import err_us, officer_time
 from .policy import Policy
-from .scoring import IncidentClass, OfficerTime, excluded
+from .scoring import IncidentClass, OfficerTime, S, excluded
 from .states import DeviceState
 from .timeline import DeviceTimeline, StoryBook, timelines
 from .uncertainty import ScoreRange, score_range
+from .useofforce import ForceRecords, ForceUsed, NearForce, near_force
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,15 @@ class ScoredIncident:
     partner_us: int
     devices: tuple[str, ...]
     two_cameras_us: int
+    whys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredForce:
+    """A use of force, and what the officer's camera did around it; None without a camera."""
+
+    used: ForceUsed
+    found: NearForce | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,7 @@ class Outcome:
     report: Report
     cameras: tuple[Camera, ...]
     scored: tuple[ScoredIncident, ...]
+    force: tuple[ScoredForce, ...]
     bad_rows: tuple[BadRow, ...]
     rows: int
     unmatched_officers: tuple[str, ...]
@@ -121,23 +132,36 @@ class Outcome:
 
 def audit(
     report: Report, book: StoryBook, policy: Policy, incidents: Incidents | None = None,
-    assignments: Assignments | None = None,
+    assignments: Assignments | None = None, force: ForceRecords | None = None,
 ) -> Outcome:  # fmt: skip
     """Everything that follows from what was verified and what dispatch says."""
     lines = {line.device: line for line in timelines(report, book)}
-    given = incidents or Incidents()
+    given, used = incidents or Incidents(), force or ForceRecords()
     worn = assignments or from_badges(lines)
-    names = {one.officer for one in given.good}
+    names = {one.officer for one in given.good} | {one.officer for one in used.good}
     officers = {name: officer_time(name, worn, lines) for name in sorted(names)}
     scored, empty = _scored(given.good, officers, worn, lines, policy)
     known = {device for name in names for device in worn.of(name)}
     return Outcome(
         policy, report, tuple(_camera(line, policy) for line in lines.values()), tuple(scored),
-        (*given.bad, *empty, *worn.bad), given.rows,
+        tuple(_near(one, officers, worn, lines, policy) for one in used.good),
+        (*given.bad, *empty, *worn.bad, *used.bad), given.rows,
         tuple(sorted(name for name in names if not worn.of(name))),
         tuple(sorted(set(lines) - known)) if given.rows else (), tuple(sorted(known - set(lines))),
         assignments is not None, _unassigned(lines.values(), worn), officers,
     )  # fmt: skip
+
+
+def _near(
+    used: ForceUsed, officers: Mapping[str, OfficerTime], worn: Assignments,
+    lines: Mapping[str, DeviceTimeline], policy: Policy,
+) -> ScoredForce:  # fmt: skip
+    if not worn.of(used.officer):
+        return ScoredForce(used, None)
+    rules = policy.force
+    around_us = max(rules.stop_before_s, rules.stop_after_s) * S + used.rounding_us
+    err = err_us(used.officer, worn, lines, used.at_us - around_us, used.at_us + around_us)
+    return ScoredForce(used, near_force(used, officers[used.officer], err, rules))
 
 
 def _unassigned(lines: Iterable[DeviceTimeline], worn: Assignments) -> tuple[Unassigned, ...]:
@@ -193,8 +217,22 @@ def _scored(
         devices = tuple(sorted(d for d, when in worn.of(one.officer).items() if both(when, whole)))
         partner_us = length_us(without(peers, mine.evid))
         twice_us = length_us(both(worn.worn_twice(one.officer), whole))
-        scored.append(ScoredIncident(one, window, found, left_out, partner_us, devices, twice_us))
+        scored.append(ScoredIncident(one, window, found, left_out, partner_us, devices, twice_us,
+                                     _whys(devices, lines, window)))  # fmt: skip
     return scored, empty
+
+
+def _whys(
+    devices: Iterable[str], lines: Mapping[str, DeviceTimeline], window: Window
+) -> tuple[str, ...]:  # fmt: skip
+    """Why the cameras were off, at fault or unknown in the window: an empty battery is no choice."""
+    return tuple(dict.fromkeys(
+        f"{span.state.value}: {span.why}"
+        for device in devices
+        if device in lines
+        for span in lines[device].states_in(window.due_us, window.end_us)
+        if span.why
+    ))  # fmt: skip
 
 
 def _left_out(one: Incident, worn: Assignments, policy: Policy) -> str:

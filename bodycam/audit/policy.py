@@ -42,6 +42,15 @@ class DeviceRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shift_break_h: Annotated[int, msgspec.Meta(ge=1, le=48)]
 
 
+class ForceRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is near a use of force."""
+
+    stop_before_s: Seconds
+    stop_after_s: Seconds
+    covered_s: Annotated[int, msgspec.Meta(ge=1, le=3600)]
+    rounding_s: Seconds
+
+
 class StatisticsRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """From how many on a person is shown; when a shift of a trial was what it was drawn for."""
 
@@ -63,6 +72,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: Annotated[int, msgspec.Meta(ge=1)]
     incident: IncidentRules
     device: DeviceRules
+    force: ForceRules
     statistics: StatisticsRules
     excluded: Exclusions
 
@@ -76,6 +86,7 @@ class Policy:
     sha256: str
     incident: IncidentRules
     device: DeviceRules
+    force: ForceRules
     statistics: StatisticsRules
     excluded: Exclusions
 
@@ -103,6 +114,6 @@ def parse_policy(data: bytes, name: str) -> Policy:
         raise ConfigError(f"{name}: {fault}", "See bodycam/audit/policy.toml") from fault
     digest = hashlib.sha256(data).hexdigest()
     return Policy(
-        found.name, found.version, digest, found.incident, found.device, found.statistics,
+        found.name, found.version, digest, found.incident, found.device, found.force, found.statistics,
         found.excluded,
     )  # fmt: skip

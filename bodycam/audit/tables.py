@@ -11,7 +11,7 @@ from ..clock import utc_text
 from ..store import storage_error
 from .measures import MEASURES
 from .measures.measure import Figure, Stretch, Value
-from .outcome import Outcome, ScoredIncident
+from .outcome import Outcome, ScoredForce, ScoredIncident
 from .recordings import Recording
 from .states import DeviceState
 
@@ -54,6 +54,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
             "activated": sum(f.nominal.activated for _, f in outcome.judged),
         },
         "incidents": [incident_row(one) for one in outcome.scored],
+        "force": [force_row(one) for one in outcome.force],
         "cameras": [
             {
                 "device": c.line.device, "findings": c.line.findings,
@@ -120,7 +121,8 @@ def incident_row(one: ScoredIncident) -> dict[str, Value]:
         "clearance": incident.clearance, "devices": " ".join(one.devices),
         "due": when(window.due_us), "due_by": window.due_by.value, "end": when(window.end_us),
         "end_by": window.end_by.value, "window_us": window.length_us,
-        "partner_shortfall_us": one.partner_us, "two_cameras_us": one.two_cameras_us, "file": incident.source, "row": incident.row,
+        "partner_shortfall_us": one.partner_us, "two_cameras_us": one.two_cameras_us,
+        "why": "; ".join(one.whys), "file": incident.source, "row": incident.row,
     }  # fmt: skip
     if found is None:
         return {**row, "class": one.left_out, "classes": one.left_out}
@@ -144,6 +146,23 @@ def incident_row(one: ScoredIncident) -> dict[str, Value]:
     return row
 
 
+def force_row(one: ScoredForce) -> dict[str, Value]:
+    """One use of force, and what the camera did around it."""
+    used, near = one.used, one.found
+    row: dict[str, Value] = {
+        "event": used.event, "officer": used.officer, "at": when(used.at_us),
+        "rounding_us": used.rounding_us, "file": used.source, "row": used.row,
+    }  # fmt: skip
+    if near is None:
+        return {**row, "states": "UNMATCHED"}
+    return {
+        **row, "unsure_us": near.unsure_us, "states": " ".join(s.value for s in near.states),
+        "assigned": int(near.assigned), "stops_surely": near.stops_surely,
+        "stops_possibly": near.stops_possibly, "covered_us_min": near.covered_us[0],
+        "covered_us_max": near.covered_us[1],
+    }  # fmt: skip
+
+
 def write_tables(outcome: Outcome, folder: Path) -> list[Path]:
     """Write the CSV files into a folder; their paths."""
     measures = [
@@ -160,6 +179,7 @@ def write_tables(outcome: Outcome, folder: Path) -> list[Path]:
     cameras = [c.line for c in outcome.cameras]
     files: dict[str, Sequence[Mapping[str, Value]]] = {
         "incidents.csv": [incident_row(one) for one in outcome.scored],
+        "force.csv": [force_row(one) for one in outcome.force],
         "measures.csv": measures,
         "states.csv": [row for line in cameras for row in _states(line.device, line.states)],
         "recordings.csv": [recording_row(line.device, r) for line in cameras for r in line.recordings],

@@ -20,7 +20,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise, zip_longest
+from itertools import islice, pairwise, takewhile, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,11 @@ class DeviceTimeline:
 
     def in_state(self, *wanted: DeviceState) -> Times:
         return times((s.start_us, s.end_us) for s in self.states if s.state in wanted)
+
+    def states_in(self, start_us: int, end_us: int) -> list[StateSpan]:
+        """The states that touch [start, end)."""
+        first = bisect_right(self.states, start_us, key=lambda s: s.end_us)
+        return list(takewhile(lambda s: s.start_us < end_us, islice(self.states, first, None)))
 
     @property
     def span(self) -> Times:

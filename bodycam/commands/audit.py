@@ -15,6 +15,7 @@ from ..audit.report import in_short, write_report
 from ..audit.stores import stores_of
 from ..audit.tables import as_json, write_tables
 from ..audit.timeline import StoryBook
+from ..audit.useofforce import read_force
 from ..clock import SystemClock
 from ..custody.verify import verify_paths
 from ..errors import ConfigError, ExitCode
@@ -43,6 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--assignments", type=Path, action="append", default=[], metavar="CSV",
         help="who wore which camera; without it a badge id is taken for a camera's",
+    )  # fmt: skip
+    parser.add_argument(
+        "--force", type=Path, action="append", default=[], metavar="CSV",
+        help="uses of force: was it switched off around them?",
     )  # fmt: skip
     parser.add_argument(
         "--policy", type=Path, metavar="TOML", help="thresholds and exclusions (default: built in)"
@@ -76,6 +81,7 @@ def main(arguments: argparse.Namespace) -> ExitCode:
     worn: Assignments | None = None
     if arguments.assignments:
         worn = read_assignments(arguments.assignments, zone)
+    force = read_force(arguments.force, policy.force, zone)
     root = load_root(arguments.trust) if arguments.trust else None
     stores = list({p.resolve(): p for p in stores_of(arguments.store)}.values())
     out: Path = arguments.out
@@ -97,7 +103,7 @@ def main(arguments: argparse.Namespace) -> ExitCode:
     )  # fmt: skip
     if bar is not None:
         bar.close()
-    outcome = audit(report, book, policy, incidents, worn)
+    outcome = audit(report, book, policy, incidents, worn, force)
     found = as_json(outcome)
     write_report(outcome, out / REPORT_FILE)
     written = [out / REPORT_FILE, out / JSON_FILE, *write_tables(outcome, out)]

@@ -270,5 +270,5 @@ def audit_command(out: Path) -> str:
     """How to audit what was made."""
     return (
         f"bodycam audit --store {out / 'stores'} --trust {out / 'authority' / ROOT} --incidents "
-        f"{out / 'incidents.csv'} --assignments {out / 'assignments.csv'} --out {out / 'audit'}"
+        f"{out / 'incidents.csv'} --force {out / 'force.csv'} --assignments {out / 'assignments.csv'} --out {out / 'audit'}"
     )

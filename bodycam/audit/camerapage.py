@@ -1,0 +1,108 @@
+"""The sections of the audit's page about cameras: a picture of each shift, and the measures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+
+from ..clock import utc_text
+from .measures import MEASURES
+from .measures.measure import Figure, Stretch
+from .outcome import Outcome
+from .pageparts import MAX_ROWS, table
+from .picture import legend, picture
+from .words import name_text, span_text, value_text
+
+_MAX_CASES = 50
+_KEY_FIGURES = (
+    ("M1", "ready_ratio", "ready"), ("M12", "unknown_share", "unknown"),
+    ("M5", "recordings", "recordings"), ("M5", "short", "short"), ("M5", "bounces", "bounces"),
+    ("M6", "count", "killed"), ("M9", "refused", "presses without effect"),
+    ("M7", "muted_share", "muted"), ("M13", "mismatches", "mismatches of log and store"),
+)  # fmt: skip
+
+
+def shifts(outcome: Outcome) -> str:
+    parts = []
+    for camera in outcome.cameras:
+        device = escape(camera.line.device)
+        for shift, figures in camera.shifts[:MAX_ROWS]:
+            parts.append(
+                f"<section class='shift'><h2>{device}, {utc_text(shift.start_us * 1000)[:16]}</h2>"
+                f"{picture(shift, outcome.scored)}<p>{_shift_short(figures)}</p>"
+                f"{_state_table(shift)}</section>"
+            )
+        if not camera.line.states:
+            parts.append(
+                f"<section><h2>{device}</h2><p>Nothing of its log is verified.</p></section>"
+            )
+    if parts:
+        parts.append(f"<section><h2>What the pictures mean</h2>{legend()}</section>")
+    return "".join(parts)
+
+
+def _shift_short(figures: Mapping[str, Figure]) -> str:
+    return "; ".join(
+        f"{words} <b>{escape(value_text(name, figures[number].values[name]))}</b>"
+        for number, name, words in _KEY_FIGURES
+    )
+
+
+def _state_table(shift: Stretch) -> str:
+    rows = [
+        (utc_text(s.start_us * 1000), span_text(s.length_us), f"<b>{s.state.value}</b>",
+         escape(s.why), f"\u00b1{span_text(s.err_us)}",
+         f"{s.line}" + (f" to {s.next_line}" if s.next_line else ""))
+        for s in shift.states[:MAX_ROWS]
+    ]  # fmt: skip
+    head = ("From (UTC)", "For", "State", "Why", "Clock", "Lines of the log")
+    return (
+        f"<details><summary>The same as a table, with the lines of the log</summary>"
+        f"{table(head, rows, 'States', 'numbers')}</details>"
+    )
+
+
+def measures(outcome: Outcome) -> str:
+    parts = []
+    for camera in outcome.cameras:
+        if not camera.figures:
+            continue
+        rows = []
+        for measure in MEASURES:
+            figure = camera.figures[measure.number]
+            values = "<br>".join(
+                f"{escape(name_text(name))}: <b>{escape(value_text(name, value))}</b>"
+                for name, value in figure.values.items()
+            )
+            note = (
+                f'<br><span class="soft">Note: {escape(measure.note)}.</span>'
+                if measure.note
+                else ""
+            )
+            rows.append((
+                f"<b>{measure.number}</b>", f"<b>{measure.name}</b><br>{escape(measure.definition)}{note}",
+                f"{values}{_cases(figure)}",
+            ))  # fmt: skip
+        head = ("", "What is measured", "What it came to")
+        parts.append(
+            f"<section><h2>Measures of {escape(camera.line.device)}, from its first line to its last</h2>"
+            f'<p class="soft">Each shift by itself is in <code>measures.csv</code>.</p>'
+            f"{table(head, rows, 'Measures', 'measures')}</section>"
+        )
+    return "".join(parts)
+
+
+def _cases(figure: Figure) -> str:
+    if not figure.rows:
+        return ""
+    head = list(dict.fromkeys(name for row in figure.rows for name in row))
+    rows = [
+        [escape(value_text(name, row.get(name))) for name in head]
+        for row in figure.rows[:_MAX_CASES]
+    ]
+    count = len(figure.rows)
+    shown = f"{count} cases" if count <= _MAX_CASES else f"the first {_MAX_CASES} of {count} cases"
+    return (
+        f"<details><summary>{shown}</summary>"
+        f"{table(map(name_text, head), rows, 'Cases', 'numbers')}</details>"
+    )

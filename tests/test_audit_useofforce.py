@@ -1,0 +1,89 @@
+"""Was it switched off around a use of force, by times that somebody has rounded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bodycam.audit.intervals import times
+from bodycam.audit.policy import load_policy
+from bodycam.audit.scoring import OfficerTime, Press, S
+from bodycam.audit.states import DeviceState
+from bodycam.audit.useofforce import ForceUsed, NearForce, near_force, read_force
+
+RULES = load_policy().force
+ALWAYS = times([(-(10**15), 10**15)])
+
+
+def officer(start: float, stop: float, *, assigned: bool = True) -> OfficerTime:
+    """A camera that recorded from start to stop, and was ready else."""
+    spans = times([(round(start * S), round(stop * S))])
+    ready = times([(-(10**15), round(start * S)), (round(stop * S), 10**15)])
+    return OfficerTime(
+        live=spans, evid=spans, assigned=ALWAYS if assigned else (),
+        states={DeviceState.RECORDING: spans, DeviceState.READY: ready},
+        presses=(Press(spans[0].start_us, spans[0].end_us, spans),),
+    )  # fmt: skip
+
+
+def near(start: float, stop: float, rounding_s: int = 0, err_s: float = 0) -> NearForce:
+    """Force is used at 1000 s."""
+    used = ForceUsed("E", "A", 1000 * S, rounding_s * S)
+    return near_force(used, officer(start, stop), round(err_s * S), RULES)
+
+
+def test_a_camera_that_goes_on_is_near_no_stop() -> None:
+    found = near(0, 2000)
+    assert found.states == (DeviceState.RECORDING,)
+    assert (found.stops_surely, found.stops_possibly) == (0, 0)
+    assert found.covered_us == (60 * S, 60 * S)
+
+
+@pytest.mark.parametrize(
+    ("stop", "near_it"),
+    [(879.999999, 0), (880, 1), (999, 1), (1300, 1), (1300.000001, 0)],
+)
+def test_a_stop_is_near_from_two_minutes_before_to_five_after(stop: float, near_it: int) -> None:
+    found = near(0, stop)
+    assert (found.stops_surely, found.stops_possibly) == (near_it, near_it)
+
+
+def test_a_rounded_time_says_surely_and_possibly() -> None:
+    assert (near(0, 880, 60).stops_surely, near(0, 880, 60).stops_possibly) == (0, 1)
+    assert (near(0, 849, 60).stops_surely, near(0, 849, 60).stops_possibly) == (0, 0)
+    assert (near(0, 910, 60).stops_surely, near(0, 910, 60).stops_possibly) == (1, 1)
+
+
+def test_the_clock_s_error_adds_to_the_rounding() -> None:
+    found = near(0, 980, 20, err_s=15)
+    assert found.unsure_us == 25 * S
+    assert found.states == (DeviceState.READY, DeviceState.RECORDING)
+    # Proven up to 980 of [970, 1030], or of anything within 25 s of it.
+    assert found.covered_us == (0, 35 * S)
+
+
+def test_what_nobody_knows_is_unknown_and_what_nobody_wore_is_said() -> None:
+    used = ForceUsed("E", "A", 1000 * S, 0)
+    nothing = near_force(used, OfficerTime(assigned=ALWAYS), 0, RULES)
+    assert (nothing.states, nothing.assigned) == ((DeviceState.UNKNOWN,), True)
+    unworn = near_force(used, officer(0, 2000, assigned=False), 0, RULES)
+    assert not unworn.assigned
+
+
+def test_records_are_read_and_bad_rows_given_back(tmp_path: Path) -> None:
+    path = tmp_path / "force.csv"
+    path.write_text(
+        "Event ID,Officer Badge ID,Force DateTime,Rounded To Seconds\n"
+        "E1,4711,2026-06-01T08:00:00Z,\n"
+        "E2,4711,2026-06-01T08:00:00Z,300\n"
+        "E3,4711,2026-06-01T08:00:00,\n"
+        "E4,,2026-06-01T08:00:00Z,\n"
+        "E5,4711,2026-06-01T08:00:00Z,-5\n",
+        encoding="utf-8",
+    )
+    found = read_force([path], RULES)
+    assert [one.rounding_us for one in found.good] == [60 * S, 300 * S]
+    assert [bad.row for bad in found.bad] == [4, 5, 6]
+    assert ["has no zone" in found.bad[0].why, "is empty" in found.bad[1].why] == [True, True]
+    assert "want 0 to 86400" in found.bad[2].why
