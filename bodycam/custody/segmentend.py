@@ -58,7 +58,7 @@ class SegmentEnd:
         garbage_follows = tail is not None and not tail.out_of_place and not is_end
         try:
             box = read_payload(unit.payload)
-            if key is not None:
+            if key is not None and not box.unsigned:
                 check(key, box.record, box.signature)
         except EvidenceError:
             garbage = not is_end and _is_garbage(unit.payload[8:-90])

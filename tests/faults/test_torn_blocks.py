@@ -14,10 +14,14 @@ from pathlib import Path
 import pytest
 
 from bodycam.clock import MS
+from bodycam.custody.verify import verify_paths
+from bodycam.errors import DeviceError
 from bodycam.formats.boxes import children
 from bodycam.formats.records import SIGNATURE_UUID
-from bodycam.provision.identity import Identity
+from bodycam.provision.identity import Identity, make_identity
 from bodycam.recording import CloseReason
+from bodycam.recovery import examine
+from bodycam.signing import FileKey, load_file_key, load_root
 from tests.evidence import DEVICE, RECORDING, UTC_NS, Camera, footage
 
 from .aftermath import StillClock, contents, judge, next_start
@@ -89,3 +93,35 @@ def test_f32_blocks_that_never_came_are_missing_and_nothing_is_altered(
         assert contents(store / "evidence") == again
         shutil.rmtree(store)
     measured("torn ends of a segment", states, "states")
+
+
+class TiredKey(FileKey):
+    """Signs a few times, and then no more: what follows is on the card without a signature."""
+
+    def __init__(self, key: FileKey, left: int) -> None:
+        super().__init__(key._key, [])
+        self._certificates = key.certificates
+        self._left = left
+
+    def sign(self, message: bytes) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise DeviceError("tired")
+        return super().sign(message)
+
+
+def test_f32_a_fragment_whose_signature_is_still_to_come_is_not_torn_by_what_follows(
+    tmp_path: Path,
+) -> None:
+    identity = make_identity(tmp_path, DEVICE, UTC_NS)
+    signer = TiredKey(load_file_key(identity.identity), 12)
+    camera = Camera(tmp_path, signer=signer, fragment_ns=250 * MS)
+    camera.record(footage(3), reason=None, segment_s=2)
+    camera.stop(orderly=False)
+    path = max((camera.store.evidence / RECORDING).iterdir())
+    whole = len(ends(path.read_bytes())) - 1
+    with path.open("ab") as file:
+        file.write(random.Random(1).randbytes(1000))
+    (facts,) = verify_paths([path], load_root(identity.root)).segments
+    assert facts.fragments == examine(path).fragments == whole
+    assert facts.torn_bytes == 1000

@@ -113,7 +113,7 @@ def torn(key: Any, data: bytes, start: int, at: int, payload: bytes, rest: bool,
     """(1) Whether a power cut explains that the last fragment of an open file does not hold."""
     try:
         record, signature, _ = open_box(payload)
-        if key:
+        if key and signature:
             key.verify(signature, record, ECDSA)
     except BROKEN:
         last = data[len(data) // 512 * 512 :]
