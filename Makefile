@@ -72,12 +72,14 @@ imports: $(DEV_STAMP)
 	$(BIN)/lint-imports --no-cache
 
 # The tiers, quick ones first: what is wrong is said early. Each says how long it took. Tier 2 has clocks of
-# its own and goes on beside them all the while, with what they leave of the processor.
+# its own and goes on beside them all the while, with what they leave of the processor; `timeout` makes one
+# group of it, that goes when the rest has failed.
 tests: $(DEV_STAMP) $(WHEEL_STAMP)
 	@mkdir -p build; rm -rf build/faults; \
-	nice -n 19 $(MAKE) --no-print-directory test-guest >build/guest.log 2>&1 & guest=$$!; \
-	$(MAKE) --no-print-directory test-fast test-system test-root test-picam || { kill $$guest; exit 2; }; \
-	wait $$guest; code=$$?; cat build/guest.log; exit $$code
+	timeout 3600 nice -n 19 $(MAKE) --no-print-directory test-guest >build/guest.log 2>&1 & guest=$$!; \
+	trap "kill $$guest" EXIT; \
+	$(MAKE) --no-print-directory test-fast test-system test-root test-picam || exit 2; \
+	wait $$guest; code=$$?; trap - EXIT; cat build/guest.log; exit $$code
 
 tier = @began=$$(date +%s); $(2); code=$$?; \
 	echo "make: tier $(1): $$(($$(date +%s) - began)) s"; exit $$code
