@@ -102,7 +102,7 @@ def press(rig: FaultRig, count: int, speed: float) -> Press:
     return Press((synced_ns - pressed_ns) / NS / speed, disk_s, waited_ns / NS, size)
 
 
-@pytest.mark.parametrize("speed", [5, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("speed", [6, pytest.param(1, marks=pytest.mark.soak)])
 def test_30_s_of_8_mbit_s_are_on_disk_a_second_after_the_press(
     unit: Faulty, footage_8m: Path, measured: Measure, speed: int
 ) -> None:
