@@ -169,8 +169,10 @@ class PreRecordBuffer:
             return False
         self._shared.words[Word.WANTED] = 0
         with self._changed:
-            self._headroom = min(self._shared.capacity // 2, max(self._headroom, 2 * wanted))
-            self._evict()
+            capacity = self._shared.capacity
+            self._headroom = min(capacity // 2, max(self._headroom, 2 * wanted))
+            # With what is left over at the end it may need more than that, this once.
+            self._evict(wanted if wanted <= capacity else 0)
         return True
 
     def _place(self, unit: Descriptor) -> int:
@@ -180,14 +182,14 @@ class PreRecordBuffer:
             raise DeviceError(f"worker announced {unit.size} bytes at {unit.pos}, outside the ring")
         return at
 
-    def _evict(self) -> None:
+    def _evict(self, wanted: int = 0) -> None:
         limits = self._limits
         newest = self._newest_video_ns or 0
         self._crowded = False
         while self._entries:
             next_gop = self._keyframes[1] if len(self._keyframes) > 1 else None
             used = self._head - self._entries[0].pos
-            over_bytes = used > self._shared.capacity - self._headroom
+            over_bytes = used > self._shared.capacity - max(self._headroom, wanted)
             over_count = len(self._entries) > limits.max_units
             keep_from = newest - limits.max_ns
             over_time = (

@@ -196,6 +196,61 @@ def test_when_a_stalled_card_holds_the_ring_the_worker_drops_to_the_next_keyfram
     assert unit.dropped == 7
 
 
+def test_pictures_that_find_no_room_shorten_the_ring_by_whole_gops(rig: MakeRig) -> None:
+    """Larger than what is kept free: without a word to the recorder nothing would ever be evicted."""
+    r = rig(max_bytes=16 * PAGE)
+    r.size = PAGE
+    r.play("IPPP IPPP IPPP IPP")
+    r.size = 4 * PAGE
+    r.play("I")
+    assert not r.picture("P")
+    assert r.ring.make_room(), "the worker lives: it had a picture"
+    assert not r.ring.make_room(), "and has had none since"
+    r.play("IPIP")
+    seen = r.follow(r.cursor(0))
+    assert seen == "IP", "half of it stays free for the next one"
+    assert r.ring.cut_by_capacity_ns is not None
+
+
+def test_what_a_cursor_holds_gives_way_to_no_picture(rig: MakeRig) -> None:
+    r = rig(max_bytes=8 * PAGE)
+    r.size = PAGE
+    r.play("IPPP IPP")
+    cursor = r.cursor(0)
+    r.size = 3 * PAGE
+    assert not r.picture("I")
+    assert r.ring.make_room(), "it is no stall, though nothing is announced"
+    assert not r.picture("I")
+    assert r.follow(cursor) == "IPPP IPP"
+
+
+def test_once_time_bounds_it_again_the_ring_is_as_long_as_before(rig: MakeRig) -> None:
+    r = rig(max_bytes=64 * PAGE, max_ns=12 * FRAME_NS)
+    r.size = PAGE
+    r.play("IPPP " * 10)
+    r.size = 30 * PAGE
+    taken = []
+    for _ in range(6):
+        taken.append(r.picture("I"))
+        r.deliver()
+        r.ring.make_room()
+    assert taken.count(True) >= 3, "wherever in the ring its end falls"
+    assert r.ring.depth().units < 12
+    r.size = PAGE
+    r.play("IPPP " * 20)
+    assert r.ring.depth().units >= 12
+
+
+def test_a_unit_that_is_skipped_leaves_its_place_to_others(rig: MakeRig) -> None:
+    r = rig(max_bytes=4 * PAGE)
+    r.size = PAGE
+    for _ in range(50):
+        r.picture("I")
+        r.ring.skip(Descriptor.unpack(os.read(r.read_fd, DESCRIPTOR_BYTES)))
+    r.play("IPP")
+    assert r.follow(r.cursor(0)) == "IPP"
+
+
 def test_a_keyframe_drought_that_outgrows_the_ring_ends_at_the_next_keyframe(rig: MakeRig) -> None:
     r = rig(max_bytes=8 * PAGE)
     r.size = PAGE
