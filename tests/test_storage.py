@@ -75,6 +75,30 @@ def test_a_state_file_is_the_old_or_the_new(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+NO_ROOM_FOR_ALL = """
+import resource
+import sys
+from pathlib import Path
+from bodycam.store import write_atomically
+path = Path(sys.argv[1])
+write_atomically(path, b"old")
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+try:
+    write_atomically(path, b"n" * 150)
+except OSError:
+    sys.exit(0 if path.read_bytes() == b"old" else "a part was taken for the whole")
+sys.exit("nothing was refused")
+"""
+
+
+def test_a_state_file_that_finds_room_for_a_part_only_stays_the_old_one(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NO_ROOM_FOR_ALL, str(tmp_path / "checkpoint")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 FULL_CARD = """
 import sys
 from pathlib import Path
