@@ -5,6 +5,7 @@ What they share with real pins is in test_pins_contract.py.
 
 from __future__ import annotations
 
+import itertools
 import json
 import socket
 import stat
@@ -300,6 +301,27 @@ def test_a_watcher_is_told_first_what_is_shown_now(pins: SimulatedPins, client: 
     watch = client.watch()
     pins.publish({"trace": {"state": "full"}})
     assert [next(watch)["trace"]["state"] for _ in range(2)] == ["rec", "full"]
+
+
+def test_a_watcher_that_comes_while_much_is_published_misses_nothing(
+    pins: SimulatedPins, path: Path
+) -> None:
+    ended = threading.Event()
+
+    def publish() -> None:
+        for number in itertools.count():
+            pins.publish({"trace": number})
+            if ended.wait(0.0002):
+                return
+
+    thread = threading.Thread(target=publish, daemon=True)
+    thread.start()
+    for _ in range(50):
+        with PinsClient(path) as client:
+            seen = [message["trace"] for message in itertools.islice(client.watch(), 20)]
+        assert seen == list(range(seen[0], seen[0] + 20))
+    ended.set()
+    thread.join()
 
 
 def test_a_watch_sees_the_lamps_go_out_and_then_ends(

@@ -45,17 +45,26 @@ class ControlSocket:
         self._lock = threading.Lock()
         self._clients: set[_Client] = set()
         self._closed = False
+        self._shown: Json = {}
         self._listener = _listen(path)
         self._thread = threading.Thread(target=self._accept, name="pins-socket", daemon=True)
         self._thread.start()
 
     def publish(self, message: Json) -> None:
-        """Queue a message for every watcher."""
+        """Queue a message for every watcher; the last trace is what a new one is told first."""
         line = msgspec.json.encode(message) + b"\n"
         with self._lock:
-            watchers = [client for client in self._clients if client.watching]
-        for client in watchers:
-            client.publish(line)
+            if "trace" in message:
+                self._shown = message
+            for client in self._clients:
+                if client.watching:
+                    client.publish(line)
+
+    def _admit(self, client: _Client) -> Json:
+        """A new watcher: what it is told is what was published before, and it gets all after."""
+        with self._lock:
+            client.watching = True
+            return self._shown
 
     def _accept(self) -> None:
         while True:
@@ -68,7 +77,7 @@ class ControlSocket:
                     with suppress(OSError), connection:  # it gave up first
                         connection.send(b'{"error":"too many connections"}\n')
                     continue
-                client = _Client(connection, self._answer, self._forget)
+                client = _Client(connection, self._answer, self._admit, self._forget)
                 self._clients.add(client)
             client.start()
 
@@ -130,10 +139,11 @@ class _Client:
         self,
         connection: socket.socket,
         answer: Callable[[Json], Json],
+        admit: Callable[[_Client], Json],
         forget: Callable[[_Client], None],
     ) -> None:
         self._connection = connection
-        self._answer = answer
+        self._answer, self._admit = answer, admit
         self._forget = forget
         self._backlog: Queue[bytes | None] = Queue(MAX_BACKLOG)
         self._sending = threading.Lock()
@@ -189,7 +199,7 @@ class _Client:
         with self._sending:
             if watch and not self.watching:
                 self._sender.start()  # it waits for the lock: the answer goes first
-                self.watching = True
+                reply = {**reply, **self._admit(self)}
             self._connection.sendall(msgspec.json.encode(reply) + b"\n")
 
     def _send_backlog(self) -> None:

@@ -131,7 +131,6 @@ class SimulatedPins:
         self._edges: deque[Edge] = deque()
         self._changed = threading.Condition()
         self._closed = False
-        self._shown: Json = {}
         self._control = ControlSocket(socket_path, self._answer)
 
     # -- Pins -------------------------------------------------------------------------------
@@ -191,12 +190,7 @@ class SimulatedPins:
     # -- what the socket adds ---------------------------------------------------------------
 
     def publish(self, message: Json) -> None:
-        """Send a message to everybody who watches; never waits for them.
-
-        The last trace is also what a new watcher is told first.
-        """
-        if "trace" in message:
-            self._shown = message
+        """Send a message to everybody who watches; never waits for them."""
         self._control.publish(message)
 
     def _answer(self, request: Json) -> Json:
@@ -218,7 +212,7 @@ class SimulatedPins:
                     self._lines[name].deaf = True
                 return {"deaf": name}
             case _Watch():
-                return {"watch": wanted.watch, **self._shown}
+                return {"watch": wanted.watch}
             case _World(world=world):
                 return self._on_world(world)
 

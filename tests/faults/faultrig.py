@@ -42,7 +42,8 @@ class FaultRig(Rig):
         It does not bounce but as `how` spells out (PinsClient.set).
         """
         with PinsClient(self.unit.socket_path) as client:
-            first_ns = self.unit.clock.boot_ns() + int(0.4 * self.unit.clock.speed * NS)
+            # Long enough for a busy machine to send all of them before the first is due.
+            first_ns = self.unit.clock.boot_ns() + int(self.unit.clock.speed * NS)
             for active, after_ms in zip(positions, (0, *ms), strict=True):
                 at_ns = first_ns + after_ms * MS
                 client.set("record", active, at_ns=at_ns, **{"bounce_us": [], **how})
@@ -107,9 +108,10 @@ class FaultRig(Rig):
 
     def until_state(self, state: str, seconds: float = 20) -> None:
         """Wait until the officer is shown this state."""
-        self.until(
-            f"state {state}, now {self.states()}", lambda: self.states()[-1:] == [state], seconds
-        )
+        try:
+            self.until(f"state {state}", lambda: self.states()[-1:] == [state], seconds)
+        except AssertionError as fault:
+            raise AssertionError(f"{fault}\nshown: {self.states()}") from fault
 
     # -- syncs ------------------------------------------------------------------------------------
 
