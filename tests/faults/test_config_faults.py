@@ -50,8 +50,10 @@ def _cut_short(unit: Unit) -> str:
 
 @pytest.mark.parametrize(
     ("spoil", "reason"),
-    [(_unknown_key, "recording.segment_length: unknown key"), (_cut_short, "not a TOML file")],
-    ids=["unknown key", "cut short"],
+    [
+        pytest.param(_unknown_key, "recording.segment_length: unknown key", id="unknown key"),
+        pytest.param(_cut_short, "not a TOML file", id="cut short", marks=pytest.mark.soak),
+    ],
 )
 def test_f51_a_spoilt_configuration_never_keeps_it_from_recording_as_it_did_before(
     unit: Faulty, spoil: Callable[[Unit], str], reason: str

@@ -91,8 +91,12 @@ def _cut_certificate(unit: Unit) -> None:
 
 @pytest.mark.parametrize(
     ("spoil", "reason"),
-    [(_bare_key, "lets others read"), (_cut_certificate, "damaged")],
-    ids=["key for everybody to read", "certificate cut short"],
+    [
+        pytest.param(_bare_key, "lets others read", id="key for everybody to read"),
+        pytest.param(
+            _cut_certificate, "damaged", id="certificate cut short", marks=pytest.mark.soak
+        ),
+    ],
 )
 def test_f43_a_key_that_cannot_be_used_is_named_and_the_camera_records(
     unit: Faulty, spoil: Any, reason: str
@@ -264,17 +268,17 @@ def test_f46_a_key_that_takes_two_seconds_signs_late_and_everything_is_vouched_f
 ) -> None:
     setting = {
         "identity": {"key": token.uri},
-        "recording": {"post_record_s": 0, "segment_s": 8, "fragment_ms": 300},
+        "recording": {"post_record_s": 0, "segment_s": 6, "fragment_ms": 300},
     }
     with unit(setting, before=token.provision, environment=token.environment) as rig:
         token.takes(2000)
-        begin(rig, 11)
+        begin(rig, 8)
         assert rig.states()[-1] == "rec"
         rig.press(False)
         rig.until_logged("rec.stop")
-    assert unsigned_boxes(rig) > 20
+    assert unsigned_boxes(rig) > 15
     late = [record["late"] for record in records_in(rig) if "late" in record]
-    assert len(late) >= 2
+    assert late
     report = rig.verify()
     assert report.exit_code in (ExitCode.OK, ExitCode.INCOMPLETE), report.findings
     assert len(rig.events("sign.late")) == 1
@@ -311,6 +315,7 @@ def test_f46_a_key_that_fails_leaves_the_hash_chain_and_that_is_said_and_shown(
     assert rig.unit.starts == 1
 
 
+@pytest.mark.soak
 def test_f46_a_key_that_hangs_at_the_start_keeps_nobody_from_recording(
     unit: Faulty, token: SlowToken
 ) -> None:
