@@ -9,6 +9,7 @@ from ..dataset.schema import Kind
 from ..policy import DeviceRules
 from ..states import DeviceState
 from .cameras import STRETCH, recordings_in
+from .sweep import Side, meeting
 from .tables import AuditTables
 
 
@@ -47,26 +48,25 @@ def buffer_deficits(cameras: AuditTables, wanted: ir.Table, rules: DeviceRules) 
 
 def _abutting(t: ir.Table, evid: ir.Table) -> ir.Table:
     """Presses before which another recording's pictures ended within the buffer."""
-    other = evid.select(other_device="device", other_number="number", other_end_us="end_us")
-    met = t.join(
-        other,
-        [
-            t.device == other.other_device, t.number != other.other_number,
-            t.since_us < other.other_end_us, other.other_end_us <= t.start_us,
-        ],
+    other = evid.select(
+        "device", other_number="number", last_us=evid.end_us - 1, shown_to="end_us"
     )  # fmt: skip
-    return met.select(*STRETCH, "number").distinct()
+    met = meeting(_buffer(t), Side(other, ("device",), "last_us", "shown_to"))
+    ended = (met.since_us < met.shown_to) & (met.shown_to <= met.start_us)
+    return (
+        met.filter(ended & (met.number != met.other_number)).select(*STRETCH, "number").distinct()
+    )
 
 
 def _met(t: ir.Table, spans: ir.Table, state: DeviceState) -> ir.Table:
     """Presses before which the camera was in this state within the buffer."""
     found = spans.filter((spans.kind == Kind.STATE.value) & (spans.name == state.value))
-    found = found.select(state_device="device", state_from="start_us", state_to="end_us")
-    met = t.join(
-        found,
-        [
-            t.device == found.state_device, found.state_from <= t.start_us,
-            t.since_us < found.state_to,
-        ],
-    )  # fmt: skip
+    found = found.select("device", state_from="start_us", state_to="end_us")
+    met = meeting(_buffer(t), Side(found, ("device",), "state_from", "state_to"))
     return met.select(*STRETCH, "number").distinct()
+
+
+def _buffer(t: ir.Table) -> Side:
+    """What should have been kept before each press, and the moment of the press."""
+    window = t.select(*STRETCH, "number", "since_us", "start_us", press_to=t.start_us + 1)
+    return Side(window, ("device",), "since_us", "press_to")

@@ -16,7 +16,7 @@ from ..measures.toggles import AGAIN, HOUR_US, KILLS, LEFT_TO
 from ..policy import DeviceRules
 from ..recordings import ToggleCause
 from ..states import DeviceState, Overlay
-from .sweep import cut, lengths, runs
+from .sweep import Side, cut, lengths, meeting, runs
 from .tables import AuditTables
 
 STRETCH = ("device", "from_us", "to_us")
@@ -66,13 +66,10 @@ def stretches_cut(cameras: AuditTables, wanted: ir.Table) -> ir.Table:
     named = spans.mutate(in_set=name).filter(lambda t: t.in_set != "")
     named = named.select("device", "in_set", span_from="start_us", span_to="end_us")
     keyed = _keyed(wanted)
-    met = keyed.join(
-        named,
-        [
-            keyed.device == named.device, keyed.from_us < named.span_to,
-            named.span_from < keyed.to_us,
-        ],
-    )  # fmt: skip
+    met = meeting(
+        Side(keyed, ("device",), "from_us", "to_us"),
+        Side(named, ("device",), "span_from", "span_to"),
+    )
     columns = ("stretch", "in_set", "start_us", "end_us")
     pieces = ibis.union(
         keyed.select(
@@ -128,13 +125,10 @@ def unknown_stretches(cameras: AuditTables, wanted: ir.Table) -> ir.Table:
     unknown = spans.filter(
         (spans.kind == Kind.STATE.value) & (spans.name == DeviceState.UNKNOWN.value)
     ).select("device", "number", "start_us", "end_us", "why", "line", "next_line")
-    return wanted.join(
-        unknown,
-        [
-            wanted.device == unknown.device, wanted.from_us < unknown.end_us,
-            unknown.start_us < wanted.to_us,
-        ],
-    ).drop("device_right")  # fmt: skip
+    return meeting(
+        Side(wanted, ("device",), "from_us", "to_us"),
+        Side(unknown, ("device",), "start_us", "end_us"),
+    )
 
 
 def _unknown_count(cameras: AuditTables, wanted: ir.Table) -> ir.Table:
@@ -144,10 +138,11 @@ def _unknown_count(cameras: AuditTables, wanted: ir.Table) -> ir.Table:
 
 def _mutes(cameras: AuditTables, wanted: ir.Table) -> ir.Table:
     events, keyed = cameras.events, _keyed(wanted)
-    mutes = events.filter(events.ev == "mute.start").select("device", "at_us")
-    met = keyed.join(
-        mutes,
-        [keyed.device == mutes.device, keyed.from_us <= mutes.at_us, mutes.at_us < keyed.to_us],
+    mutes = events.filter(events.ev == "mute.start").select(
+        "device", "at_us", at_to=events.at_us + 1
+    )
+    met = meeting(
+        Side(keyed, ("device",), "from_us", "to_us"), Side(mutes, ("device",), "at_us", "at_to")
     )
     return met.group_by("stretch").agg(mutes=met.count())
 
@@ -157,15 +152,12 @@ def _mutes(cameras: AuditTables, wanted: ir.Table) -> ir.Table:
 
 def recordings_in(cameras: AuditTables, wanted: ir.Table) -> ir.Table:
     """The recordings that begin in each stretch."""
-    recordings = cameras.recordings.drop("force", "month")
-    met = wanted.join(
-        recordings,
-        [
-            wanted.device == recordings.device, wanted.from_us <= recordings.begins_us,
-            recordings.begins_us < wanted.to_us,
-        ],
-    )  # fmt: skip
-    return met.drop("device_right")
+    recordings = cameras.recordings.drop("force", "month", "files")
+    at = recordings.mutate(begins_to=recordings.begins_us + 1)
+    return meeting(
+        Side(wanted, ("device",), "from_us", "to_us"),
+        Side(at, ("device",), "begins_us", "begins_to"),
+    )
 
 
 def toggles(cameras: AuditTables, wanted: ir.Table) -> ir.Table:
@@ -247,8 +239,12 @@ def kills(cameras: AuditTables, wanted: ir.Table) -> ir.Table:
         t.left_to, state_said + ibis.ifelse(said == "", "", ibis.literal(" ") + said), said
     )
     t = t.mutate(why=ibis.ifelse(why == "", "cut off", why), to_ready_us=t.again_us - t.end_us)
-    met = wanted.join(
-        t, [wanted.device == t.device, wanted.from_us < t.end_us, t.end_us <= wanted.to_us]
+    left_at = t.select(
+        "device", "number", "why", "to_ready_us", "next_line", "end_us", last_us=t.end_us - 1
+    )
+    met = meeting(
+        Side(wanted, ("device",), "from_us", "to_us"),
+        Side(left_at, ("device",), "last_us", "end_us"),
     )
     return met.select(
         *STRETCH, "number", "why", "to_ready_us", at_us="end_us", line="next_line"
@@ -259,14 +255,15 @@ def _killed(cameras: AuditTables, left: ir.Table) -> ir.Table:
     """The first recording that something killed within each RECORDING span."""
     recordings = cameras.recordings
     dead = recordings.filter(recordings.stop_cause.isin(_values(KILLS)))
-    dead = dead.select("live_end_us", "stop_said", killed_device="device", killed_number="number")
-    met = left.join(
-        dead,
-        [
-            left.device == dead.killed_device, left.start_us < dead.live_end_us,
-            dead.live_end_us <= left.end_us,
-        ],
+    dead = dead.select(
+        "device", "stop_said", killed_number="number", killed_from=dead.live_end_us - 1,
+        killed_to="live_end_us",
     )  # fmt: skip
+    spans = left.select("device", "number", "start_us", "end_us")
+    met = meeting(
+        Side(spans, ("device",), "start_us", "end_us"),
+        Side(dead, ("device",), "killed_from", "killed_to"),
+    )
     return met.group_by(["device", "number"]).agg(said=met.stop_said.argmin(met.killed_number))
 
 

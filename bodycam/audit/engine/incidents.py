@@ -18,7 +18,7 @@ from ..officers import ABLE
 from ..policy import Policy
 from ..scoring import IncidentClass, S
 from ..states import DeviceState, Overlay
-from .sweep import cut, lengths, runs
+from .sweep import Side, cut, lengths, meeting, runs
 from .tables import AuditTables
 
 STATE_COLUMNS = {state: f"{state.value}_us" for state in DeviceState}
@@ -105,15 +105,12 @@ def _named(spans: ir.Table) -> ir.Table:
 
 def _within(worn: ir.Table, spans: ir.Table) -> ir.Table:
     """The spans of a camera, cut to when it was worn."""
-    named = spans.rename(span_from="start_us", span_to="end_us")
-    found = worn.join(
-        named,
-        [
-            worn.device == named.device,
-            worn.start_us < named.span_to,
-            named.span_from < worn.end_us,
-        ],
-        rname="{name}_span",
+    named = spans.rename(span_from="start_us", span_to="end_us").drop(
+        "force", "month", "name", "err_us", "why", "line", "next_line", "recording"
+    )
+    found = meeting(
+        Side(worn, ("device",), "start_us", "end_us"),
+        Side(named, ("device",), "span_from", "span_to"),
     )
     return found.mutate(
         start_us=ibis.greatest(found.start_us, found.span_from),
@@ -194,15 +191,17 @@ def _presses(asked: Asked) -> ir.Table:
 
 
 def _vendor(asked: Asked) -> ir.Table:
-    incidents, presses = asked.incidents, _presses(asked)
     before_us = asked.policy.incident.vendor_before_s * S
-    met = incidents.join(
-        presses,
-        [
-            incidents.officer == presses.officer,
-            incidents.dispatched_us - before_us <= presses.pressed_us,
-            presses.pressed_us <= incidents.end_us,
-        ],
+    # Both ends are included.
+    opening = asked.incidents.select(
+        "incident", "officer", opens_us=asked.incidents.dispatched_us - before_us,
+        closes_us=asked.incidents.end_us + 1,
+    ).filter(lambda t: t.opens_us < t.closes_us)  # fmt: skip
+    presses = _presses(asked)
+    at = presses.select("officer", "pressed_us", pressed_to=presses.pressed_us + 1)
+    met = meeting(
+        Side(opening, ("officer",), "opens_us", "closes_us"),
+        Side(at, ("officer",), "pressed_us", "pressed_to"),
     )
     return met.select("incident").distinct().mutate(vendor=ibis.literal(value=True))
 

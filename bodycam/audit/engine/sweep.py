@@ -1,4 +1,4 @@
-"""Sets of time as rows, and the one operation on them: cut at every edge.
+"""Sets of time as rows, and the two operations on them: what meets, and cut at every edge.
 
 Pieces of several sets, all of one key, are cut wherever one begins or ends. Of each stretch between
 two neighbouring edges it is then known in which sets it lies: union, intersection and difference are
@@ -8,9 +8,12 @@ Boolean columns, lengths are sums, and maximal stretches are runs of rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import ibis
 import ibis.expr.types as ir
+
+BUCKET_US = 6 * 3600 * 1_000_000
 
 
 def cut(pieces: ir.Table, by: str, sets: Sequence[str]) -> ir.Table:
@@ -51,3 +54,42 @@ def runs(stretches: ir.Table, by: str, where: ir.BooleanValue) -> ir.Table:
 def lengths(stretches: ir.Table, where: ir.BooleanValue) -> ir.IntegerScalar:
     """How long the stretches are together for which it holds; 0 for none."""
     return (stretches.end_us - stretches.start_us).sum(where=where).fill_null(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a meeting: a table, the columns that must be equal, and [start, end) of its rows."""
+
+    table: ir.Table
+    on: tuple[str, ...]
+    start: str
+    end: str
+
+
+def meeting(left: Side, right: Side) -> ir.Table:
+    """The pairs whose times overlap, with the columns of both; all but `on` must differ in name.
+
+    Both are laid out over buckets of time first: an engine joins on what is equal, and would compare a
+    month of one camera with itself otherwise. A pair is taken in the bucket in which it begins to meet.
+    """
+    one, two = _laid_out(left, "left"), _laid_out(right, "right")
+    met = one.join(
+        two,
+        [
+            *((one[a] == two[b]) for a, b in zip(left.on, right.on, strict=True)),
+            one.left_bucket == two.right_bucket, one[left.start] < two[right.end],
+            two[right.start] < one[left.end],
+            one.left_bucket == ibis.greatest(one.left_first, two.right_first),
+        ],
+        rname="{name}_again",
+    )  # fmt: skip
+    extra = {"left_bucket", "left_first", "right_bucket", "right_first"}
+    return met.drop(*(c for c in met.columns if c in extra or c.endswith("_again")))
+
+
+def _laid_out(side: Side, name: str) -> ir.Table:
+    first = side.table[side.start] // BUCKET_US
+    last = (side.table[side.end] - 1) // BUCKET_US
+    return side.table.mutate(**{
+        f"{name}_first": first, f"{name}_bucket": ibis.range(first, last + 1).unnest()
+    }).view()  # fmt: skip
