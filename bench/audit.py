@@ -102,9 +102,9 @@ def audit_month(folder: Path, cameras: int, memory: str, threads: int) -> None:
 
     kinds = took("M20 to M29", lambda: _classes(scores(asked)))
     found = took("shifts", lambda: shifts(tables, policy.device).cache())
-    took("M1, M2, M7, M12", lambda: _count(time_measures(tables, found)))
+    measured = took("M1, M2, M7, M12", lambda: time_measures(tables, found).cache())
     took("M3", lambda: _count(buffer_deficits(tables, found, policy.device)))
-    took("M4", lambda: _count(toggles(tables, found)))
+    took("M4", lambda: _count(toggles(tables, found, measured)))
     took("M5", lambda: _count(short_recordings(tables, found, policy.device)))
     took("M6", lambda: _count(kills(tables, found)))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6

@@ -197,7 +197,7 @@ def engine_figures(
             "from": utc_text(row["start_us"] * 1000), "length_us": row["end_us"] - row["start_us"],
             "why": row["why"], "line_before": row["line"], "line_after": row["next_line"] or None,
         })  # fmt: skip
-    for row in rows(toggles(cameras, wanted)):
+    for row in rows(toggles(cameras, wanted, time_measures(cameras, wanted))):
         values = {n: row[n] for n in ("starts", "stops", "cancelled_stops", "per_undocked_hour",
                                       "per_recorded_hour")}  # fmt: skip
         causes = [(c.value, c.value.replace("-", "_")) for c in ToggleCause]

@@ -101,7 +101,7 @@ def test_cameras_are_measured_alike(made: tuple[Force, Any], session: Any) -> No
         return {
             "all": numbers(time_measures(cameras, whole_lines(cameras))),
             "time": numbers(time_measures(cameras, wanted)),
-            "toggles": numbers(toggles(cameras, wanted)),
+            "toggles": numbers(toggles(cameras, wanted, time_measures(cameras, wanted))),
             "short": numbers(short_recordings(cameras, wanted, rules)),
             "kills": numbers(kills(cameras, wanted)),
             "unknown": numbers(unknown_stretches(cameras, wanted)),

@@ -160,8 +160,10 @@ def recordings_in(cameras: AuditTables, wanted: ir.Table) -> ir.Table:
     )
 
 
-def toggles(cameras: AuditTables, wanted: ir.Table) -> ir.Table:
-    """M4: starts and stops of each stretch, by cause, and how many an hour."""
+def toggles(cameras: AuditTables, wanted: ir.Table, measured: ir.Table) -> ir.Table:
+    """M4: starts and stops of each stretch, by cause, and how many an hour; `measured` are the
+    stretches' `time_measures`.
+    """
     told = recordings_in(cameras, wanted).filter(lambda t: t.start_us.notnull())
     counts = told.group_by(STRETCH).agg(
         starts=told.count(), stops=told.stop_cause.count(),
@@ -170,7 +172,7 @@ def toggles(cameras: AuditTables, wanted: ir.Table) -> ir.Table:
         **{f"stops_{_word(cause)}": (told.stop_cause == cause.value).sum().fill_null(0)
            for cause in ToggleCause},
     )  # fmt: skip
-    hours = time_measures(cameras, wanted).select(*STRETCH, "undocked_us", "live_us")
+    hours = measured.select(*STRETCH, "undocked_us", "live_us")
     rows = hours.left_join(counts, STRETCH).drop(*(f"{column}_right" for column in STRETCH))
     whole = [column for column in counts.columns if column not in STRETCH]
     rows = rows.mutate(**{column: rows[column].fill_null(0) for column in whole})
