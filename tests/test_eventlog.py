@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -414,3 +415,39 @@ def test_a_log_that_was_cut_behind_the_note_is_read_anew(tmp_path: Path) -> None
     path = tmp_path / "events.jsonl"
     path.write_bytes(b"".join(line + b"\n" for line in lines_of(tmp_path)[:4]))
     assert resumed(tmp_path)[0].lines == 4
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "NaN", "-Infinity", "1e400", "123456789012345678901234567890", "-9223372036854775809", "-0", "1E2",
+        "0.1", "5e-324", '"\\ud800"', '"\\u0000"', '"\\ud83d\\ude00"', '{"a":1,"a":2}', "[[], {}, null, true]",
+    ],
+)  # fmt: skip
+def test_a_line_means_what_json_makes_of_it(value: str) -> None:
+    good = encode_line({
+        "v": 1, "seq": 0, "boot": "b", "boot_ns": 1, "utc": "u", "ev": "e", "data": {}, "prev": GENESIS,
+    })  # fmt: skip
+    body = good[:-18].replace(b'"data":{}', b'"data":{"x":' + value.encode() + b"}")
+    line = body + f',"crc":"{zlib.crc32(body):08x}"}}'.encode()
+    assert repr(decode_line(line)) == repr(json.loads(line))
+
+
+@pytest.mark.parametrize("value", ["", "nul", "1,", '"\x01"', "'a'", "{", "[" * 9000])
+def test_a_line_that_json_refuses_is_none(value: str) -> None:
+    body = b'{"v":1,"data":' + value.encode()
+    with pytest.raises(EvidenceError, match="not JSON"):
+        decode_line(body + f',"crc":"{zlib.crc32(body):08x}"}}'.encode())
+
+
+@given(st.binary(max_size=60))
+def test_bytes_that_are_json_to_nobody_are_an_evidence_error(data: bytes) -> None:
+    line = data + f',"crc":"{zlib.crc32(data):08x}"}}'.encode()
+    try:
+        expected = json.loads(line)
+    except (ValueError, RecursionError):
+        expected = None
+    if isinstance(expected, dict) and expected.get("v") == 1:
+        return
+    with pytest.raises(EvidenceError):
+        decode_line(line)

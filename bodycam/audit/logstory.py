@@ -12,7 +12,7 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from ..clock import MS, NS, utc_from_text
 from .anchors import Anchor, Anchors
@@ -48,8 +48,7 @@ class Told:
         return value if is_whole(value) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Beat:
+class Beat(NamedTuple):
     """What a heartbeat says of camera, charger and heat."""
 
     line: int
@@ -61,8 +60,7 @@ class Beat:
     throttled: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ClockSample:
+class ClockSample(NamedTuple):
     """A reading of both clocks."""
 
     line: int
@@ -127,12 +125,13 @@ class LogStory:
             # Lines in between did not verify; no time is known of them.
             run.written.extend([logged_ns] * (number - run.line - len(run.written)))
         run.written.append(logged_ns)
-        if ev in _WANTED:
-            run.events.append(Told(number, fields["boot_ns"], ev, data))
-        elif ev == "heartbeat":
+        # Nearly every line is one of these two.
+        if ev == "heartbeat":
             run.beats.append(_beat(number, fields["boot_ns"], data))
         elif ev == "clock.sample":
             self._sample(run, number, fields["boot_ns"], data)
+        elif ev in _WANTED:
+            run.events.append(Told(number, fields["boot_ns"], ev, data))
 
     def _begin(self, number: int, fields: dict[str, Any], data: dict[str, Any]) -> None:
         run = Run(fields["boot"], number, fields["boot_ns"])
@@ -181,19 +180,15 @@ class LogStory:
 
 
 def _beat(line: int, at_ns: int, data: dict[str, Any]) -> Beat:
-    throttled = data.get("throttled")
+    get = data.get
+    soc, cell, throttled = get("soc_milli_c"), get("cell_milli_c"), get("throttled")
     return Beat(
-        line, at_ns, data.get("camera") is not False, data.get("charge") == "allowed",
-        _whole(data, "soc_milli_c"), _whole(data, "cell_milli_c"),
-        tuple(str(flag) for flag in throttled) if isinstance(throttled, list) else (),
+        line, at_ns, get("camera") is not False, get("charge") == "allowed",
+        soc if is_whole(soc) else None, cell if is_whole(cell) else None,
+        tuple(map(str, throttled)) if throttled and isinstance(throttled, list) else (),
     )  # fmt: skip
-
-
-def _whole(data: dict[str, Any], name: str) -> int | None:
-    value = data.get(name)
-    return value if is_whole(value) else None
 
 
 def is_whole(value: Any) -> TypeGuard[int]:
     """Whether it is a whole number, which True is not."""
-    return isinstance(value, int) and not isinstance(value, bool)
+    return type(value) is int

@@ -57,7 +57,7 @@ class LogCheck:
         return self.facts
 
     def _take(self, line: RawLine) -> None:
-        facts, place = self.facts, f"line {line.number}"
+        facts = self.facts
         prev, self._prev = self._prev, hashlib.sha256(line.data).hexdigest()
         facts.lines = line.number
         seq, self._seq = self._seq, self._seq + 1
@@ -81,8 +81,9 @@ class LogCheck:
                 self._follow(self.path, line.number, fields)
         except (KeyError, TypeError, ValueError) as fault:
             self.found.altered(
-                Check.LOG_LINES, place, f"event {fields['ev']!r} lacks proper data: {fault!r}"
-            )
+                Check.LOG_LINES, f"line {line.number}",
+                f"event {fields['ev']!r} lacks proper data: {fault!r}",
+            )  # fmt: skip
 
     def _bad(self, number: int, text: str) -> None:
         self.bad_line = number
@@ -109,8 +110,6 @@ class LogCheck:
         facts.last_utc, facts.last_ev = utc, ev
         facts.last_clock = (str(fields.get("clk", "none")), int(fields.get("unc_ms", 0)))
         self._follow_boot(number, fields)
-        if fields["boot"] not in facts.boots and len(facts.boots) < _MAX_EVENTS:
-            facts.boots.append(fields["boot"])
         if ev in _NOTED and len(facts.events) < _MAX_EVENTS:
             facts.events.append(
                 LogEvent(number, ev, utc, fields["boot"], fields["boot_ns"], dict(data))
@@ -121,9 +120,12 @@ class LogCheck:
         """One camera, and each boot begins with `boot`: else lines of another log were put in."""
         facts, ev = self.facts, fields["ev"]
         here = LineTime(fields["boot"], int(fields.get("logged_ns", fields["boot_ns"])))
-        if facts.last_line and here.boot != facts.last_line.boot and ev != "boot":
-            self._spliced(number, "is of another boot, which never began in this log")
-        facts.last_line = here
+        last, facts.last_line = facts.last_line, here
+        if last is None or here.boot != last.boot:
+            if last is not None and ev != "boot":
+                self._spliced(number, "is of another boot, which never began in this log")
+            if here.boot not in facts.boots and len(facts.boots) < _MAX_EVENTS:
+                facts.boots.append(here.boot)
         if ev != "boot":
             return
         facts.boot_began = here

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..formats.logline import MAX_LINE_BYTES, is_torn
 from .findings import Finding, Verdict, worst
@@ -63,8 +63,7 @@ class Vouched:
         return {"by": self.by, "at": self.at, "lines": self.lines}
 
 
-@dataclass(frozen=True, slots=True)
-class LineTime:
+class LineTime(NamedTuple):
     """When a line was written."""
 
     boot: str
@@ -118,8 +117,7 @@ class LogFacts:
         }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class RawLine:
+class RawLine(NamedTuple):
     """One line of a file that may hold anything; `data` without its newline.
 
     A line that is not `whole` is torn, with all that follows `offset`.
@@ -139,13 +137,15 @@ def raw_lines(path: Path) -> Iterator[RawLine]:
         number = offset = 0
         while raw := file.readline(limit):
             number += 1
-            if len(raw) < limit and is_torn(raw):
+            size = len(raw)
+            if size < limit and is_torn(raw):
                 yield RawLine(number, offset, raw.removesuffix(b"\n"), whole=False, too_long=False)
                 return
             whole = raw.endswith(b"\n")
-            too_long = not whole and len(raw) == limit
+            too_long = not whole and size == limit
             ended = whole
             while too_long and not ended and (rest := file.readline(limit)):
                 ended = rest.endswith(b"\n")
+                size += len(rest)
             yield RawLine(number, offset, raw[:-1] if whole else raw, ended, too_long)
-            offset = file.tell()
+            offset += size

@@ -181,10 +181,10 @@ class LogRootCheck:
     def _read(self, sizes: set[int]) -> None:
         wanted = {size for size in sizes if 0 < size <= self._facts.lines}
         tree = Tree()
-        for line in raw_lines(self._log.path) if wanted else ():
-            tree.append(line.data)
-            if tree.size in wanted:
-                self._at[tree.size] = _at(tree, line.data)
+        for number, _, data, _, _ in raw_lines(self._log.path) if wanted else ():
+            tree.append(data)
+            if number in wanted:
+                self._at[number] = _at(tree, data)
                 if len(self._at) == len(wanted):
                     return
 
