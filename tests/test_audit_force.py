@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from bodycam.audit.public import withhold
 from bodycam.cli import main
 from bodycam.errors import ExitCode
 from bodycam.simulate.force import HONEST, Behaviour, plan
@@ -31,7 +35,7 @@ def audited(force: Path) -> dict[str, Any]:
     code = main([
         "audit", "--store", str(force / "stores"), "--trust", str(force / "authority/root.pem"),
         "--incidents", str(force / "incidents.csv"), "--force", str(force / "force.csv"), "--assignments",
-        str(force / "assignments.csv"), "--out", str(out),
+        str(force / "assignments.csv"), "--out", str(out), "--public",
     ])  # fmt: skip
     assert code == ExitCode.OK
     return dict(json.loads((out / "audit.json").read_text(encoding="utf-8")))
@@ -101,6 +105,38 @@ def test_a_camera_that_was_off_when_force_was_used_is_found(
         assert row["stops_surely"] == 1
         assert row["covered_us_max"] < 60_000_000
     assert all((r["states"], r["covered_us_min"]) == ("recording", 60_000_000) for r in others)
+
+
+def test_the_public_summary_names_nobody_and_nothing(
+    force: Path, audited: dict[str, Any], truth: dict[str, Any]
+) -> None:
+    told = json.loads((force / "audit/public.json").read_text(encoding="utf-8"))
+    text = json.dumps(told) + (force / "audit/public.html").read_text(encoding="utf-8")
+    names = {*truth["officers"], *truth["incidents"], *(c["device"] for c in audited["cameras"])}
+    names |= {r["recording"] for c in audited["cameras"] for r in c["recordings"]}
+    assert [name for name in names if name in text] == []
+    assert re.findall(r"T\d\d:\d\d", text) == []
+    assert (told["from"], told["incidents"]["judged"]) == ("2026-06-01", 24)
+    assert told["incidents"]["coverage"] == audited["summary"]["coverage"]
+    # Eight cameras are too few, and so are three uses of force.
+    assert told["measures"] == {"withheld": "fewer than 10 cameras"}
+    assert "withheld" in told["force"]
+    classes = told["incidents"]["classes"]
+    for name, count in classes.items():
+        surely = audited["summary"]["classes"].get(name, {"surely": 3})["surely"]
+        assert count == surely or (count is None and surely > 0)
+    assert all(count is None or count == 0 or count >= 5 for count in classes.values())
+
+
+@given(st.dictionaries(st.sampled_from("ABCDEFGH"), st.integers(0, 40)), st.integers(1, 10))
+def test_what_is_withheld_cannot_be_worked_out_from_the_sum(
+    counts: dict[str, int], min_cell: int
+) -> None:
+    told = withhold(counts, min_cell)
+    hidden = [name for name, count in told.items() if count is None]
+    assert all(counts[name] > 0 for name in hidden)
+    assert all(count is None or count == 0 or count >= min_cell for count in told.values())
+    assert len(hidden) != 1 or sum(count > 0 for count in counts.values()) == 1
 
 
 def test_the_vendors_rule_would_have_missed_what_coverage_shows(

@@ -51,6 +51,14 @@ class ForceRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rounding_s: Seconds
 
 
+class PublicRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is too few to be published."""
+
+    min_incidents: Annotated[int, msgspec.Meta(ge=1)]
+    min_cameras: Annotated[int, msgspec.Meta(ge=1)]
+    min_cell: Annotated[int, msgspec.Meta(ge=1)]
+
+
 class StatisticsRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """From how many on a person is shown; when a shift of a trial was what it was drawn for."""
 
@@ -73,6 +81,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     incident: IncidentRules
     device: DeviceRules
     force: ForceRules
+    public: PublicRules
     statistics: StatisticsRules
     excluded: Exclusions
 
@@ -87,6 +96,7 @@ class Policy:
     incident: IncidentRules
     device: DeviceRules
     force: ForceRules
+    public: PublicRules
     statistics: StatisticsRules
     excluded: Exclusions
 
@@ -114,6 +124,6 @@ def parse_policy(data: bytes, name: str) -> Policy:
         raise ConfigError(f"{name}: {fault}", "See bodycam/audit/policy.toml") from fault
     digest = hashlib.sha256(data).hexdigest()
     return Policy(
-        found.name, found.version, digest, found.incident, found.device, found.force, found.statistics,
+        found.name, found.version, digest, found.incident, found.device, found.force, found.public, found.statistics,
         found.excluded,
     )  # fmt: skip

@@ -6,18 +6,15 @@ Nothing is fetched, nothing is script, everything is escaped; it opens from a fi
 from __future__ import annotations
 
 from html import escape
-from importlib import resources
-from pathlib import Path
 
 from ..clock import utc_text
 from ..custody.findings import Verdict
 from ..custody.summary import SENTENCES
-from ..store import storage_error
 from .camerapage import measures, shifts
 from .incidentpage import force, incidents
 from .measures.measure import Figure
 from .outcome import Camera, Outcome
-from .pageparts import MAX_ROWS, more, names, table
+from .pageparts import MAX_ROWS, more, names, page, table
 from .picture import patterns
 from .scoring import DEFINITIONS, IncidentClass
 from .states import DeviceState
@@ -37,30 +34,13 @@ _CLASS_WORDS = {
 }  # fmt: skip
 
 
-def write_report(outcome: Outcome, path: Path) -> None:
-    """Write the page. Raises StorageError."""
-    try:
-        path.write_text(_page(outcome), encoding="utf-8")
-    except OSError as fault:
-        raise storage_error(fault, path) from fault
-
-
-def _page(outcome: Outcome) -> str:
-    house = resources.files("bodycam.custody").joinpath("report.css").read_text(encoding="utf-8")
-    own = resources.files(__package__).joinpath("report.css").read_text(encoding="utf-8")
-    body = [
-        patterns(), _header(outcome), _short(outcome), _classes(outcome), incidents(outcome), force(outcome),
-        shifts(outcome), measures(outcome), _findings(outcome), _rows_back(outcome),
+def audit_page(outcome: Outcome) -> str:
+    """The page."""
+    return page("Audit of switching", [
+        patterns(), _header(outcome), _short(outcome), _classes(outcome), incidents(outcome),
+        force(outcome), shifts(outcome), measures(outcome), _findings(outcome), _rows_back(outcome),
         _rules(outcome),
-    ]  # fmt: skip
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-        "style-src 'unsafe-inline'; img-src data:\">"
-        f"<title>Audit of switching</title>\n<style>\n{house}\n{own}</style></head>\n"
-        f"<body><main>\n{''.join(body)}\n</main></body></html>\n"
-    )
+    ])  # fmt: skip
 
 
 # -- the first page -----------------------------------------------------------------------------
@@ -223,7 +203,7 @@ def _rules(outcome: Outcome) -> str:
     rows = [
         (f"<code>{group}</code>", f"<code>{name}</code>", escape(str(getattr(rules, name))))
         for group, rules in (("incident", policy.incident), ("device", policy.device),
-                             ("force", policy.force), ("statistics", policy.statistics),
+                             ("force", policy.force), ("statistics", policy.statistics), ("public", policy.public),
                              ("excluded", policy.excluded))
         for name in rules.__struct_fields__
     ]  # fmt: skip

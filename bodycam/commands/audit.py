@@ -11,7 +11,8 @@ from ..audit.assignments import Assignments, read_assignments
 from ..audit.incidentcsv import read_incidents
 from ..audit.outcome import audit
 from ..audit.policy import load_policy
-from ..audit.report import in_short, write_report
+from ..audit.public import public_page, public_summary
+from ..audit.report import audit_page, in_short
 from ..audit.stores import stores_of
 from ..audit.tables import as_json, write_tables
 from ..audit.timeline import StoryBook
@@ -63,6 +64,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="DIR",
         help=f"folder for {REPORT_FILE}, {JSON_FILE} and the CSV files",
     )  # fmt: skip
+    parser.add_argument(
+        "--public", action="store_true",
+        help="also public.html and public.json: aggregates alone, fit to be published",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     actions = parser.add_subparsers(dest="action", metavar="ingest")
     ingest = actions.add_parser("ingest", help="the stores of many cameras into a data set")
@@ -105,12 +110,12 @@ def main(arguments: argparse.Namespace) -> ExitCode:
         bar.close()
     outcome = audit(report, book, policy, incidents, worn, force)
     found = as_json(outcome)
-    write_report(outcome, out / REPORT_FILE)
-    written = [out / REPORT_FILE, out / JSON_FILE, *write_tables(outcome, out)]
-    try:
-        (out / JSON_FILE).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    except OSError as fault:
-        raise storage_error(fault, out / JSON_FILE) from fault
+    texts = {REPORT_FILE: audit_page(outcome), JSON_FILE: json.dumps(found, indent=1) + "\n"}
+    if arguments.public:
+        told = json.dumps(public_summary(outcome), indent=1) + "\n"
+        texts |= {"public.html": public_page(outcome), "public.json": told}
+    written = [*(_write(out / name, text) for name, text in texts.items()),
+               *write_tables(outcome, out)]  # fmt: skip
     if arguments.json:
         print(json.dumps(found))
     else:
@@ -118,6 +123,14 @@ def main(arguments: argparse.Namespace) -> ExitCode:
         print("\n".join(["", f"policy   {policy.name} {policy.version}, sha256 {policy.sha256}",
                          *(f"written  {path}" for path in written)]))  # fmt: skip
     return outcome.exit_code
+
+
+def _write(path: Path, text: str) -> Path:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as fault:
+        raise storage_error(fault, path) from fault
+    return path
 
 
 def _zone(name: str | None) -> ZoneInfo | None:
