@@ -21,10 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .allowance import Allowance
 from .clock import NS, Clock, wait
 from .config import Config
 from .devicescan import SUBSYSTEMS, DeviceScan
-from .devicetable import Allowance, DeviceEdge, DeviceTable, Kind, SeenBy
+from .devicetable import DeviceEdge, DeviceTable, Kind, SeenBy
 from .errors import DeviceError
 from .eventlog import EventLog
 

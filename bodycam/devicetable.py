@@ -17,8 +17,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from .clock import NS
-
 
 class Kind(Enum):
     """What a device is to the camera."""
@@ -90,31 +88,3 @@ class DeviceTable:
         """The paths at which a rescan found something else."""
         paths = sorted({*found, *self.known})
         return [path for path in paths if found.get(path) != self.known.get(path)]
-
-
-class Allowance:
-    """So many lines a minute; beyond that they are counted. A loose plug must not fill the log."""
-
-    _WINDOW_NS = 60 * NS
-
-    def __init__(self, lines: int) -> None:
-        self._lines = lines
-        self._since_ns = 0
-        self._said = 0
-        self._unsaid = 0
-
-    def take(self) -> bool:
-        """True if one more line may be written."""
-        self._said += 1
-        if self._said <= self._lines:
-            return True
-        self._unsaid += 1
-        return False
-
-    def renew(self, now_ns: int) -> int:
-        """Begin a new minute when it is time; how many lines were not written in the last one."""
-        if now_ns - self._since_ns < self._WINDOW_NS:
-            return 0
-        self._since_ns = now_ns
-        unsaid, self._said, self._unsaid = self._unsaid, 0, 0
-        return unsaid

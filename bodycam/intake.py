@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from . import activation as act
+from .allowance import Allowance
 from .buffer import PreRecordBuffer
 from .capturetimes import CaptureTimes
 from .checks.capture import source_text
@@ -33,6 +34,10 @@ _WORKER_EVENTS = frozenset({
     "audio.gap", "video.dark", "video.frozen", "video.covered", "video.blurred", "video.clear",
     "overlay.lost", "overlay.back", "oom",
 })  # fmt: skip
+
+_REPORTS_A_MINUTE = 240
+# A worker that reports so much is out of its mind, and in the way of its pictures.
+_MAD_REPORTS = 10 * _REPORTS_A_MINUTE
 
 
 @dataclass(slots=True)
@@ -113,6 +118,7 @@ class Intake:
         self._times = CaptureTimes(frame_ns)
         self._oom_kills = host.oom_kills()
         self._untimely_ns: int | None = None
+        self._allowance = Allowance(_REPORTS_A_MINUTE)
         self.last_gap_end_ns: int | None = None
 
     @property
@@ -248,9 +254,23 @@ class Intake:
                 self._live.audio_lost = ev == "audio.lost"
             if ev.startswith("video."):
                 self._note_lens(ev.removeprefix("video."), fields)
-            self._log.append(ev, at_ns, **fields)
+            if self._may_be_said():
+                self._log.append(ev, at_ns, **fields)
         except (ValueError, KeyError, TypeError, AttributeError, EvidenceError) as fault:
-            self._log.append("capture.garbage", reason=f"report: {fault}")
+            if self._may_be_said():
+                self._log.append("capture.garbage", reason=f"report: {fault}")
+
+    def _may_be_said(self) -> bool:
+        """True within the allowance; beyond it reports are counted. Raises DeviceError for a flood."""
+        may = self._allowance.take()
+        if self._allowance.said % _MAD_REPORTS == 0:
+            raise DeviceError(f"{_MAD_REPORTS} reports within a minute")
+        return may
+
+    def _say_suppressed(self, now_ns: int) -> None:
+        lines = self._allowance.renew(now_ns)
+        if lines:
+            self._log.append("capture.suppressed", now_ns, lines=lines)
 
     def _note_lens(self, what: str, fields: dict[str, Any]) -> None:
         if what == "clear":
@@ -272,6 +292,7 @@ class Intake:
     def watch(self) -> None:
         """Kill a worker that has gone silent, and replace one that has ended."""
         worker, live, now_ns = self._worker, self._live, self._clock.boot_ns()
+        self._say_suppressed(now_ns)
         if not worker.running:
             if now_ns >= worker.restart_due_ns:
                 self.start()

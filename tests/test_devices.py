@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bodycam.allowance import Allowance
 from bodycam.clock import NS
 from bodycam.config import Devices
 from bodycam.devices import Observer
 from bodycam.devicescan import DeviceScan
-from bodycam.devicetable import Allowance, Device, DeviceTable, Kind, SeenBy
+from bodycam.devicetable import Device, DeviceTable, Kind, SeenBy
 from bodycam.errors import DeviceError
 from bodycam.simulate.control import PinsClient
 

@@ -19,6 +19,7 @@ happens, so that they outlive a worker, as a loose cable does.
 | clock-jump         | times of capture are `by_ns` off                                             |
 | repeat             | each second picture has the time of the one before                           |
 | sound-in-epoch     | times of sound are UTC                                                       |
+| chatter            | each picture comes with `size` reports that it has no overlay                |
 | dark, frozen       | the lens is covered up; the same picture comes again and again               |
 """
 
@@ -64,6 +65,7 @@ class MishapKind(Enum):
     CLOCK_JUMP = "clock-jump"
     REPEAT = "repeat"
     SOUND_IN_EPOCH = "sound-in-epoch"
+    CHATTER = "chatter"
     DARK = "dark"
     FROZEN = "frozen"
 
@@ -158,6 +160,9 @@ class MishapSink(UnitSink):
         if stall is not None:
             wait(self._clock, self.stop, (stall.until_ns - self._clock.boot_ns()) / NS)
             return
+        chatter = self._mishaps.now(MishapKind.CHATTER, at_ns)
+        for _ in range(chatter.size if chatter else 0):
+            self.report("overlay.lost", reason="chatter")
         if self._is_on(MishapKind.NO_KEYFRAMES, at_ns):
             keyframe = False
         data = self._spoilt(at_ns, keyframe, data)

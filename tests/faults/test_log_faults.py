@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bodycam.camera.mishaps import MishapKind
 from bodycam.clock import NS
 from bodycam.custody.findings import Check, Finding, Verdict
 from bodycam.custody.logfacts import LogAnswer
@@ -178,4 +179,25 @@ def test_f67_ten_thousand_edges_a_second_do_not_fill_the_log(
     shown = sum(line["ev"] == "switch.edge" and line["data"]["pin"] == "marker" for line in flood)
     measured("lines of edges at 10,000 edges a second", shown * 60 / seconds, "a minute", 1200)
     assert counted + shown == 18_000
+    assert len(rig.events("rec.stop")) == 1
+
+
+def test_f67_a_worker_that_reports_without_end_is_counted_then_replaced(
+    unit: Faulty, measured: Measure
+) -> None:
+    with unit(speed=8) as rig:
+        begin(rig, 1)
+        lines_before, began_ns = len(rig.log()), rig.unit.clock.boot_ns()
+        rig.unit.mishap(MishapKind.CHATTER, 6, size=400)
+        rig.until_logged("capture.garbage")
+        rig.until_logged("capture.suppressed", seconds=40)
+        seconds = (rig.unit.clock.boot_ns() - began_ns) / NS
+        rig.until("pictures again", lambda: rig.unit.status()["camera"])
+        rig.press(False)
+        rig.until_logged("rec.stop")
+    flood = [line["ev"] for line in rig.log()[lines_before:]]
+    counted = sum(line["data"]["lines"] for line in rig.events("capture.suppressed"))
+    measured("lines of a mad worker", flood.count("overlay.lost") * 60 / seconds, "a minute", 480)
+    assert counted + flood.count("overlay.lost") >= 2300
+    assert "reports within a minute" in rig.events("capture.garbage")[0]["data"]["reason"]
     assert len(rig.events("rec.stop")) == 1
