@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from bodycam.anchor import Anchor, Rollback
 from bodycam.clock import NS, ClockSource, Instant
 from bodycam.configfile import parse, read_text
 from bodycam.custody.verify import Report, verify_paths
@@ -24,6 +25,7 @@ from bodycam.store import Store
 
 from .promises import Promise, broken, empty_state_files, untrue
 
+ANCHOR = "anchor"
 HONEST = (ExitCode.OK, ExitCode.INCOMPLETE)
 _BOOT_ID = "0c5f0000-0000-4000-8000-0000000000b0"
 
@@ -57,6 +59,14 @@ class Begun:
     log: EventLog
     recovered: Recovered
     interrupted: Interrupted
+    rollback: Rollback | None
+
+    def accuses(self) -> list[str]:
+        """What it holds against a card that nobody touched: that lines are missing."""
+        said = [] if self.rollback is None else [f"the log is {self.rollback.value} than its mark"]
+        if self.recovered.vouched_lines is not None:
+            said.append("lines that were signed for are missing")
+        return said
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +86,12 @@ class NextStart:
         store.open()
         log = EventLog(store.log, self.clock, log_origin(config), self.signer)
         recovered = log.open()
+        rollback = Anchor(folder / ANCHOR, log).judge()
         begin_log(log, recovered, config, read_text(self.config_path), "recorder")
         interrupted = recover(log, recovered, store, self.clock.boot_id)
         log.sync()
         log.checkpoint()
-        return Begun(store, log, recovered, interrupted)
+        return Begun(store, log, recovered, interrupted, rollback)
 
     def start(self, folder: Path) -> Begun:
         """Begin, and be done with it; nothing says that it ended in order."""
@@ -129,7 +140,7 @@ def judge(start: NextStart, store: Path, promises: Sequence[Promise]) -> None:
     assert not faults, faults
     before = contents(store / "evidence")
     begun = start.start(store)
-    assert begun.recovered.vouched_lines is None  # what was signed for is there
+    assert begun.accuses() == []
     assert contents(store / "evidence") == before
     start.verify(store)
 

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Self
 
 from bodycam.clock import NS
@@ -63,6 +63,12 @@ class Crashes:
     def states_checked(self) -> int:
         return sum(self._kinds.values())
 
+    @property
+    def promised(self) -> set[str]:
+        """The kinds of files of which something was promised."""
+        names = (PurePosixPath(promise.file) for promise in self._promises)
+        return {name.suffix or name.name for name in names}
+
     def states(self, dice: random.Random) -> Iterator[CrashState]:
         return crash_states(self._log, self._disk.end, dice)
 
@@ -93,8 +99,8 @@ class Crashes:
         self._seen.add(files)
         before = evidence(store)
         try:
-            begun = self._next.start(store)
-            assert begun.recovered.vouched_lines is None, "lines that were signed for are missing"
+            accused = self._next.start(store).accuses()
+            assert not accused, accused
             self._next.verify(store)
         except AssertionError as fault:
             raise BrokenPromise(f"{where}: {fault}") from fault

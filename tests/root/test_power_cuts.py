@@ -116,6 +116,7 @@ def test_f32_every_promise_holds_whenever_the_power_is_cut(
 ) -> None:
     crashes = sweep(record(boot, memory, lives, options), states, seed=32)
     assert crashes.states_checked == states
+    assert crashes.promised >= {".mp4", ".jsonl", ".pem", "checkpoint", "log-mark", "resume"}
     measured("crash states of ext4, checked", crashes.states_checked, "states")
     measured("live video lost by a power cut", crashes.lost_s, "s", 1.0)
 
