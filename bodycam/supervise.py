@@ -62,6 +62,10 @@ from .watchdog import Watchdog
 
 _READY_ANYWAY_NS = 5 * NS
 _STUCK_NS = 20 * NS
+# They wait for the card, and a card may stall. Whoever is killed in that wait dies when it is over,
+# and takes the ring along.
+_ON_DISK = frozenset({"sealer", "health", "switch"})
+_DISK_STUCK_NS = 60 * NS
 # Whoever has just switched off may switch on again, and wants the ring then.
 _REST_NS = 5 * NS
 # It asks drivers about devices, and a driver may hang; no recording depends on the answer.
@@ -296,7 +300,11 @@ class Supervisor:
                     return f"{name}: {thread.crashed or 'ended'}"
                 if thread.beats != moved[name][0]:
                     moved[name] = (thread.beats, now_ns)
-            stuck = {name for name, (_, at_ns) in moved.items() if now_ns - at_ns >= _STUCK_NS}
+            stuck = {
+                name
+                for name, (_, at_ns) in moved.items()
+                if now_ns - at_ns >= (_DISK_STUCK_NS if name in _ON_DISK else _STUCK_NS)
+            }
             for name in sorted((stuck & _SPARED) - said):
                 self._log.append("thread.stuck", now_ns, thread=name)
             said = stuck & _SPARED

@@ -211,6 +211,22 @@ def test_f30_a_card_that_stalls_costs_nothing_while_the_ring_has_room(
     measured("seconds that stalls of 2, 7 and 15 s cost", cost_s(rig), "s", 0)
 
 
+@pytest.mark.soak
+def test_f30_a_card_that_stalls_for_40_s_gets_nobody_killed(
+    unit: Faulty, measured: Measure
+) -> None:
+    with unit(
+        {"recording": {"segment_s": 120, "post_record_s": 0}, "ring": {"reserve_s": 60}}
+    ) as rig:
+        path = begin(rig, 0.5)
+        with rig.injected("fdatasync:delay_exit=40000000:when=1", path=path):
+            rig.until("the stall", partial(slower, rig, 40_000), 60)
+        rig.until_state("rec")
+        end(rig)
+    assert rig.unit.exit_codes == [0]
+    measured("seconds that a stall of 40 s cost", cost_s(rig), "s", 0)
+
+
 def test_f30_a_press_while_the_whole_card_stalls_for_10_s_costs_nothing(
     unit: Faulty, measured: Measure
 ) -> None:
