@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bodycam.clock import NS
+from bodycam.simulate.unit import Unit
 
 from .conftest import Faulty
 from .faultrig import FaultRig
@@ -215,9 +216,11 @@ def test_f30_a_card_that_stalls_costs_nothing_while_the_ring_has_room(
 def test_f30_a_card_that_stalls_for_40_s_gets_nobody_killed(
     unit: Faulty, measured: Measure
 ) -> None:
-    with unit(
-        {"recording": {"segment_s": 120, "post_record_s": 0}, "ring": {"reserve_s": 60}}
-    ) as rig:
+    def watch(made: Unit) -> None:
+        made.watched = True
+
+    long = {"recording": {"segment_s": 120, "post_record_s": 0}, "ring": {"reserve_s": 60}}
+    with unit(long, before=watch) as rig:
         path = begin(rig, 0.5)
         with rig.injected("fdatasync:delay_exit=40000000:when=1", path=path):
             rig.until("the stall", partial(slower, rig, 40_000), 60)
