@@ -12,17 +12,16 @@ import select
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from . import activation as act
 from .buffer import PreRecordBuffer
 from .clock import MS, NS, Clock
 from .config import AudioSource, Config
-from .errors import StorageFull
 from .eventlog import EventLog
 from .intake import CameraHost, CameraPlug, Intake, Live
 from .media import AudioFormat
-from .owed import RESUME, Interrupted, Owed, owed_of
+from .outcomes import Outcomes
+from .owed import RESUME, Interrupted
 from .power import Strain
 from .prerecord import PreRecord, RingFacts, pre_record
 from .recording import CloseReason, MuteWindows, RecordingFacts
@@ -33,7 +32,6 @@ from .worker import Worker
 
 _STANDBY_TICK_S = 0.1
 _RECORDING_TICK_S = 0.05
-_STORAGE_RETRY_NS = 2 * NS
 
 
 class Recorder:
@@ -60,9 +58,7 @@ class Recorder:
         self._ring, self._cue = ring, cue
         self._can_encrypt = can_encrypt
         self._store_takes = store_takes
-        self._strain = strain
         self._docked = docked
-        self._strains: dict[str, Strain] = {}
         self._frame_ns = NS // config.camera.fps
         self._mutes = MuteWindows()
         self.sealer = sealer_factory(self.report, self._mutes)
@@ -78,12 +74,10 @@ class Recorder:
         self._stop = threading.Event()
         self._job: Job | None = None
         self._waiting_start: tuple[act.Start, int] | None = None
-        self._previous_end_ns: int | None = None
-        self._interrupted = interrupted
-        self._owed: Owed | None = None
-        self._retry_ns = 0
-        self._pending_facts: dict[str, PreRecord] = {}
         self.live = Live()
+        self._outcomes = Outcomes(
+            clock, log, ring, self.live, cue, strain, interrupted, frame_ns=self._frame_ns
+        )
         self._intake = Intake(
             clock, log, ring, worker, self.live, self._on_audio, host, frame_ns=self._frame_ns,
             gop_ns=config.camera.gop_ms * MS, stall_ns=config.watchdog.stall_ms * MS,
@@ -148,7 +142,7 @@ class Recorder:
                 self._drain_inbox()
                 self._intake.watch()
                 self._step(act.TimePassed(self._clock.boot_ns()), -1)
-                self._note_strain()
+                self._outcomes.note_strain()
                 self._retry_storage()
             self._close_down()
         except BaseException as fault:
@@ -163,11 +157,6 @@ class Recorder:
         if self._wake_fd in ready:
             os.eventfd_read(self._wake_fd)
 
-    def _note_strain(self) -> None:
-        if self._strains:
-            now = self._strain()
-            self._strains = {rec: met | now for rec, met in self._strains.items()}
-
     def _on_audio(self, audio: AudioFormat) -> None:
         self.sealer.audio_format = audio
 
@@ -181,11 +170,12 @@ class Recorder:
                 case Request(event, log_seq):
                     self._step(event, log_seq)
                 case Started():
-                    self._on_started(message)
+                    self._outcomes.started(message)
                 case Finished():
-                    self._on_finished(message)
+                    self._outcomes.finished(message)
                 case Refused():
-                    self._on_refused(message)
+                    if self._outcomes.refused(message, current=message.job is self._job):
+                        self._job = None
                 case CameraPlug():
                     self._intake.plugged(message)
                 case str():
@@ -237,9 +227,9 @@ class Recorder:
             return
         asked_s = self._config.pre_record.seconds
         from_ns = start.at_ns - asked_s * NS
-        previous = self._previous_end_ns
-        owed = self._owed
-        interrupted = owed.interrupted if owed else self._interrupted
+        outcomes = self._outcomes
+        previous, owed = outcomes.previous_end_ns, outcomes.owed
+        interrupted = owed.interrupted if owed else outcomes.interrupted
         # What the store refused was wanted all the time: as far back as the ring goes.
         resumes = start.cause == RESUME and interrupted.end_ns is not None
         if previous is not None and (resumes or previous > from_ns):
@@ -270,7 +260,7 @@ class Recorder:
         if resumes:
             # Nothing here is from before the press: sound was wanted all the time.
             facts = replace(facts, audio_from_ns=0)
-        self._interrupted, self._owed = Interrupted(), None
+        outcomes.interrupted, outcomes.owed = Interrupted(), None
         self._begin(facts, start.at_ns)
         if self._docked():
             # In the dock the officer's press comes first, as anywhere else.
@@ -280,7 +270,7 @@ class Recorder:
 
     def _facts(self, at_ns: int, cause: str, log_seq: int, found: PreRecord) -> RecordingFacts:
         recording = self.sealer.new_recording()
-        self._pending_facts[recording] = found
+        self._outcomes.begun(recording, found)
         return RecordingFacts(
             recording, cause, log_seq, at_ns, found.fields(),
             0 if self._config.pre_record.audio else at_ns,
@@ -288,7 +278,6 @@ class Recorder:
 
     def _begin(self, facts: RecordingFacts, at_ns: int) -> None:
         self.live.recording = facts.recording
-        self._strains[facts.recording] = self._strain()
         self.live.on_disk = False
         # Whoever cuts the recording to its press later finds a keyframe there.
         self._ring.request_keyframe()
@@ -303,11 +292,7 @@ class Recorder:
         if job is None:
             # It was wanted and could not be: the officer's stop is a fact all the same.
             self._log.append("activation.stop", at_ns, rec=None, reason=reason)
-            self._write_off(self._owed, at_ns)
-            self._owed = None
-            if not self.live.storage_full:
-                # From here on the probe says whether the card works.
-                self.live.storage_fault = None
+            self._outcomes.forget(at_ns)
             return
         known = {r.value for r in CloseReason}
         job.stop_reason = CloseReason(reason) if reason in known else CloseReason.STOP
@@ -340,94 +325,12 @@ class Recorder:
         ev = "mute.start" if active else "mute.stop"
         self._log.append(ev, at_ns, rec=self.live.recording)
 
-    # -- what the sealer says -----------------------------------------------------------------
-
-    def _on_started(self, report: Started) -> None:
-        found = self._pending_facts.pop(report.recording, None)
-        if self.live.storage_full or self.live.storage_fault:
-            self._log.append("storage.ok")
-        self.live.storage_full = False
-        self.live.storage_fault = None
-        if report.recording == self.live.recording:
-            self.live.on_disk = True
-        self._write_off(report.job.owed, report.first_ns)
-        report.job.owed = None
-        self._log.append(
-            "rec.start", report.first_ns, rec=report.recording, first_ns=report.first_ns,
-            synced_ns=report.synced_ns, **self._strain().fields(),
-            **(found.fields() if found else {}),
-        )  # fmt: skip
-        self._cue(Cue.START)
-
-    def _write_off(self, owed: Owed | None, until_ns: int) -> None:
-        """Nothing is owed any more; what the ring no longer had is a gap."""
-        if self._ring.stretched:
-            self._ring.relax()
-            self._log.append("ring.relaxed", ring_ms=self._ring.depth().video_ns // MS)
-        if owed is not None and until_ns > owed.from_ns + self._frame_ns:
-            self._log.append(
-                "gap", until_ns, from_ns=owed.from_ns, to_ns=until_ns,
-                frames=round((until_ns - owed.from_ns) / self._frame_ns), cause="storage",
-                rec=owed.interrupted.recording,
-            )  # fmt: skip
-
-    def _on_finished(self, report: Finished) -> None:
-        self._ended(report.recording, report.last_picture_ns)
-        self._log.append(
-            "rec.stop", report.last_picture_ns, rec=report.recording,
-            reason=report.reason.value, **self._met(report.recording),
-        )  # fmt: skip
-        if report.recording == self.live.recording:
-            self.live.recording = None
-            self.live.on_disk = False
-        if report.reason is not CloseReason.AUTO_ROLL:
-            self._cue(Cue.STOP)
-
-    def _met(self, recording: str) -> dict[str, Any]:
-        """The worst of load and throttling that a recording was made under."""
-        return self._strains.pop(recording, Strain()).fields()
-
-    def _ended(self, recording: str, last_ns: int | None) -> None:
-        self._pending_facts.pop(recording, None)
-        if last_ns is not None:
-            self._previous_end_ns = last_ns
-
-    def _on_refused(self, report: Refused) -> None:
-        full = isinstance(report.fault, StorageFull)
-        first = not (self.live.storage_full or self.live.storage_fault)
-        self.live.storage_full = full
-        self.live.storage_fault = str(report.fault)
-        if first:
-            self._log.append(
-                "storage.full" if full else "storage.fault", rec=report.recording,
-                reason=str(report.fault), last_ns=report.last_picture_ns,
-            )  # fmt: skip
-        if report.last_picture_ns is not None:
-            self._log.append(
-                "rec.stop", report.last_picture_ns, rec=report.recording, reason="storage",
-                **self._met(report.recording),
-            )  # fmt: skip
-            self._ended(report.recording, report.last_picture_ns)
-        job = report.job
-        if job is self._job or report.recording == self.live.recording:
-            self.live.recording, self.live.on_disk = None, False
-        ended = Interrupted(report.recording, report.last_box, report.last_picture_ns)
-        owed = job.owed or owed_of(job.facts, ended, self._frame_ns)
-        if job is not self._job:
-            # The officer has stopped it meanwhile.
-            self._write_off(owed, job.stop_ns or owed.from_ns)
-            return
-        self._job, self._owed = None, owed
-        self._retry_ns = self._clock.boot_ns() + _STORAGE_RETRY_NS
-        self._ring.stretch(shed=not full)
-        self._log.append("ring.stretched", shed=not full)
-
     def _retry_storage(self) -> None:
-        owed, now_ns = self._owed, self._clock.boot_ns()
-        if owed is None or self._waiting_start is not None or now_ns < self._retry_ns:
+        if self._waiting_start is not None:
             return
-        self._retry_ns = now_ns + _STORAGE_RETRY_NS
-        if self._store_takes():
+        now_ns = self._clock.boot_ns()
+        owed = self._outcomes.due(now_ns)
+        if owed is not None and self._store_takes():
             self._start(owed.start_at(now_ns), owed.log_seq)
 
     def _on_inhibit(self, reason: str | None) -> None:
