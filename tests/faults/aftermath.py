@@ -27,7 +27,7 @@ from .promises import Promise, broken, empty_state_files, untrue
 
 ANCHOR = "anchor"
 HONEST = (ExitCode.OK, ExitCode.INCOMPLETE)
-_BOOT_ID = "0c5f0000-0000-4000-8000-0000000000b0"
+SAME_BOOT = "0c5f0000-0000-4000-8000-0000000000b0"
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class StillClock:
     """The clock of the boot after: it stands still, so that the same start writes the same bytes."""
 
     utc_ns: int
-    boot_id: str = _BOOT_ID
+    boot_id: str = SAME_BOOT
     now_ns: int = 5 * NS
 
     def boot_ns(self) -> int:

@@ -1,6 +1,6 @@
 """Cuts a recorder's life off before its n-th change: by SIGKILL, or by a power cut of its file system.
 
-    python -m tests.faults.cutting CAMERA FOOTAGE
+    python -m tests.faults.cutting CAMERA
 
 A process that has all loaded, with cut.c preloaded, forks one life after another as it is told on its
 input, so that a cut costs a tenth of a second.
@@ -25,7 +25,7 @@ from bodycam.signing import load_recipients
 from tests.evidence import DEVICE, UTC_NS
 
 from .aftermath import StillClock, next_start
-from .life import Footage, live
+from .life import FOOTAGE, Footage, identity_of, live
 from .promises import Promise
 
 _SOURCE = Path(__file__).with_name("cut.c")
@@ -52,9 +52,10 @@ def compile_cut(folder: Path) -> Path:
 class Cutter:
     """A context: lives to be cut off, of the camera in a folder."""
 
-    def __init__(self, library: Path, camera: Path, footage: Path) -> None:
+    def __init__(self, camera: Path) -> None:
+        library = compile_cut(camera)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.cutting", str(camera), str(footage)],
+            [sys.executable, "-m", "tests.faults.cutting", str(camera)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=_ROOT,
             env={**os.environ, "LD_PRELOAD": str(library)},
         )  # fmt: skip
@@ -117,10 +118,10 @@ def _be_cut(
 
 
 def main() -> None:
-    camera, footage = map(Path, sys.argv[1:])
+    camera = Path(sys.argv[1])
     library = ctypes.CDLL(os.environ["LD_PRELOAD"])
-    identity = Identity(camera / "identity", camera / "authority")
-    units = pickle.loads(footage.read_bytes())
+    identity = identity_of(camera)
+    units = pickle.loads((camera / FOOTAGE).read_bytes())
     for line in sys.stdin:
         print(json.dumps(_fork(library, json.loads(line), units, identity)), flush=True)
 

@@ -1,6 +1,6 @@
 """One life of the recorder's durable side, in a process to be cut off: start, two recordings, end.
 
-    python -m tests.faults.life STORE CAMERA FOOTAGE
+    python -m tests.faults.life STORE CAMERA
 
 The recorder's own store, log, recovery and writer, without its threads, so that the n-th call is the
 same call in each run. What the recorder takes for durable is told at once; as a program it is told as
@@ -25,19 +25,35 @@ from bodycam.eventlog import CERTIFICATES, CHECKPOINT_FILE, LOG_FILE
 from bodycam.interleave import Pulled
 from bodycam.logreplay import RESUME_FILE
 from bodycam.media import AccessUnit
-from bodycam.provision.identity import Identity
+from bodycam.provision.identity import Identity, make_identity
 from bodycam.recording import CloseReason, MuteWindows, RecordingFacts, RecordingWriter
 from bodycam.segment import SealingKit, SegmentWriter
 from bodycam.signing import load_recipients
-from tests.evidence import AUDIO, DEVICE, FRAME_NS, UTC_NS
+from tests.evidence import AUDIO, DEVICE, FRAME_NS, UTC_NS, footage
 
-from .aftermath import NextStart, StillClock, next_start
+from .aftermath import SAME_BOOT, NextStart, StillClock, next_start
 
 PROMISE = "user.promise"
+FOOTAGE = "footage"
 RECORDINGS = ("0b8c9d2e-1111-4222-8333-00000000000a", "0b8c9d2e-1111-4222-8333-00000000000b")
 _SEGMENT_NS, _FRAGMENT_NS = NS, 250 * MS
 _APART_NS = 10 * NS
 Tell = Callable[[dict[str, Any]], None]
+
+
+def make_camera(folder: Path) -> None:
+    """A camera's identity, and something for it to record."""
+    make_identity(folder, DEVICE, UTC_NS)
+    (folder / FOOTAGE).write_bytes(pickle.dumps(list(footage(2))))
+
+
+def identity_of(folder: Path) -> Identity:
+    return Identity(folder / "identity", folder / "authority")
+
+
+def start_after(folder: Path, boot_id: str = SAME_BOOT) -> NextStart:
+    """That camera's start an hour later."""
+    return next_start(identity_of(folder), StillClock(UTC_NS + 3600 * NS, boot_id), DEVICE)
 
 
 class Life:
@@ -114,11 +130,11 @@ class Life:
         self._begun.store.close()
 
 
-def live(folder: Path, start: NextStart, keys: ContentKeys, footage: Footage, tell: Tell) -> None:
+def live(folder: Path, start: NextStart, keys: ContentKeys, units: Footage, tell: Tell) -> None:
     """The whole of it."""
     life = Life(folder, start, keys, tell)
     for number, recording in enumerate(RECORDINGS):
-        life.record(recording, [replace(u, at_ns=u.at_ns + number * _APART_NS) for u in footage])
+        life.record(recording, [replace(u, at_ns=u.at_ns + number * _APART_NS) for u in units])
     life.end()
 
 
@@ -126,15 +142,15 @@ Footage = Sequence[AccessUnit]
 
 
 def main() -> None:
-    folder, camera, footage = map(Path, sys.argv[1:])
-    identity = Identity(camera / "identity", camera / "authority")
+    folder, camera = map(Path, sys.argv[1:])
+    identity = identity_of(camera)
 
     def tell(promise: dict[str, Any]) -> None:
         os.setxattr(folder, PROMISE, json.dumps(promise).encode())
 
     start = next_start(identity, StillClock(UTC_NS), DEVICE)
     keys = ContentKeys(load_recipients(identity.identity))
-    live(folder, start, keys, pickle.loads(footage.read_bytes()), tell)
+    live(folder, start, keys, pickle.loads((camera / FOOTAGE).read_bytes()), tell)
 
 
 if __name__ == "__main__":

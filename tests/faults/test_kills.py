@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-import pickle
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bodycam.provision.identity import Identity, make_identity
-from tests.evidence import DEVICE, UTC_NS, footage
-
-from .aftermath import Found, NextStart, StillClock, contents, judge, next_start
-from .cutting import Cutter, compile_cut
-from .life import RECORDINGS
+from .aftermath import Found, NextStart, contents, judge
+from .cutting import Cutter
+from .life import RECORDINGS, make_camera, start_after
 from .promises import LOG
 from .results import Measure
 
 
 @pytest.fixture(scope="module")
 def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a camera's identity and something to record."""
     folder = tmp_path_factory.mktemp("camera")
-    make_identity(folder, DEVICE, UTC_NS)
-    (folder / "footage").write_bytes(pickle.dumps(list(footage(2))))
+    make_camera(folder)
     return folder
 
 
 @pytest.fixture
 def cutter(camera: Path) -> Iterator[Cutter]:
-    with Cutter(compile_cut(camera), camera, camera / "footage") as made:
+    with Cutter(camera) as made:
         yield made
 
 
 @pytest.fixture
 def start(camera: Path) -> NextStart:
-    identity = Identity(camera / "identity", camera / "authority")
-    return next_start(identity, StillClock(UTC_NS + 3600 * 10**9), DEVICE)
+    return start_after(camera)
 
 
 def every(step: int, changes: int) -> range:

@@ -7,7 +7,6 @@ One run gives every state: what a power cut leaves at its strictest (`cuts`), an
 from __future__ import annotations
 
 import os
-import pickle
 import shutil
 import subprocess
 import sys
@@ -16,10 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from bodycam.provision.identity import Identity, make_identity
-from tests.evidence import DEVICE, UTC_NS, footage
-
-from .aftermath import NextStart, StillClock, contents, next_start
+from .aftermath import contents
+from .life import make_camera, start_after
 from .plants import PLANTS, SOURCE
 from .promises import broken, empty_state_files, untrue
 from .results import Measure
@@ -28,28 +25,17 @@ from .strictdisk import StrictDisk, Tree, strict_disk, write_tree
 ROOT = Path(__file__).parents[2]
 
 
-def identity_of(folder: Path) -> Identity:
-    return Identity(folder / "camera" / "identity", folder / "camera" / "authority")
-
-
 def live_on_a_strict_disk(folder: Path, package: Path | None = None) -> StrictDisk:
     """What came of it; with `package` in the place of the recorder's own."""
-    make_identity(folder / "camera", DEVICE, UTC_NS)
-    shot = folder / "footage"
-    shot.write_bytes(pickle.dumps(list(footage(2))))
+    make_camera(folder / "camera")
     store = folder / "store"
     path = os.pathsep.join(map(str, [package, ROOT] if package else [ROOT]))
     with strict_disk(store) as disk:
         subprocess.run(
-            [sys.executable, "-m", "tests.faults.life", str(store), str(folder / "camera"), str(shot)],
+            [sys.executable, "-m", "tests.faults.life", str(store), str(folder / "camera")],
             check=True, cwd=folder, env={**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"},
         )  # fmt: skip
     return disk
-
-
-def after(folder: Path) -> NextStart:
-    """The next boot of that camera."""
-    return next_start(identity_of(folder), StillClock(UTC_NS + 3600 * 10**9), DEVICE)
 
 
 def different(states: list[Tree]) -> Iterator[tuple[int, Tree]]:
@@ -84,7 +70,7 @@ def test_f32_on_the_strictest_disk_nothing_that_was_promised_is_lost(
 ) -> None:
     folder, disk = lived
     assert lost(disk, memory / "state") == []
-    start, count = after(folder), 0
+    start, count = start_after(folder / "camera"), 0
     for number, tree in different(disk.cuts):
         store = memory / str(number)
         write_tree(tree, store)
@@ -103,7 +89,7 @@ def test_f31_each_start_on_what_a_kill_left_writes_the_same_bytes(
     lived: tuple[Path, StrictDisk], memory: Path, measured: Measure
 ) -> None:
     folder, disk = lived
-    start, count = after(folder), 0
+    start, count = start_after(folder / "camera"), 0
     for number, tree in different(disk.kills):
         stores = [memory / f"{number}-{n}" for n in range(2)]
         for store in stores:

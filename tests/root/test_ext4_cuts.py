@@ -7,7 +7,6 @@ file wants its content first, and without it.
 
 from __future__ import annotations
 
-import pickle
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -17,10 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from bodycam.provision.identity import Identity, make_identity
-from tests.evidence import DEVICE, UTC_NS, footage
-from tests.faults.aftermath import Found, NextStart, StillClock, judge, next_start
-from tests.faults.cutting import Cut, Cutter, compile_cut
+from tests.faults.aftermath import Found, NextStart, judge
+from tests.faults.cutting import Cut, Cutter
+from tests.faults.life import make_camera, start_after
 from tests.faults.results import Measure
 
 from .mounting import mounted
@@ -32,23 +30,20 @@ SAMPLE = [pytest.param(11, id="sample"), pytest.param(1, id="each", marks=pytest
 
 @pytest.fixture(scope="module")
 def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a camera's identity and something to record."""
     folder = tmp_path_factory.mktemp("camera")
-    make_identity(folder, DEVICE, UTC_NS)
-    (folder / "footage").write_bytes(pickle.dumps(list(footage(2))))
+    make_camera(folder)
     return folder
 
 
 @pytest.fixture
 def cutter(camera: Path) -> Iterator[Cutter]:
-    with Cutter(compile_cut(camera), camera, camera / "footage") as made:
+    with Cutter(camera) as made:
         yield made
 
 
 @pytest.fixture
 def start(camera: Path) -> NextStart:
-    identity = Identity(camera / "identity", camera / "authority")
-    return next_start(identity, StillClock(UTC_NS + 3600 * 10**9, ANOTHER_BOOT), DEVICE)
+    return start_after(camera, ANOTHER_BOOT)
 
 
 class Disk:
