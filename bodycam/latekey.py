@@ -15,13 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from .clock import NS, Clock
 from .errors import BodycamError, DeviceError
+from .recordsigner import PATIENCE_S
 from .signing import Promise, Signer
 
 _Key = TypeVar("_Key")
 
-PATIENCE_S = 0.25
-# Of what may be asked for before: one that it is busy with, and a checkpoint.
-CLOSING_PATIENCE_S = 8.0
 _WAITING = 4
 _LOAD_S = 5.0
 _SLOW_NS = 10 * NS

@@ -20,7 +20,7 @@ from .eventlog import EventLog
 from .gpio import Pins
 from .intake import CameraHost
 from .keywatch import KeyWatch
-from .latekey import CLOSING_PATIENCE_S, PATIENCE_S, LateKey, within
+from .latekey import LateKey, within
 from .logreplay import OpenSegment, Recovered
 from .memory import oom_kills
 from .owed import Interrupted
@@ -29,6 +29,7 @@ from .power import Strain
 from .reboot import RebootRequest
 from .recorder import Recorder
 from .recording import MuteWindows
+from .recordsigner import CLOSING_PATIENCE_S, PATIENCE_S
 from .recovery import examine
 from .sealer import Report, Sealer
 from .segment import SealingKit

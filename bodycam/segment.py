@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,12 +17,12 @@ from typing import Any
 
 from .clock import NS, ClockSource, Instant, utc_text
 from .contentkeys import ContentKeys
-from .errors import DeviceError
 from .formats import cenc, mp4, records
 from .formats.onvif import MAX_PEM_BYTES, OnvifSigner, Vendor, pem_chain
-from .keywatch import KeyState, KeyWatch
+from .keywatch import KeyWatch
 from .media import AudioFormat, Buffer, VideoFormat
-from .signing import Promise, Signer, fingerprint
+from .recordsigner import CLOSING_PATIENCE_S, PATIENCE_S, RecordSigner
+from .signing import Signer, fingerprint
 from .store import SegmentFile
 
 _SLACK_NS = 1_000_000
@@ -44,8 +43,15 @@ class SealingKit:
     clock_sample: Callable[[], Instant]
     onvif: bool = False
     key_watch: KeyWatch = field(default_factory=KeyWatch)
-    patience_s: float = 0.25
-    closing_patience_s: float = 8.0
+    patience_s: float = PATIENCE_S
+    closing_patience_s: float = CLOSING_PATIENCE_S
+
+    def record_signer(self) -> RecordSigner:
+        """What signs the records of one segment."""
+        return RecordSigner(
+            self.signer, self.key_watch, lambda: self.clock_sample().boot_ns, self.patience_s,
+            self.closing_patience_s,
+        )  # fmt: skip
 
     def onvif_signer(self) -> OnvifSigner | None:
         """What signs the video of one recording; None if it is not wanted, or there is no key."""
@@ -113,7 +119,7 @@ class SegmentWriter:
         self._counters = {mp4.VIDEO_TRACK_ID: 0, mp4.AUDIO_TRACK_ID: 0}
         self._pending = _Pending()
         self._next_sound = 0
-        self._owed: tuple[int, Promise] | None = None  # a record whose signature is on its way
+        self._signer = kit.record_signer()
         self.fragments = 0
         self.last_box = start.previous
         self._write_head(mp4.Protection(content.kid, content.jwe, content.hpke))
@@ -154,61 +160,16 @@ class SegmentWriter:
         self, parts: list[Buffer], fields: dict[str, Any], chain: Sequence[bytes] | None = None,
         *, last: bool = False,
     ) -> None:  # fmt: skip
-        late = self._late_signature()
+        late = self._signer.late()
         record = records.encode_record(fields if late is None else {**fields, "late": late})
-        if last:
-            # A signature of END vouches for everything: what it waits behind need not be made.
-            self._forget_owed()
-        signature = self._sign(fields["n"], record, self._patience_s(last=last))
+        signature = self._signer.sign(fields["n"], record, last=last)
         payload = records.signature_payload(record, signature, chain)
         try:
             self._file.append([*parts, records.signature_box(payload)])
         except BaseException:
-            if self._owed is not None and self._owed[0] == fields["n"]:
-                self._owed = None  # of a record that is not there
+            self._signer.not_written(fields["n"])
             raise
         self.last_box = records.payload_hash(payload)
-
-    def _patience_s(self, *, last: bool) -> float:
-        hopeless = self._kit.key_watch.state is KeyState.FAILING
-        return self._kit.closing_patience_s if last and not hopeless else self._kit.patience_s
-
-    def _sign(self, number: int, record: bytes, wait_s: float) -> bytes:
-        """The record's signature; empty where it is not there in time, or the key still owes one."""
-        watch, now = self._kit.key_watch, self._kit.clock_sample
-        if self._owed is not None:
-            watch.late(now().boot_ns)
-            return b""
-        promise = self._kit.signer.ask(record)
-        try:
-            signature = promise.wait(wait_s)
-        except DeviceError as fault:
-            watch.failed(now().boot_ns, str(fault))
-            return b""
-        if signature is None:
-            self._owed = (number, promise)
-            watch.late(now().boot_ns)
-            return b""
-        watch.signed(now().boot_ns, in_time=True)
-        return signature
-
-    def _late_signature(self) -> list[int | str] | None:
-        """What a record says of an earlier one whose signature has come since; None if none has."""
-        if self._owed is None:
-            return None
-        number, promise = self._owed
-        watch, now = self._kit.key_watch, self._kit.clock_sample
-        try:
-            signature = promise.wait()
-        except DeviceError as fault:
-            self._owed = None
-            watch.failed(now().boot_ns, str(fault))
-            return None
-        if signature is None:
-            return None
-        self._owed = None
-        watch.signed(now().boot_ns, in_time=False)
-        return [number, base64.b64encode(signature).decode("ascii")]
 
     def would_overflow(self, at_ns: int) -> bool:
         """True if a picture at `at_ns` would make the fragment longer than its limit."""
@@ -345,18 +306,13 @@ class SegmentWriter:
             "reason": reason, "frags": self.fragments, "log": list(self._kit.log_head()),
         }  # fmt: skip
         self._append([], fields, last=wait)
-        self._forget_owed()
+        self._signer.forget()
         self._key = b""
         self._file.sync()
         self._file.close()
 
-    def _forget_owed(self) -> None:
-        if self._owed is not None:
-            self._owed[1].cancel()
-            self._owed = None
-
     def abandon(self) -> None:
         """Forget the key and leave the file as it is: without END, the verifier says so."""
-        self._forget_owed()
+        self._signer.forget()
         self._key = b""
         self._file.leave()
