@@ -14,10 +14,10 @@ from bodycam.audit.dataset.schema import EVENTS, RECORDINGS, SPANS
 from bodycam.audit.dataset.store import DataSet, open_to_write
 from bodycam.audit.incidents import Incident
 from bodycam.audit.intervals import Interval, Times, times
-from bodycam.audit.logstory import Run, Told
+from bodycam.audit.logstory import PlacedRun, Run, Told
 from bodycam.audit.recordings import Recording, ToggleCause
 from bodycam.audit.states import DeviceState, Overlay
-from bodycam.audit.timeline import DeviceTimeline, PlacedRun, StateSpan
+from bodycam.audit.timeline import DeviceTimeline, StateSpan
 
 S = 1_000_000
 DAY_US = 1_780_300_800 * S

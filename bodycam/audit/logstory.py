@@ -103,6 +103,19 @@ class Run:
         return sorted((e for e in self.events if e.ev in names), key=lambda e: (e.at_ns, e.line))
 
 
+@dataclass(frozen=True, slots=True)
+class PlacedRun:
+    """One life of the recorder, placed in UTC."""
+
+    run: Run
+    anchor: Anchor
+    start_us: int
+    end_us: int
+
+    def at_us(self, event: Told) -> int:
+        return self.anchor.at_us(event.at_ns)
+
+
 class LogStory:
     """Takes the lines of one log in order."""
 

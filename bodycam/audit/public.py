@@ -35,6 +35,17 @@ _SHARES = (
     ("M14", "passed", "shifts", "shifts with a passed self-test"),
 )
 
+_WORDS = {
+    "rows": "rows in the files of the dispatch system", "bad_rows": "rows that could not be used",
+    "judged": "incidents of officers judged", "excluded": "excluded by policy",
+    "unmatched": "not judged: the officer's id matches no camera",
+    "coverage": "of the time that should have been recorded, proven pictures cover",
+    "live_coverage": "from the press to the stop it is",
+    "vendor_share": "by the vendors' rule (a recording begins between dispatch and clearing)",
+    "uses": "uses of force", "recording": "the camera was surely recording",
+    "proven_throughout": "surely proven before and after", "proven_nowhere": "surely nothing proven",
+}  # fmt: skip
+
 
 def public_summary(outcome: Outcome) -> dict[str, Any]:
     """One object with what may be published."""
@@ -133,7 +144,7 @@ def public_page(outcome: Outcome) -> str:
 
 def _section(title: str, found: Mapping[str, Any]) -> str:
     rows = [
-        (escape(name.replace("_", " ")), _told(name, value))
+        (escape(_WORDS.get(name, name)), _told(name, value))
         for name, value in found.items()
         if not isinstance(value, dict)
     ]

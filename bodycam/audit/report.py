@@ -142,7 +142,7 @@ def _classes(outcome: Outcome) -> str:
     words = [(f"<b>{n}</b>", f"<b>{name}</b>", escape(text)) for n, name, text in DEFINITIONS]
     return (
         f"<section><h2>Classes</h2>{table(head, rows, 'Classes', 'numbers')}"
-        f"<details><summary>How each number is defined</summary>"
+        f'<details class="definitions"><summary>How each number is defined</summary>'
         f"{table(('', 'Measure', 'Definition'), words, 'Definitions')}</details></section>"
     )
 

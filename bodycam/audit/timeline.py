@@ -25,18 +25,16 @@ from pathlib import Path
 from typing import Any
 
 from ..certificates import Trust
-from ..custody.findings import Check, Verdict
 from ..custody.logfacts import LogFacts
 from ..custody.segmentfacts import SegmentFacts
 from ..custody.verify import Report
-from .anchors import Anchor, Anchors
+from .anchors import Anchors
 from .intervals import NEVER, Interval, Times, times, union, without
-from .logstory import LogStory, Run, Told
+from .logstory import LogStory, PlacedRun, Run
+from .proven import add_failed, add_proven, proven_spans, refused_names
 from .recordings import Recording, recordings_of
 from .states import DeviceState, Overlay, RunStates, run_states, why_unknown
 from .states import UnknownWhy as Why
-
-_FAILING = (Verdict.ALTERED, Verdict.UNREADABLE, Verdict.UNTRUSTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +52,6 @@ class StateSpan:
     @property
     def length_us(self) -> int:
         return self.end_us - self.start_us
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedRun:
-    """One life of the recorder, placed in UTC."""
-
-    run: Run
-    anchor: Anchor
-    start_us: int
-    end_us: int
-
-    def at_us(self, event: Told) -> int:
-        return self.anchor.at_us(event.at_ns)
 
 
 @dataclass(slots=True)
@@ -163,14 +148,14 @@ def _device(
 ) -> DeviceTimeline:  # fmt: skip
     line = DeviceTimeline(name)
     anchors = Anchors()
-    refused = _refused(report)
+    refused = refused_names(report)
     trusted = [s for s in segments if s.signer.trust is Trust.TRUSTED and s.name not in refused]
     if story is not None:
         story.place(anchors)
         line.log = story.path
     for segment in trusted:
         anchors.offer_segment(segment)
-    proven = _proven(trusted, anchors)
+    proven = proven_spans(trusted, anchors)
     if story is not None:
         if not story.runs:
             line.findings.append("log: nobody signed for any line of it: none counts")
@@ -179,9 +164,9 @@ def _device(
         ends = {rec: spans[-1].end_us for rec, spans in proven.items() if spans}
         for run, states in placed:
             line.recordings += recordings_of(run.run, states.end_ns, run.anchor, ends)
-    _add_evidence(line, proven, trusted, anchors)
+    add_proven(line.recordings, proven, trusted, anchors)
     if story is not None:
-        _add_failed(line, segments, refused, logs[story.path])
+        line.findings += add_failed(line.recordings, line.runs, segments, refused, logs[story.path])
     verdicts = {r.recording: r.verdict.value for r in report.recordings if r.device in (name, "")}
     for recording in line.recordings:
         recording.verdict = verdicts.get(recording.recording, "")
@@ -306,87 +291,3 @@ def _between(
         return []
     lines = (one.run.last_line, after.run.line if after else story.unsigned_from or 0)
     return [StateSpan(state, one.end_us, end_us, err_us, why, *lines)]
-
-
-# -- evidence -----------------------------------------------------------------------------------
-
-
-def _refused(report: Report) -> set[str]:
-    """Names of segments of which the log or another segment says that they do not belong here."""
-    named = set()
-    for finding in report.findings:
-        if finding.verdict in _FAILING and finding.check in (Check.LOG_STORE, Check.HEAD):
-            named.add(Path(finding.place).name if finding.check is Check.LOG_STORE else
-                      Path(finding.file).name)  # fmt: skip
-    return named
-
-
-def _proven(segments: Sequence[SegmentFacts], anchors: Anchors) -> dict[str, Times]:
-    spans: dict[str, list[tuple[int, int]]] = {}
-    for segment in sorted(segments, key=lambda s: s.name):
-        head = segment.head
-        anchor = anchors.of(head.boot) if head else None
-        if head is None or anchor is None:
-            continue
-        found = spans.setdefault(head.rec, [])
-        for held in segment.held:
-            from_ns = held.from_ns
-            if found and 0 < anchor.at_us(from_ns) - found[-1][1] <= segment.frame_ns // 1000:
-                # The roll: the next segment begins with the next frame.
-                found[-1] = (found[-1][0], anchor.at_us(held.to_ns))
-            else:
-                found.append((anchor.at_us(from_ns), anchor.at_us(held.to_ns)))
-    return {rec: times(found) for rec, found in spans.items()}
-
-
-def _add_evidence(
-    line: DeviceTimeline, proven: Mapping[str, Times], segments: Sequence[SegmentFacts],
-    anchors: Anchors,
-) -> None:  # fmt: skip
-    known = {recording.recording: recording for recording in line.recordings}
-    heads = {s.head.rec: s.head for s in segments if s.head}
-    for rec, spans in proven.items():
-        if rec not in known:
-            head = heads[rec]
-            anchor = anchors.of(head.boot)
-            one = Recording(rec, head.boot, err_us=anchor.err_us if anchor else 0, firmware=head.fw)
-            known[rec] = one
-            line.recordings.append(one)
-        known[rec].evid = spans
-
-
-def _add_failed(
-    line: DeviceTimeline, segments: Sequence[SegmentFacts], refused: set[str],
-    log: LogFacts,
-) -> None:  # fmt: skip
-    files = {s.name: s for s in segments}
-    known = {recording.recording: recording for recording in line.recordings}
-    for placed in line.runs:
-        opened = {e.text("file"): e for e in placed.run.named("seg.open")}
-        closed = {e.text("file"): e for e in placed.run.named("seg.close", "io.error")}
-        for file, event in opened.items():
-            segment, entry = files.get(Path(file).name), log.segments.get(file)
-            if _holds(segment, refused) and not _cut(segment, entry):
-                continue
-            end = closed.get(file)
-            end_us = placed.at_us(end) if end else placed.end_us
-            recording = known.get(event.text("rec"))
-            if recording is not None:
-                recording.failed = union(recording.failed, times([(placed.at_us(event), end_us)]))
-                line.findings.append(f"line {event.line}: {Path(file).name} {_what(segment)}")
-
-
-def _holds(segment: SegmentFacts | None, refused: set[str]) -> bool:
-    return segment is not None and segment.name not in refused and segment.verdict not in _FAILING
-
-
-def _cut(segment: SegmentFacts | None, entry: Any) -> bool:
-    closing = entry.closing if entry is not None else None
-    return segment is not None and closing is not None and segment.size < closing.size
-
-
-def _what(segment: SegmentFacts | None) -> str:
-    if segment is None:
-        return "is missing: what it held is neither proven nor a gap"
-    word = segment.verdict.value if segment.verdict in _FAILING else "cut or not of this log"
-    return f"is {word}: what failed in it is neither proven nor a gap"

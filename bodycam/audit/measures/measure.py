@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..intervals import Times, both, clip, length_us, times, without
-from ..logstory import Told
+from ..logstory import PlacedRun, Told
 from ..policy import DeviceRules
 from ..recordings import Recording
 from ..states import DeviceState, Overlay
-from ..timeline import DeviceTimeline, PlacedRun, StateSpan
+from ..timeline import DeviceTimeline, StateSpan
 
 S = 1_000_000
 Value = int | float | str | None

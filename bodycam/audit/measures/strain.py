@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..intervals import Times, clip, length_us, times
+from ..logstory import PlacedRun
 from ..policy import DeviceRules
-from ..timeline import PlacedRun
 from .measure import Figure, Measure, Stretch
 
 
