@@ -184,8 +184,8 @@ class Worker:
         step = min(self._failures, len(_BACK_OFF_S) - 1)
         self._next_start_ns = now_ns + int(_BACK_OFF_S[step] * NS)
         code = process.returncode
-        # A camera that is not there says so and ends: nothing to be left out would bring it.
-        crashed = code not in (ExitCode.DEVICE, ExitCode.USAGE)
+        # Told to end it is no crash; nor is a camera that is not there, and says so.
+        crashed = code not in (ExitCode.OK, ExitCode.DEVICE, ExitCode.USAGE)
         loop = crashed and self._loop.died(self._started_ns, now_ns)
         return Exit(-code if code < 0 else None, None if code < 0 else code, loop)
 
