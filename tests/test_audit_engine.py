@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import ibis
 import pytest
 
+from bodycam.audit.assignments import from_badges
 from bodycam.audit.engine.buffers import buffer_deficits
 from bodycam.audit.engine.cameras import (
     STRETCH,
@@ -23,18 +25,19 @@ from bodycam.audit.engine.cameras import (
 )
 from bodycam.audit.engine.incidents import STATE_COLUMNS, Asked, scores
 from bodycam.audit.engine.tables import AuditTables, incident_table, open_tables, worn_table
-from bodycam.audit.incidents import windows
-from bodycam.audit.intervals import Times, clip, length_us, union, without
+from bodycam.audit.incidents import Incident, windows
+from bodycam.audit.intervals import Times, clip, length_us, times, union, without
 from bodycam.audit.measures import MEASURES
 from bodycam.audit.measures import measure as plain
 from bodycam.audit.officers import err_us, officer_time
 from bodycam.audit.policy import Policy, load_policy, parse_policy
-from bodycam.audit.recordings import ToggleCause
+from bodycam.audit.recordings import Recording, ToggleCause
 from bodycam.audit.scoring import IncidentClass, excluded, score
 from bodycam.audit.states import DeviceState
+from bodycam.audit.timeline import DeviceTimeline, StateSpan
 from bodycam.clock import utc_text
 
-from .randomaudit import Force, force, write
+from .randomaudit import DAY_US, Force, S, force, write
 
 BY_NUMBER = {measure.number: measure for measure in MEASURES}
 Row = dict[str, Any]
@@ -119,6 +122,38 @@ def test_every_number_of_every_incident_is_that_of_the_plain_scoring(
     met = Counter(flag for row in expected.values() for flag in flags if row[flag])
     assert min(met[flag] for flag in flags) > 0, met
     assert {row["left_out"] for row in expected.values()} == {"", "EXCLUDED", "UNMATCHED"}
+
+
+def recorded(device: str, start_s: float, end_s: float) -> DeviceTimeline:
+    """A camera that was ready for an hour and recorded once."""
+    line = DeviceTimeline(device)
+    line.states = [StateSpan(DeviceState.READY, DAY_US, DAY_US + 3600 * S, 0)]
+    span = (DAY_US + round(start_s * S), DAY_US + round(end_s * S))
+    line.recordings = [Recording(device, start_us=span[0], live_end_us=span[1], evid=times([span]))]
+    return line
+
+
+def test_who_takes_over_must_do_so_until_the_grace_before_the_end(tmp_path: Path) -> None:
+    lines: dict[str, DeviceTimeline] = {}
+    incidents: list[Incident] = []
+    wanted: dict[str, bool] = {}
+    for begins_s, ends_s in itertools.product((299.5, 300, 300.5), (539.5, 540, 540.5, 600)):
+        event = f"{begins_s} to {ends_s}"
+        for officer, span in ((f"{event}, me", (0, 300)), (f"{event}, peer", (begins_s, ends_s))):
+            lines[officer] = recorded(officer, *span)
+            incidents.append(Incident(event, officer, DAY_US, DAY_US + 600 * S, DAY_US))
+        wanted[f"{event}, me"] = begins_s <= 300 and ends_s >= 540
+    made = Force(lines, from_badges(lines), incidents)
+    cameras = open_tables(write(tmp_path / "set", list(lines.values())))
+    found = {row["officer"]: row for row in rows(scores(asked(cameras, made, load_policy())))}
+    expected = expected_scores(made, load_policy())
+    for number, one in enumerate(incidents):
+        mine = found[one.officer]
+        assert {name: mine[name] for name in expected[number]} == expected[number], one
+        if one.officer in wanted:
+            assert (mine["handed_over"], mine["early"]) == (
+                wanted[one.officer], not wanted[one.officer],
+            )  # fmt: skip
 
 
 # -- cameras ----------------------------------------------------------------------------------
