@@ -164,7 +164,7 @@ class Intake:
             return False
         keyframe = False
         if self._ring.make_room():
-            self._worker.is_alive()
+            self._worker.note_alive()
         try:
             for descriptor in self._worker.receive():
                 keyframe |= self._accept(descriptor)

@@ -145,8 +145,8 @@ class Worker:
             self._heard_first_ns = self._heard_first_ns or self._heard_ns
         return units
 
-    def is_alive(self) -> None:
-        """It has pictures, though none could be announced."""
+    def note_alive(self) -> None:
+        """Take it for a sign of life that it had a picture, though none could be announced."""
         self._heard_ns = self._clock.boot_ns()
 
     def silent_ns(self) -> int:
