@@ -109,7 +109,7 @@ class ConfigWatch:
         self._seen = self._signature()
         self._settled = True
         self.pending = False
-        self.rejected = chosen.rejected is not None
+        self.rejected = str(chosen.rejected) if chosen.rejected is not None else None
 
     def keep(self) -> None:
         """Make the file's the last good one: a power cut leaves the old or the new. Raises OSError."""
@@ -145,9 +145,9 @@ class ConfigWatch:
             if sha256 != self._in_force:
                 text.parse()
         except ConfigError as fault:
-            self.pending, self.rejected = False, True
+            self.pending, self.rejected = False, str(fault)
             told, self._judged = self._judged == sha256, sha256
             return None if told else Rejected(str(fault))
-        self.pending, self.rejected = sha256 != self._in_force, False
+        self.pending, self.rejected = sha256 != self._in_force, None
         told, self._judged = self._judged == sha256, sha256
         return Pending(sha256) if self.pending and not told else None

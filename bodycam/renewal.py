@@ -52,13 +52,13 @@ class Renewal:
                 ends.append((utc_ns_of(certificate.not_valid_after_utc), common_name(certificate)))
             except BAD_CERTIFICATE:
                 continue  # the self-test names it; what cannot be read has no end
-        self._until_ns: int | None
-        self._until_ns, self._name = min(ends, default=(None, ""))
+        self.until_ns: int | None
+        self.until_ns, self.name = min(ends, default=(None, ""))
         self.life = Life.GOOD
 
     def feed(self, now: Instant) -> LifeEdge | None:
         """Take a sample of the clock; what has changed by it."""
-        until_ns = self._until_ns
+        until_ns = self.until_ns
         if until_ns is None or now.source is ClockSource.NONE:
             return None
         life = Life.GOOD
@@ -69,4 +69,4 @@ class Renewal:
         if life is self.life:
             return None
         self.life = life
-        return LifeEdge(life, self._name, until_ns, (until_ns - now.utc_ns) // DAY_NS)
+        return LifeEdge(life, self.name, until_ns, (until_ns - now.utc_ns) // DAY_NS)

@@ -49,7 +49,8 @@ from .parts import (
     recover,
 )
 from .powerguard import PowerActions, PowerGuard
-from .renewal import Life, Renewal
+from .renewal import Renewal
+from .servicedue import ServiceDue
 from .signalplayer import SignalPlayer, TraceEvent
 from .signals import Cue, Facts
 from .signing import Signer
@@ -105,7 +106,7 @@ class Supervisor:
         self._closing = ExitStack()
         self._key_ok = self._keys_ok = False
         self._key_watch = KeyWatch()
-        self._service = False  # something here is a technician's business
+        self._found: list[str] = []  # what is a technician's business
         self._ended = False
         self._booted_ns: int | None = None
 
@@ -151,7 +152,9 @@ class Supervisor:
         recipients = find_recipients(Path(config.identity.path), config.recipients)
         note_identity(log, key_fault, recipients)
         self._key_ok, self._keys_ok = key_fault is None, not recipients.missing
-        self._service |= bool(recipients.bad) or recovered.vouched_lines is not None
+        self._found += [str(fault) for fault in (key_fault, *recipients.bad) if fault is not None]
+        if recovered.vouched_lines is not None:
+            self._found.append("the log was cut: keep the card, and verify it")
         interrupted = recover(log, recovered, store, clock.boot_id)
         log.sync()
         ring = make_ring(config)
@@ -199,7 +202,8 @@ class Supervisor:
         self._watchdog = Watchdog(
             config, clock, log, self._anchor, self._health, ring, self._recorder,
             self._switches, self._power,
-            self._devices, self._lamps, Renewal(signer.certificates), self._configs,
+            self._devices, self._lamps,
+            ServiceDue(self._found, Renewal(signer.certificates), self._configs),
             lambda: self._boot_check.answer,
         )  # fmt: skip
         self._watchdog.sample_clock(logged=True)
@@ -272,9 +276,7 @@ class Supervisor:
             covert=live.covert,
             muted=live.muted,
             tamper=self._devices.tamper or self._rollback is not None,
-            service=self._service
-            or health.renewal.life is not Life.GOOD
-            or (self._configs is not None and self._configs.rejected),
+            service=bool(health.service.reasons()),
             docked=self._devices.docked,
             unsigned=not self._key_ok or self._key_watch.state is KeyState.FAILING,
         )

@@ -24,7 +24,8 @@ from .lamps import Lamps
 from .patterns import DARK
 from .powerguard import PowerGuard
 from .recorder import Recorder
-from .renewal import LifeEdge, Renewal
+from .renewal import LifeEdge
+from .servicedue import ServiceDue
 from .signals import reminders_due
 from .storehealth import StoreHealth
 from .switches import SwitchReader
@@ -44,16 +45,15 @@ class Watchdog:
         self, config: Config, clock: Clock, log: EventLog, anchor: Anchor, health: StoreHealth,
         ring: PreRecordBuffer,
         recorder: Recorder, switches: SwitchReader, power: PowerGuard,
-        devices: DeviceWatch, lamps: Lamps, renewal: Renewal,
-        configs: ConfigWatch | None, boot_check: Callable[[], SelfTest | None],
+        devices: DeviceWatch, lamps: Lamps, service: ServiceDue,
+        boot_check: Callable[[], SelfTest | None],
     ) -> None:  # fmt: skip
         self._config, self._clock, self._log = config, clock, log
         self._anchor, self._health = anchor, health
         self._ring, self._recorder, self._switches = ring, recorder, switches
         self._power, self._boot_check = power, boot_check
         self._devices, self._lamps = devices, lamps
-        self.renewal = renewal
-        self._configs, self._kept = configs, False
+        self.service, self._configs, self._kept = service, service.configs, False
         self._status_path = Path(config.store.runtime) / "status.json"
         self._frames_before = 0
         self._frames_before_ns = 0
@@ -172,7 +172,7 @@ class Watchdog:
                 "clock.sample", sample.boot_ns, utc_ns=sample.utc_ns, source=sample.source.value,
                 error_ms=sample.unc_ms,
             )  # fmt: skip
-        ending = self.renewal.feed(sample)
+        ending = self.service.renewal.feed(sample)
         if ending is not None:
             self._note_certificate(ending)
 
@@ -258,6 +258,7 @@ class Watchdog:
         return {
             "signal": self._lamps.state,
             "notices": [] if shown is None else [notice.value for notice in shown.also],
+            "service": self.service.reasons(),
             "wearer_lamp": DARK.text if shown is None else shown.wearer,
             "public_lamp": DARK.text if shown is None else shown.public,
         }

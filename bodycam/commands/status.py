@@ -57,6 +57,7 @@ def _text(status: dict[str, Any]) -> str:
         lines.append(f"SWITCHES   CANNOT BE READ: {lost}; gpio.fault in the log names the owner")
     if status["lens"]:
         lines.append(f"picture    {', '.join(status['lens'])}; see what hangs over the lens")
+    lines += [f"SERVICE    {reason}" for reason in status["service"]]
     lines += _self_test(status["selftest"])
     if status["storage_fault"]:
         lines.append(f"STORAGE    {status['storage_fault']}")

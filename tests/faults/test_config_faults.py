@@ -66,6 +66,7 @@ def test_f51_a_spoilt_configuration_never_keeps_it_from_recording_as_it_did_befo
 
     with unit(before=before, speed=2) as rig:
         rig.until("SERVICE at the dock", lambda: "service" in also(rig))
+        assert "SERVICE    the configuration is refused" in rig.status().stdout
         begin(rig, 1)
         end(rig)
     (said,) = rig.events("config.rejected")
