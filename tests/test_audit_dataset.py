@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bodycam.audit.dataset.ingest import Ingest, Ingested
-from bodycam.audit.dataset.schema import TABLES
+from bodycam.audit.dataset.schema import DATASET_FORMAT, DATASET_VERSION, TABLES
 from bodycam.audit.dataset.store import MANIFEST, DataSet, open_to_write
 from bodycam.audit.stores import stores_of
 from bodycam.audit.timeline import DeviceTimeline
@@ -238,6 +239,24 @@ def test_a_manifest_that_is_none_is_refused(
     (tmp_path / MANIFEST).write_text(text)
     with pytest.raises(error):
         DataSet(tmp_path)
+
+
+def test_the_schema_is_written_down_column_by_column() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "AUDIT-DATA.md").read_text(encoding="utf-8")
+    assert f'"format": "{DATASET_FORMAT}", "version": {DATASET_VERSION}' in text
+    kinds = {"int32": "int32", "int64": "int64", "string": "text", "bool": "bool", "binary": "bytes",
+             "list<element: string>": "list of text", "list<item: string>": "list of text"}  # fmt: skip
+    for name, table in TABLES.items():
+        section = text.partition(f"\n### {name}\n")[2].partition("\n#")[0]
+        told = {
+            column: what.split(",")[0].split(";")[0]
+            for names, what in re.findall(r"(?m)^\| (`[^|]+) \| ([^|]+) \|", section)
+            for column in re.findall(r"`(\w+)`", names)
+        }
+        wanted = {f.name: kinds[str(f.type)] for f in table.columns}
+        for key in ("force", "month", "device"):
+            assert wanted.pop(key) == "text"
+        assert told == wanted, name
 
 
 @pytest.mark.system

@@ -12,6 +12,8 @@ import ibis
 import pytest
 
 from bodycam.audit.assignments import from_badges
+from bodycam.audit.dataset.ingest import Ingest
+from bodycam.audit.dataset.store import DataSet, open_to_write
 from bodycam.audit.engine.buffers import buffer_deficits
 from bodycam.audit.engine.cameras import (
     STRETCH,
@@ -34,9 +36,13 @@ from bodycam.audit.policy import Policy, load_policy, parse_policy
 from bodycam.audit.recordings import Recording, ToggleCause
 from bodycam.audit.scoring import IncidentClass, excluded, score
 from bodycam.audit.states import DeviceState
-from bodycam.audit.timeline import DeviceTimeline, StateSpan
+from bodycam.audit.timeline import DeviceTimeline, StateSpan, StoryBook, timelines
 from bodycam.clock import utc_text
+from bodycam.custody.verify import verify_paths
+from bodycam.signing import load_root
 
+from .auditlogs import day
+from .evidence import build_store, footage
 from .randomaudit import DAY_US, Force, S, force, write
 
 BY_NUMBER = {measure.number: measure for measure in MEASURES}
@@ -185,7 +191,11 @@ def key(row: Row) -> Key:
 def test_each_measure_of_each_stretch_is_that_of_the_plain_one(
     kind: str, fleet: tuple[Force, AuditTables]
 ) -> None:
-    made, cameras = fleet
+    compare(*fleet, kind)
+
+
+def compare(made: Force, cameras: AuditTables, kind: str) -> None:
+    """Every value and every case of every stretch, by the engine and by the plain measures."""
     rules = load_policy().device
     wanted = whole_lines(cameras) if kind == "all" else shifts(cameras, rules)
     expected = stretches(made, kind)
@@ -304,3 +314,40 @@ def test_no_incidents_and_no_cameras_are_no_error(tmp_path: Path) -> None:
     nothing = Force({}, force(random.Random(1), 1, 0).assignments, [])
     assert rows(scores(asked(cameras, nothing, load_policy()))) == []
     assert rows(time_measures(cameras, whole_lines(cameras))) == []
+
+
+def test_what_ingest_wrote_is_measured_as_the_stores_are(tmp_path: Path) -> None:
+    with day(tmp_path / "day", "cam-0002") as camera:
+        camera.boot(0)
+        camera.record(100, 400)
+        camera.say(410, "mute.start")
+        camera.press(420, "second")
+        camera.say(450, "mute.stop")
+        camera.to(600)
+        camera.boot(900)
+        camera.say(1000, "device.added", kind="dock", name="dock", seen_by="observer")
+        camera.end(1200)
+    made = build_store(tmp_path / "made", units=footage(3), segment_s=1)
+    lines: dict[str, DeviceTimeline] = {}
+    for store, root in ((camera.store, load_root(camera.identity.root)), (made.store, made.root)):
+        book = StoryBook()
+        for line in timelines(verify_paths([store], root, follow=book.follow), book):
+            lines[line.device] = line
+        with open_to_write(tmp_path / "set") as data:
+            Ingest(data, root).take([store], lambda _done, _total: None)
+    assert [bool(line.evid) for line in lines.values()] == [False, True]
+    begun = {device: line.live[0].start_us for device, line in lines.items()}
+    incidents = [
+        Incident(f"{device} {length_s}", device, at_us - S, at_us + length_s * S, at_us)
+        for device, at_us in begun.items()
+        for length_s in (1, 2, 3, 60, 600)
+    ]
+    force_made = Force(lines, from_badges(lines), incidents)
+    cameras = open_tables(DataSet(tmp_path / "set"))
+    found = {
+        row["incident"]: row for row in rows(scores(asked(cameras, force_made, load_policy())))
+    }
+    for number, expected in expected_scores(force_made, load_policy()).items():
+        assert {name: found[number][name] for name in expected} == expected
+    compare(force_made, cameras, "all")
+    compare(force_made, cameras, "shift")
