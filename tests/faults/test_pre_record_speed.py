@@ -103,7 +103,7 @@ def press(rig: FaultRig, count: int, speed: float) -> Press:
 
 
 @pytest.mark.parametrize("speed", [6, pytest.param(1, marks=pytest.mark.soak)])
-def test_30_s_of_8_mbit_s_are_on_disk_a_second_after_the_press(
+def test_f30_30_s_of_8_mbit_s_are_on_disk_a_second_after_the_press(
     unit: Faulty, footage_8m: Path, measured: Measure, speed: int
 ) -> None:
     with unit({**_LONG, **heavy(footage_8m)}, speed) as rig:
