@@ -148,18 +148,29 @@ def test_f29_a_dead_card_is_known_before_a_press_and_the_log_on_it_waits_in_memo
     assert rig.unit.exit_codes == [0]
 
 
+_DEAD = ("pwrite64:error=EIO", "fdatasync:error=EIO", "fsync:error=EIO")
+
+
 def test_f29_what_a_card_missed_while_it_was_dead_is_written_when_it_is_back(
     unit: Faulty, measured: Measure
 ) -> None:
-    with unit(speed=2) as rig:
-        begin(rig)
-        with rig.injected("pwrite64:error=EIO", "fdatasync:error=EIO", "fsync:error=EIO"):
+    with unit(speed=3) as rig:
+        begin(rig, 0.5)
+        with rig.injected(*_DEAD):
             rig.until_state("fault")
-            rig.run_for(4)
+            rig.run_for(3)
         rig.until_state("rec")
-        rig.run_for(1)
-        end(rig)
-    assert [line["data"]["suspect"] for line in rig.events("io.error")] != []
+        # Once more, and the officer stops meanwhile.
+        with rig.injected(*_DEAD):
+            rig.until_state("fault")
+            stopped_ns = rig.press(False)
+            rig.until("standby", lambda: rig.unit.status()["state"] == "standby")
+            rig.run_for(1)
+        rig.until("the recording closed", lambda: rig.events("rec.stop") != [])
+    assert {line["data"]["suspect"] for line in rig.events("io.error")} == {True}
+    (stop,) = (line["data"] for line in rig.events("rec.stop"))
+    assert stop["reason"] == "stop"
+    assert rig.fragments()[-1]["end_ns"] > stopped_ns - NS // 2
     measured("seconds that it cost", cost_s(rig), "s", 0)
 
 
