@@ -31,7 +31,7 @@ pytestmark = pytest.mark.system
 def test_f34_told_to_end_it_closes_the_segment_and_says_why(
     unit: Faulty, measured: Measure, number: signal.Signals
 ) -> None:
-    with unit(allowed=[ExitCode.OK]) as rig:
+    with unit() as rig:
         recorded(rig)
         rig.run_for(0.7)
         asked_ns = rig.unit.clock.boot_ns()
@@ -44,6 +44,7 @@ def test_f34_told_to_end_it_closes_the_segment_and_says_why(
         assert rig.unit.exit_codes[0] == ExitCode.OK
     assert shutdown["data"]["reason"] == number.name
     assert closed["data"]["reason"] == "shutdown"
+    assert gaps_of(rig, 1) == []
     assert "off" in rig.states()
     assert "1 long" in rig.taps()
     measured("seconds until the segment is closed", (closed["logged_ns"] - asked_ns) / NS, "s", 2.0)
@@ -76,6 +77,7 @@ def test_f34_a_stop_that_takes_too_long_leaves_a_valid_segment(
 # -- stopped, starved --------------------------------------------------------------------------------
 
 
+@pytest.mark.soak
 def test_f35_a_stopped_worker_is_replaced(unit: Faulty, measured: Measure) -> None:
     with unit() as rig:
         recorded(rig)
@@ -176,13 +178,14 @@ def test_f36_a_recorder_that_dies_again_and_again_films_without_what_may_be_to_b
     assert "crashed again and again" in rig.events("audio.lost")[-1]["data"]["reason"]
 
 
+@pytest.mark.parametrize("times", [1, pytest.param(4, marks=pytest.mark.soak)])
 def test_f38_a_killed_recorder_loses_what_was_not_synced_and_goes_on(
-    unit: Faulty, measured: Measure
+    unit: Faulty, measured: Measure, times: int
 ) -> None:
     with unit() as rig:
         recorded(rig)
         kills: list[tuple[int, int]] = []
-        for number in range(2):
+        for number in range(times):
             rig.run_for(0.8 + 0.13 * number)
             worker = int(rig.unit.status()["worker_pid"])
             rig.unit.ready.clear()

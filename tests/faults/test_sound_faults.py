@@ -49,7 +49,7 @@ def test_f23_a_microphone_that_is_gone_or_hangs_costs_the_sound_alone(
 
 
 def test_f23_sound_in_another_time_is_left_out_and_said(unit: Faulty) -> None:
-    with unit(SLOW_CAMERA, 2) as rig:
+    with unit(SLOW_CAMERA, 3) as rig:
         recorded(rig)
         rig.run_for(1)
         mishap = rig.unit.mishap(MishapKind.SOUND_IN_EPOCH, 4)
