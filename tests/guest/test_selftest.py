@@ -25,7 +25,7 @@ def test_the_recorders_own_self_test_finds_the_kernels_watchdog_armed(recorder: 
     recorder.start()
     data = recorder.until_logged("selftest", before, seconds=400)["data"]
     assert (data["form"], data["failed"]) == ("boot", []), data
-    assert data["checks"]["watchdog"]["timeout_us"] == 10_000_000
+    assert data["checks"]["watchdog"]["timeout_us"] == 5_000_000
     armed = data["checks"]["hw watchdog"]
     assert (armed["state"], armed["timeout_s"]) == ("active", 14)
     assert data["checks"]["ring"]["found"] == "locked in memory"
@@ -40,7 +40,7 @@ def test_a_technicians_self_test_is_green(guest: Guest, recorder: Recorder) -> N
     assert checks["camera"]["figures"]["source"] == "640x480 from picamera2 (libx264)"
     assert checks["recording"]["figures"]["from_card"]
     assert "on pinctrl-bcm2835 through gpiod" in checks["pins"]["found"]
-    assert checks["watchdog"]["found"] == "systemd waits 10s"
+    assert checks["watchdog"]["found"] == "systemd waits 5s"
     assert checks["hw watchdog"]["figures"]["fed_by_systemd"]
     assert answer["log"]["signed"]
     assert guest.run("find", "/var/lib/bodycam/log", "-user", "root").out == ""

@@ -155,7 +155,7 @@ def test_users_and_folders_can_be_made_on_a_card_before_its_first_boot(
         uid = int(re.findall("(?m)^bodycam:x:([0-9]+):", users)[0])
         store = root / "var" / "lib" / "bodycam"
         owners = {path.name: path.stat().st_uid for path in [store, *store.iterdir()]}
-        own = dict.fromkeys(("evidence", "lock", "log", "selftest"), uid)
+        own = dict.fromkeys(("anchor", "evidence", "lock", "log", "selftest"), uid)
         assert owners == {"bodycam": 0, "identity": 0, **own}
 
 
