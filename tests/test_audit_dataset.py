@@ -241,6 +241,34 @@ def test_a_manifest_that_is_none_is_refused(
         DataSet(tmp_path)
 
 
+def test_a_file_that_was_changed_is_told_and_nothing_goes_on(tmp_path: Path) -> None:
+    cameras = three_cameras(tmp_path)
+    into = tmp_path / "set"
+    ingest(into, cameras[0], *(c.store for c in cameras))
+    (path,) = DataSet(into).paths("sources")
+    data = bytearray(path.read_bytes())
+    data[-9] ^= 1
+    path.write_bytes(data)
+    before = bytes_of(into)
+    with pytest.raises(CannotOpen, match="was changed"):
+        ingest(into, cameras[0], cameras[0].store)
+    path.unlink()
+    with pytest.raises(CannotOpen, match="No such file"):
+        ingest(into, cameras[0], cameras[0].store)
+    del before[str(path.relative_to(into))]
+    assert bytes_of(into) == before
+
+
+def test_a_revocation_list_that_is_none_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cameras = three_cameras(tmp_path)
+    words = ["audit", "ingest", str(cameras[0].store), "--into", str(tmp_path / "set"), "--trust",
+             str(cameras[0].identity.root), "--crl", str(tmp_path / "none.pem")]  # fmt: skip
+    assert main(words) == ExitCode.UNOPENED
+    assert "none.pem" in capsys.readouterr().err
+
+
 def test_the_schema_is_written_down_column_by_column() -> None:
     text = (Path(__file__).parent.parent / "docs" / "AUDIT-DATA.md").read_text(encoding="utf-8")
     assert f'"format": "{DATASET_FORMAT}", "version": {DATASET_VERSION}' in text

@@ -12,9 +12,17 @@ def stores_of(given: Iterable[Path]) -> list[Path]:
     """Each path that is a store, and the stores in each folder that is none; else the path itself."""
     found: list[Path] = []
     for path in given:
-        inside = [] if _is_store(path) or not path.is_dir() else sorted(path.iterdir())
-        found += [p for p in inside if _is_store(p)] or [path]
+        found += [p for p in _inside(path) if _is_store(p)] or [path]
     return found
+
+
+def _inside(path: Path) -> list[Path]:
+    if _is_store(path) or not path.is_dir():
+        return []
+    try:
+        return sorted(path.iterdir())
+    except OSError:
+        return []  # then it is a path that the verifier cannot read either, and says so
 
 
 def _is_store(path: Path) -> bool:

@@ -32,6 +32,7 @@ from ...custody.verify import Report, verify_paths
 from ...errors import ExitCode
 from ...eventlog import CHECKPOINT_FILE
 from ...formats.checkpoint import MAX_CHECKPOINT_BYTES
+from ...revocation import load_crls
 from ..intervals import length_us
 from ..timeline import DeviceTimeline, StoryBook, timelines
 from .rows import NO_MONTH, event_rows, finding_rows, month_of, recording_rows, span_rows
@@ -244,7 +245,7 @@ def _files(store: Path) -> list[tuple[str, int, int]]:
 def _fingerprint(store: Path, root: x509.Certificate | None, crls: Sequence[Path]) -> str:
     """Of all that decides which rows a store gives, but the bytes that only verification reads."""
     trusted = root.fingerprint(SHA256()).hex() if root else ""
-    lists = [hashlib.sha256(path.read_bytes()).hexdigest() for path in crls]
+    lists = [crl.fingerprint(SHA256()).hex() for path in crls for crl in load_crls(path)]
     said = (DATASET_VERSION, trusted, lists, _files(store))
     return hashlib.sha256(msgspec.json.encode(said)).hexdigest()
 

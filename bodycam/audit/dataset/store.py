@@ -35,6 +35,7 @@ from .schema import DATASET_FORMAT, DATASET_VERSION, SOURCES, TABLES, TableSchem
 
 MANIFEST = "dataset.json"
 _LOCK = "lock"
+_START_ANEW = "Ingest the stores into a new folder"
 _MAX_MANIFEST_BYTES = 1 << 28
 Camera = tuple[str, str]
 
@@ -100,8 +101,19 @@ class DataSet:
             )
             for file in self.manifest.files
             if file.table == SOURCES.name
-            for row in pq.read_table(self.folder / file.path, partitioning=None).to_pylist()
+            for row in self.read(file).to_pylist()
         ]  # fmt: skip
+
+    def read(self, file: DataFile) -> pa.Table:
+        """The rows of a file. Raises CannotOpen if it is not the one that the manifest names."""
+        path = self.folder / file.path
+        try:
+            data = path.read_bytes()
+        except OSError as fault:
+            raise CannotOpen(f"{path}: {fault.strerror}", _START_ANEW) from fault
+        if hashlib.sha256(data).hexdigest() != file.name:
+            raise CannotOpen(f"{path}: was changed since it was written", _START_ANEW)
+        return pq.read_table(BytesIO(data))
 
     # -- changes ------------------------------------------------------------------------------
 
@@ -135,7 +147,7 @@ class DataSet:
                     path.unlink()
 
     def _without(self, file: DataFile, cameras: set[Camera]) -> list[DataFile]:
-        table = pq.read_table(self.folder / file.path, partitioning=None)
+        table = self.read(file)
         devices = pa.array(sorted(d for force, d in cameras if force == file.force), pa.string())
         left = table.filter(pc.invert(pc.is_in(table["device"], value_set=devices)))
         if left.num_rows == table.num_rows:
@@ -217,8 +229,8 @@ def _read_manifest(folder: Path) -> Manifest:
         if said.get("version") != DATASET_VERSION:
             raise ConfigError(
                 f"{path}: is of version {said.get('version')}, this program knows "
-                f"{DATASET_VERSION}", "Ingest the stores into a new folder",
+                f"{DATASET_VERSION}", _START_ANEW,
             )  # fmt: skip
         return msgspec.convert(said, Manifest)
     except (msgspec.ValidationError, msgspec.DecodeError) as fault:
-        raise CannotOpen(f"{path}: {fault}", "Ingest the stores into a new folder") from fault
+        raise CannotOpen(f"{path}: {fault}", _START_ANEW) from fault
