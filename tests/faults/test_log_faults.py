@@ -114,7 +114,7 @@ def flip(path: Path, at: int) -> None:
 def test_f49_whatever_is_edited_or_swapped_is_named_by_its_place_and_the_rest_is_verified(
     unit: Faulty, tmp_path: Path
 ) -> None:
-    with unit(speed=2) as rig:
+    with unit(speed=4) as rig:
         begin(rig, 6)
         end(rig)
     name = segments_of(rig.card)[0].name
@@ -188,7 +188,7 @@ def test_f67_a_worker_that_reports_without_end_is_counted_then_replaced(
     with unit(speed=8) as rig:
         begin(rig, 1)
         lines_before, began_ns = len(rig.log()), rig.unit.clock.boot_ns()
-        rig.unit.mishap(MishapKind.CHATTER, 6, size=400)
+        rig.unit.mishap(MishapKind.CHATTER, 30, size=400)
         rig.until_logged("capture.garbage")
         rig.until_logged("capture.suppressed", seconds=40)
         seconds = (rig.unit.clock.boot_ns() - began_ns) / NS

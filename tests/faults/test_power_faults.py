@@ -77,7 +77,7 @@ def test_f53_an_under_voltage_that_flutters_is_counted_and_costs_no_recording(
         begin(rig, 1)
         with fluttering(rig):
             rig.until("LOW_BATT", lambda: "low-batt" in also(rig))
-            rig.run_for(20)
+            rig.run_for(12)
         change_power(rig.unit.sysfs, PowerChange(undervolt=True))
         until_said(rig, "power.throttled", flags=["undervolt"])
         assert rig.states()[-1] == "rec"
