@@ -18,6 +18,10 @@ from ..clock import MS, NS, utc_from_text
 from .anchors import Anchor, Anchors
 
 _DEFAULT_HEARTBEAT_NS = 10 * NS
+_LONGEST_HEARTBEAT_S = 3600
+_CLOCK_NS = range(-(2**62), 2**62)
+# 1900 to 2500, as the verifier has it for fragments: nothing leaves the calendar.
+_UTC_RANGE_NS = range(-2_208_988_800 * NS, 16_725_225_600 * NS)
 _WANTED = frozenset((
     "ready", "shutdown", "switch.on", "switch.off", "trigger.on", "trigger.off", "switch.on_at_boot",
     "activation.start", "activation.refused", "activation.waiting", "activation.stop", "tail.start",
@@ -128,9 +132,11 @@ class LogStory:
 
     def take(self, number: int, fields: dict[str, Any]) -> None:
         """One line that stands in its own frame and follows the one before."""
-        ev, data = fields["ev"], fields["data"]
+        ev, data, at_ns = fields["ev"], fields["data"], fields["boot_ns"]
+        if at_ns not in _CLOCK_NS:
+            return  # signed nonsense: it happened at no time
         logged = fields.get("logged_ns")
-        logged_ns = logged if is_whole(logged) else fields["boot_ns"]
+        logged_ns = logged if is_whole(logged) and logged in _CLOCK_NS else at_ns
         if ev == "boot" or not self.runs or self.runs[-1].boot != fields["boot"]:
             self._begin(number, fields, data)
         run = self.runs[-1]
@@ -150,7 +156,7 @@ class LogStory:
         run = Run(fields["boot"], number, fields["boot_ns"])
         self.runs.append(run)
         beat_s, pre_s = data.get("heartbeat_s"), data.get("pre_record_s")
-        if is_whole(beat_s) and beat_s > 0:
+        if is_whole(beat_s) and 0 < beat_s <= _LONGEST_HEARTBEAT_S:
             run.heartbeat_ns = beat_s * NS
         run.pre_record_ms = pre_s * 1000 if is_whole(pre_s) else 0
         run.firmware = str(data.get("fw", ""))
@@ -160,13 +166,13 @@ class LogStory:
             utc_ns = utc_from_text(fields["utc"])
         except (ValueError, OverflowError):
             return  # an unplaced line: the samples that follow place its boot
-        if is_whole(unc):
+        if is_whole(unc) and unc >= 0 and utc_ns in _UTC_RANGE_NS:
             sample = ClockSample(number, run.at_ns, utc_ns, unc * 1000, str(fields.get("clk")))
             run.samples.append(sample)
 
     def _sample(self, run: Run, number: int, at_ns: int, data: dict[str, Any]) -> None:
         utc_ns, error = data.get("utc_ns"), data.get("error_ms")
-        if is_whole(utc_ns) and is_whole(error) and error >= 0:
+        if is_whole(utc_ns) and utc_ns in _UTC_RANGE_NS and is_whole(error) and error >= 0:
             source = str(data.get("source", "none"))
             run.samples.append(ClockSample(number, at_ns, utc_ns, error * MS // 1000, source))
 
