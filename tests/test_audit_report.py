@@ -193,6 +193,21 @@ def test_definitions_stand_beside_the_numbers(audited: Audited) -> None:
         assert escape(definition) in audited.html
 
 
+def test_a_line_that_is_named_can_be_proved_to_others(
+    force: Force, audited: Audited, tmp_path: Path
+) -> None:
+    off = next(s for s in audited.json["cameras"][0]["states"] if s["state"] == "off")
+    proof = tmp_path / "line.json"
+    trust = ["--trust", str(force.root)]
+    store = str(force.folder / "stores" / "cam-0001")
+    made = main(["log", "prove", str(off["line"]), "--log", store, *trust, "--out", str(proof)])
+    assert made == ExitCode.OK
+    assert main(["log", "check", str(proof), *trust]) == ExitCode.OK
+    line = json.loads(json.loads(proof.read_text(encoding="utf-8"))["line"])
+    assert line["ev"] == "shutdown"
+    assert "bodycam log prove LINE" in audited.html
+
+
 def test_json_on_stdout_is_one_object(
     force: Force, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

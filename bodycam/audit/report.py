@@ -167,7 +167,12 @@ def _findings(outcome: Outcome) -> str:
     held = table(head, rows, "Findings") if rows else "<p>None: every check holds.</p>"
     notes = "".join(f"<li>{escape(note)}</li>" for note in outcome.report.not_known)
     unknown = f"<h3>What these files cannot tell</h3><ul>{notes}</ul>" if notes else ""
-    return f"<section><h2>Findings</h2>{held}{unknown}</section>"
+    proof = (
+        '<p class="soft">Any line that is named here can be proved to others, with the camera\'s '
+        "signature and without the rest of the log: <code>bodycam log prove LINE --log STORE/log "
+        "--trust ROOT.pem --out FILE</code>.</p>"
+    )
+    return f"<section><h2>Findings</h2>{held}{proof}{unknown}</section>"
 
 
 def _rows_back(outcome: Outcome) -> str:
