@@ -10,6 +10,7 @@ from bodycam.audit.intervals import times
 from bodycam.audit.measures import MEASURES
 from bodycam.audit.measures.measure import Figure, percentile, shifts, whole_line
 from bodycam.audit.policy import load_policy
+from bodycam.audit.states import DeviceState
 from bodycam.audit.timeline import DeviceTimeline, StoryBook, timelines
 from bodycam.clock import NS
 from bodycam.custody.verify import verify_paths
@@ -144,6 +145,24 @@ def test_what_killed_a_recording_and_how_long_until_it_could_go_on(tmp_path: Pat
     ]  # fmt: skip
 
 
+def test_heat_that_closes_a_recording_is_a_kill_though_its_last_picture_was_earlier(
+    tmp_path: Path,
+) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.press(100, "hot")
+        camera.to(150)
+        last_ns = camera.clock.boot_ns() - NS // 30
+        camera.log.append("activation.stop", rec="hot", reason="heat")
+        camera.say(150.2, "power.heat", quantity="soc", level="close", value=84_000)
+        camera.log.append("rec.stop", last_ns, rec="hot", reason="heat")
+        camera.end(200)
+    line = camera.timeline()
+    (row,) = figure("M6", line).rows
+    assert row["why"] == "heat"
+    assert [tuple(i) for i in line.in_state(DeviceState.RECORDING)] == [(at(100), at(150))]
+
+
 def test_mutes_are_measured_in_what_was_recorded(tmp_path: Path) -> None:
     with day(tmp_path) as camera:
         camera.boot(0)
@@ -186,6 +205,24 @@ def test_presses_that_came_to_nothing_say_why(tmp_path: Path) -> None:
     latency = figure("M10", line)
     assert latency.values == {"recordings": 1, "p50_us": 50_000, "p95_us": 50_000, "max_us": 50_000}
     assert latency.rows[0]["firmware"] == "bodycam test"
+
+
+def test_of_a_push_button_only_the_gesture_that_starts_is_a_press(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.say(50, "switch.on", pin="record")
+        camera.say(50.2, "switch.gesture", gesture="touch", toggle=None)
+        camera.press(100, "r")
+        camera.say(100.3, "switch.on", pin="record")
+        camera.log.append("switch.gesture", gesture="start", toggle=1)
+        camera.say(200, "switch.on", pin="record")
+        camera.say(202, "switch.gesture", gesture="stop", toggle=None)
+        camera.log.append("activation.stop", rec="r", reason="stop")
+        camera.say(300, "switch.gesture", gesture="start", toggle=2)
+        camera.end(400)
+    found = figure("M9", camera.timeline())
+    assert found.values == {"presses": 2, "refused": 1}
+    assert found.rows[0]["reason"] == "ready"
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ _CLOCK_NS = range(-(2**62), 2**62)
 _UTC_RANGE_NS = range(-2_208_988_800 * NS, 16_725_225_600 * NS)
 _WANTED = frozenset((
     "ready", "shutdown", "switch.on", "switch.off", "trigger.on", "trigger.off", "switch.on_at_boot",
+    "switch.gesture",
     "activation.start", "activation.refused", "activation.waiting", "activation.stop", "tail.start",
     "stop.cancelled", "rec.start", "rec.stop", "seg.open", "seg.close", "recovery", "io.error", "gap",
     "capture.stall", "capture.exit", "capture.error", "capture.ready", "storage.full",

@@ -5,7 +5,7 @@
 | DOCKED    | `device.added` of kind `dock`                     | `device.removed`, or recording         |
 | BOOT      | `boot`                                            | the first `ready` of the run           |
 | READY     | `ready`                                           | any other state                        |
-| RECORDING | `activation.start`                                | `activation.stop`, `rec.stop` of it    |
+| RECORDING | `activation.start`                                | the later of its `activation.stop`, `rec.stop` |
 | FAULT     | a fault of the table below                        | its end                                |
 | OFF       | `shutdown`, signed for; DOCKED if in the dock     | the next `boot`                        |
 | UNKNOWN   | last line written + 2 heartbeats, no `shutdown`   | the next line; a `boot` if it had died |
@@ -201,16 +201,16 @@ class _Opened:
 
 
 def _recording(opened: _Opened) -> Times:
-    """The time of each recording, whatever is the next one's."""
+    """The time of each recording, whatever is the next one's; `rec.stop` names its last picture."""
     begun: dict[str, int] = {}
-    found: list[tuple[int, int]] = []
+    ended: dict[str, int] = {}
     for event in opened._run.named("activation.start", "activation.stop", "rec.stop"):
         rec = event.text("rec")
         if event.ev == "activation.start":
             begun[rec] = event.at_ns
         elif rec in begun:
-            found.append((begun.pop(rec), event.at_ns))
-    return times([*found, *((at_ns, opened._end_ns) for at_ns in begun.values())])
+            ended[rec] = max(event.at_ns, ended.get(rec, event.at_ns))
+    return times((at_ns, ended.get(rec, opened._end_ns)) for rec, at_ns in begun.items())
 
 
 def _docked(run: Run, opened: _Opened, *, docked_before: bool) -> Times:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from ...clock import utc_text
 from ..intervals import clip
+from ..logstory import Run, Told
 from ..policy import DeviceRules
 from ..states import DeviceState
 from .measure import Figure, Measure, Row, S, Stretch, percentile
 
-_PRESSES = ("switch.on", "trigger.on", "switch.on_at_boot")
+_PRESSES = ("switch.on", "trigger.on", "switch.on_at_boot", "switch.gesture")
 
 
 def _refused(stretch: Stretch, rules: DeviceRules) -> Figure:
@@ -20,7 +21,9 @@ def _refused(stretch: Stretch, rules: DeviceRules) -> Figure:
     ]
     rows: list[Row] = []
     presses = 0
-    for at_us, _, event in stretch.events(*_PRESSES):
+    for at_us, placed, event in stretch.events(*_PRESSES):
+        if not _asks(event, placed.run):
+            continue
         presses += 1
         if clip(recording, at_us, at_us + within_us + 1):
             continue
@@ -29,6 +32,13 @@ def _refused(stretch: Stretch, rules: DeviceRules) -> Figure:
         reason = said[0] if said else f"{state.state.value} {state.why}".strip() if state else ""
         rows.append({"at": utc_text(at_us * 1000), "reason": reason, "line": event.line})
     return Figure({"presses": presses, "refused": len(rows)}, tuple(rows))
+
+
+def _asks(event: Told, run: Run) -> bool:
+    """Whether it asks for a recording: of a push button, only the gesture that starts one does."""
+    if event.ev == "switch.gesture":
+        return event.text("gesture") == "start"
+    return event.ev != "switch.on" or not run.named("switch.gesture")
 
 
 def _latency(stretch: Stretch, _: DeviceRules) -> Figure:
@@ -50,7 +60,7 @@ def _latency(stretch: Stretch, _: DeviceRules) -> Figure:
 
 REFUSED_PRESSES = Measure(
     "M9", "Refused presses",
-    "Presses (switch, trigger, switch found on at the start) that did not lead to RECORDING within "
+    "Presses (switch, a push button's start gesture, trigger, switch found on at the start) that did not lead to RECORDING within "
     "2 s, by reason: what the recorder answered, else the camera's state.", _refused,
 )  # fmt: skip
 START_LATENCY = Measure(
