@@ -14,6 +14,7 @@ import resource
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,13 @@ from bodycam.audit.dataset.schema import EVENTS, RECORDINGS, SPANS
 from bodycam.audit.dataset.store import DataSet, open_to_write
 from bodycam.audit.engine.buffers import buffer_deficits
 from bodycam.audit.engine.cameras import kills, shifts, short_recordings, time_measures, toggles
-from bodycam.audit.engine.incidents import Asked, scores
+from bodycam.audit.engine.incidents import Asked, parts, scores
 from bodycam.audit.engine.tables import duckdb_reader, open_tables
 from bodycam.audit.policy import load_policy
 from bodycam.signing import load_root
 
 _BATCH = 500
+_PART = 3000
 
 
 def ingest_speed(folder: Path, days: int) -> None:
@@ -100,7 +102,8 @@ def audit_month(folder: Path, cameras: int, memory: str, threads: int) -> None:
         )
         return found
 
-    kinds = took("M20 to M29", lambda: _classes(scores(asked)))
+    count = -(-cameras // _PART)
+    kinds = took(f"M20 to M29, {count} parts", lambda: _classes(parts(asked, count)))
     found = took("shifts", lambda: shifts(tables, policy.device).cache())
     measured = took("M1, M2, M7, M12", lambda: time_measures(tables, found).cache())
     took("M3", lambda: _count(buffer_deficits(tables, found, policy.device)))
@@ -111,13 +114,13 @@ def audit_month(folder: Path, cameras: int, memory: str, threads: int) -> None:
     print(f"  all {total_s:.1f} s, at most {peak:.1f} GB of memory; {kinds}", flush=True)
 
 
-def _classes(table: Any) -> dict[str, int]:
-    found: pa.Table = (
-        table.group_by("kind").agg(n=ibis._.count(), us=ibis._.evid_us.sum()).to_pyarrow()
-    )
-    return {
-        row["kind"]: row["n"] for row in sorted(found.to_pylist(), key=lambda r: str(r["kind"]))
-    }
+def _classes(asked: list[Asked]) -> dict[str, int]:
+    kinds: Counter[str] = Counter()
+    for part in asked:
+        table = scores(part).group_by("kind").agg(n=ibis._.count(), us=ibis._.evid_us.sum())
+        for row in table.to_pyarrow().to_pylist():
+            kinds[row["kind"]] += row["n"]
+    return dict(sorted(kinds.items()))
 
 
 def _count(table: Any) -> int:

@@ -8,7 +8,7 @@ is by how much those may be off, and `uncertainty` says what follows for a singl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import ibis
 import ibis.expr.types as ir
@@ -34,6 +34,17 @@ class Asked:
     worn: ir.Table
     cameras: AuditTables
     policy: Policy
+
+
+def parts(asked: Asked, count: int) -> list[Asked]:
+    """The same question in parts, each of which needs so much less memory; who was at one event stays
+    together.
+    """
+    key = asked.incidents.event.hash()
+    return [
+        replace(asked, incidents=asked.incidents.filter((key % count + count) % count == part))
+        for part in range(count)
+    ]
 
 
 def scores(asked: Asked) -> ir.Table:
