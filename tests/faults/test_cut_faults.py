@@ -39,7 +39,8 @@ def last_picture_ns(rig: FaultRig) -> int:
 def recording(rig: FaultRig, lives: int) -> None:
     """Wait until this life of the recorder records, and has for a moment."""
     rig.until_logged("rec.start", lives)
-    rig.until_state("rec")
+    # After many deaths it records pictures alone, and shows that (F36).
+    rig.until("a state", lambda: rig.states()[-1] in ("rec", "degraded"))
     rig.run_for(1)
 
 
@@ -78,7 +79,7 @@ def test_f31_a_recorder_killed_at_any_write_records_on_by_itself(
     assert recovered
     assert len(set(recovered)) == len(recovered)
     assert any(gap["data"]["cause"] == "recorder restarted" for gap in rig.events("gap"))
-    assert rig.showed(*["rec", "boot"] * len(writes), "rec", "ready")
+    assert rig.showed("rec", *["boot"] * len(writes), "ready")
 
 
 def test_f32_after_a_power_cut_the_card_holds_all_but_the_last_second(
