@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from bodycam.audit.intervals import length_us
+from bodycam.audit.timeline import DeviceTimeline, StoryBook, timelines
 from bodycam.clock import NS, utc_from_text
 from bodycam.custody.choice import Window
 from bodycam.custody.clipcheck import verify_clip
 from bodycam.custody.export import Order, export
 from bodycam.custody.findings import Check, Verdict
+from bodycam.custody.verify import verify_paths
 from bodycam.errors import DeviceError, ExitCode
 from bodycam.formats.boxes import children
 from bodycam.formats.records import (
@@ -128,6 +131,24 @@ def test_what_nothing_vouches_for_is_not_trusted_from_there_on(tmp_path: Path) -
     said = signature_findings(evidence)
     assert {verdict for verdict, _ in said} == {Verdict.UNTRUSTED}
     assert any("from fragment 3 on" in text for _, text in said)
+
+
+# Three signatures: over HEAD and two fragments of 0.5 s, or late and each for what came before.
+@pytest.mark.parametrize(("polls", "proven_us"), [(0, 999_999), (3, 1_999_999)])
+def test_the_audit_counts_what_is_vouched_for_and_calls_the_rest_failed(
+    tmp_path: Path, polls: int, proven_us: int
+) -> None:
+    late = timeline_of(store(tmp_path / "late", polls))
+    assert (length_us(late.evid), late.failed) == (5_000_000 - 1, ())
+    refused = timeline_of(store(tmp_path / "refused", polls, fails_from=4))
+    assert length_us(refused.evid) == proven_us
+    assert length_us(refused.evid) + length_us(refused.failed) >= 4_900_000
+
+
+def timeline_of(evidence: Evidence) -> DeviceTimeline:
+    book = StoryBook()
+    (line,) = timelines(verify_paths([evidence.store], evidence.root, follow=book.follow), book)
+    return line
 
 
 def test_a_signature_that_was_taken_away_is_noticed_wherever_it_stood(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..custody.findings import Check, Verdict
 from ..custody.logfacts import LogFacts, SegmentEntry
-from ..custody.segmentfacts import SegmentFacts
+from ..custody.segmentfacts import Held, SegmentFacts
 from ..custody.verify import Report
 from .anchors import Anchors
 from .intervals import Times, times, union
@@ -31,7 +31,26 @@ def refused_names(report: Report) -> set[str]:
     return named
 
 
-def proven_spans(segments: Sequence[SegmentFacts], anchors: Anchors) -> dict[str, Times]:
+def unvouched_names(segments: Sequence[SegmentFacts]) -> set[str]:
+    """Names of segments for whose last records no signature vouches, not even in the next segment."""
+    found: set[str] = set()
+    later: SegmentFacts | None = None
+    vouched = False
+    for segment in sorted(segments, key=lambda s: s.name, reverse=True):
+        follows = (
+            later is not None and later.head is not None and later.head.prev == segment.last_box
+            and later.recording == segment.recording
+        )  # fmt: skip
+        if segment.unvouched is not None and not (follows and vouched):
+            found.add(segment.name)
+        vouched = segment.vouched or (follows and vouched)
+        later = segment
+    return found
+
+
+def proven_spans(
+    segments: Sequence[SegmentFacts], anchors: Anchors, unvouched: set[str]
+) -> dict[str, Times]:
     """The proven pictures of each recording, in UTC; a roll that loses no frame is no hole."""
     spans: dict[str, list[tuple[int, int]]] = {}
     for segment in sorted(segments, key=lambda s: s.name):
@@ -40,7 +59,7 @@ def proven_spans(segments: Sequence[SegmentFacts], anchors: Anchors) -> dict[str
         if head is None or anchor is None:
             continue
         found = spans.setdefault(head.rec, [])
-        for held in segment.held:
+        for held in _vouched(segment, unvouched):
             from_ns = held.from_ns
             if found and 0 < anchor.at_us(from_ns) - found[-1][1] <= segment.frame_ns // 1000:
                 # The roll: the next segment begins with the next frame.
@@ -48,6 +67,15 @@ def proven_spans(segments: Sequence[SegmentFacts], anchors: Anchors) -> dict[str
             else:
                 found.append((anchor.at_us(from_ns), anchor.at_us(held.to_ns)))
     return {rec: times(found) for rec, found in spans.items()}
+
+
+def _vouched(segment: SegmentFacts, unvouched: set[str]) -> list[Held]:
+    if segment.name not in unvouched:
+        return segment.held
+    to_ns = segment.vouched_to_ns
+    if to_ns is None:
+        return []
+    return [Held(h.from_ns, min(h.to_ns, to_ns)) for h in segment.held if h.from_ns < to_ns]
 
 
 def add_proven(

@@ -31,7 +31,7 @@ from ..custody.verify import Report
 from .anchors import Anchors
 from .intervals import NEVER, Interval, Times, times, union, without
 from .logstory import LogStory, PlacedRun, Run
-from .proven import add_failed, add_proven, proven_spans, refused_names
+from .proven import add_failed, add_proven, proven_spans, refused_names, unvouched_names
 from .recordings import Recording, recordings_of
 from .states import DeviceState, Overlay, RunStates, run_states, why_unknown
 from .states import UnknownWhy as Why
@@ -155,7 +155,8 @@ def _device(
         line.log = story.path
     for segment in trusted:
         anchors.offer_segment(segment)
-    proven = proven_spans(trusted, anchors)
+    unvouched = unvouched_names(trusted)
+    proven = proven_spans(trusted, anchors, unvouched)
     if story is not None:
         if not story.runs:
             line.findings.append("log: nobody signed for any line of it: none counts")
@@ -166,7 +167,9 @@ def _device(
             line.recordings += recordings_of(run.run, states.end_ns, run.anchor, ends)
     add_proven(line.recordings, proven, trusted, anchors)
     if story is not None:
-        line.findings += add_failed(line.recordings, line.runs, segments, refused, logs[story.path])
+        line.findings += add_failed(
+            line.recordings, line.runs, segments, refused | unvouched, logs[story.path]
+        )
     verdicts = {r.recording: r.verdict.value for r in report.recordings if r.device in (name, "")}
     for recording in line.recordings:
         recording.verdict = verdicts.get(recording.recording, "")

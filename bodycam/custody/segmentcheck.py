@@ -22,7 +22,7 @@ from .progress import Progress, no_progress
 from .segmentend import SegmentEnd
 from .segmentfacts import Closing, SegmentFacts
 from .segmentwalk import Sealed, SegmentBytes, Tail, walk
-from .vouching import Vouching
+from .vouching import MAX_OWED, Vouching
 
 _AHEAD = 6
 
@@ -71,6 +71,7 @@ class _SegmentCheck:
         self._key: ec.EllipticCurvePublicKey | None = None
         self._unsigned = False
         self._vouching: Vouching | None = None
+        self._owed: deque[tuple[int, int]] = deque(maxlen=MAX_OWED)
         self._said_unchecked = False
         self._prev: str | None = None
         self._chained = True
@@ -143,6 +144,7 @@ class _SegmentCheck:
         self._check_chain(unit, fields, place)
         good = self._check_bytes(unit, fields, digest, place)
         self._take(unit, fields, place, good=good)
+        self._note_vouched(fields)
         self._pass(unit)
 
     def _place(self, unit: Sealed) -> str:
@@ -202,6 +204,16 @@ class _SegmentCheck:
             self._vouching.take(fields, box.record, place, signed=not box.unsigned)
         except EvidenceError as fault:
             self._found.altered(Check.SIGNATURE, place, fault.message)
+
+    def _note_vouched(self, fields: HeadFields | FragFields | EndFields) -> None:
+        """What is held counts once a signature vouches for its record."""
+        facts = self._facts
+        if self._vouching is None:
+            return
+        if isinstance(fields, FragFields) and facts.held:
+            self._owed.append((fields.n, facts.held[-1].to_ns))
+        while self._owed and self._owed[0][0] <= self._vouching.vouched_to:
+            facts.vouched_to_ns = self._owed.popleft()[1]
 
     def _check_chain(
         self, unit: Sealed, fields: HeadFields | FragFields | EndFields, place: str

@@ -71,6 +71,7 @@ class SegmentFacts:
     torn_bytes: int = 0
     gaps: list[Gap] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
+    vouched_to_ns: int | None = None
     heads: dict[int, tuple[str, str]] = field(default_factory=dict)
     vouched: bool = False
     unvouched: Unvouched | None = None

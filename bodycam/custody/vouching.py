@@ -36,7 +36,9 @@ class _Owed:
 
 
 class Vouching:
-    """Follows the records of one segment in order; `any` once a signature held."""
+    """Follows the records of one segment in order; `any` once a signature held, and `vouched_to` is
+    the number of the last record that one vouches for.
+    """
 
     def __init__(self, key: ec.EllipticCurvePublicKey) -> None:
         self._key = key
@@ -44,6 +46,7 @@ class Vouching:
         self._count = 0
         self._first = ""
         self.any = False
+        self.vouched_to = -1
 
     def take(
         self, fields: HeadFields | FragFields | EndFields, record: bytes, place: str,
@@ -55,6 +58,7 @@ class Vouching:
         """
         if signed:
             self._vouch()
+            self.vouched_to = fields.n
         else:
             self._first = self._first or place
             self._count += 1
@@ -75,6 +79,7 @@ class Vouching:
             check(self._key, owed.record, base64.b64decode(text, validate=True))
         except (ValueError, EvidenceError) as fault:
             raise EvidenceError(f"the late signature of {owed.place} does not match") from fault
+        self.vouched_to = max(self.vouched_to, number)
         while self._owed and self._owed[0].number <= number:
             self._owed.popleft()
         self._count, self.any = len(self._owed), True
