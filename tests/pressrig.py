@@ -191,6 +191,7 @@ class PressRig:
 
     def step(self, edges: Sequence[Edge] = ()) -> None:
         """The next picture, and the edges up to it."""
+        self._await_room()
         self.clock.now_ns = START_NS + (self._shown + 1) * FRAME_NS
         keyframe, data = self._film[self._shown % len(self._film)]
         self._shown += 1
@@ -200,6 +201,13 @@ class PressRig:
         self.pins.feed(edges)
         for thread in (self.recorder, self.recorder.sealer, self.switches):
             assert thread.crashed is None, thread.crashed
+
+    def _await_room(self) -> None:
+        """The card is real and may stall; a camera that does not wait would fill the ring."""
+        deadline = time.monotonic() + _WAIT_S
+        while self.ring.depth().payload_bytes > _RING_BYTES // 2:
+            assert time.monotonic() < deadline, "the sealer stands still"
+            time.sleep(0.005)
 
     def until_written(self) -> None:
         """Wait until nothing is being written any more; the sealer needs time that is real."""
