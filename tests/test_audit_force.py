@@ -8,10 +8,18 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import ibis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bodycam.audit.assignments import read_assignments
+from bodycam.audit.dataset.store import DataSet
+from bodycam.audit.engine.incidents import Asked, scores
+from bodycam.audit.engine.tables import incident_table, open_tables, worn_table
+from bodycam.audit.incidentcsv import read_incidents
+from bodycam.audit.incidents import windows
+from bodycam.audit.policy import load_policy
 from bodycam.audit.public import withhold
 from bodycam.cli import main
 from bodycam.errors import ExitCode
@@ -160,3 +168,30 @@ def test_a_folder_that_is_not_empty_is_left_alone(
     assert main(["simulate", "force", "--out", str(tmp_path)]) == ExitCode.USAGE
     assert "is not empty. Name a new folder" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_the_engine_says_the_same_of_the_whole_force(force: Path, audited: dict[str, Any]) -> None:
+    root, into = str(force / "authority/root.pem"), force / "set"
+    assert (
+        main(["audit", "ingest", str(force / "stores"), "--into", str(into), "--trust", root]) == 0
+    )
+    policy = load_policy()
+    told = read_incidents([force / "incidents.csv"]).good
+    rows = incident_table(told, windows(told, policy.incident))
+    worn = worn_table(read_assignments([force / "assignments.csv"]))
+    cameras = open_tables(DataSet(into))
+    asked = Asked(ibis.memtable(rows), ibis.memtable(worn), cameras, policy)
+    found = {(row["event"], row["officer"]): row for row in scores(asked).to_pyarrow().to_pylist()}
+    assert len(found) == len(audited["incidents"])
+    same = {
+        "class_by_clock": "kind",
+        "partner_shortfall_us": "partner_us",
+        "vendor_activated": "vendor",
+    }
+    for row in audited["incidents"]:
+        mine = found[row["event"], row["officer"]]
+        both = {name: same.get(name, name) for name in row if same.get(name, name) in mine}
+        assert len(both) > 25
+        assert {name: mine[there] for name, there in both.items()} == {
+            name: row[name] for name in both
+        }
