@@ -338,9 +338,9 @@ def signatures_stripped(world: World, out: Path) -> Path:
     return path
 
 
-@vector(ALTERED, Check.SIGNATURE, "fragment 3")
+@vector(ALTERED, Check.CHAIN, "fragment 4")
 def one_signature_stripped(world: World, out: Path) -> Path:
-    """The signature of fragment 3 removed."""
+    """The signature of fragment 3 removed: it might have come late, but fragment 4 names another box."""
     path = one(world.shorter, out)
     parts = parts_of(path)
     unit = units_of(path)[3]
