@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -38,6 +39,7 @@ def at(seconds: float) -> int:
 def _force(device: str) -> Path:
     """A camera's identity, made once a test run; all cameras are of one force."""
     folder = Path(mkdtemp(prefix="bodycam-audit-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     made_ns = _UTC_NS - 86_400 * NS
     if device == _FIRST:
         make_identity(folder, device, made_ns)

@@ -1,7 +1,8 @@
 """What the fragments of a camera prove, and what failed: EVID and FAILED of its recordings.
 
-A segment fails if it is altered, untrusted, unreadable, cut, missing, not of this log, or if no signature
-vouches for its last records. What the log claims for it, less its proven pictures, is FAILED: neither proven nor a gap.
+A segment fails if it is altered, untrusted, unreadable, cut, missing, not of this log, or if no
+signature vouches for its last records. What the log claims for it, less its proven pictures, is
+FAILED: neither proven nor a gap.
 """
 
 from __future__ import annotations
