@@ -294,9 +294,9 @@ _NOTES = """
 
 ## The audit of a force
 
-`python -m bench.audit --log-days 30 --cameras 300 1000 3000 10000`, Intel Xeon, 2 cores, 23 GB, Python 3.11, DuckDB 2.0 held
-to 6 GB and 2 threads, while other work took most of both cores: seconds of CPU compare, seconds by the clock
-do not.
+`python -m bench.audit --log-days 30 --cameras 300 1000 3000 10000`, Intel Xeon, 2 cores, 23 GB, Python 3.11,
+DuckDB 2.0 held to 6 GB and 2 threads, while other work took most of both cores: seconds of CPU compare,
+seconds by the clock do not.
 
 Ingest, on one core, of a log that the recorder's own writer made and signed (30 shifts of ten hours,
 7,267 lines each: a heartbeat and a clock sample every 10 s): 63,000 lines a second of CPU, with
@@ -320,6 +320,6 @@ A month, made directly in the ingested form; 10 incidents and 12 recordings a ca
 It grows a little faster than in proportion, 16 to 19 s of CPU for 1,000 cameras. By that 30,000 cameras are 600 s
 of CPU, 5 to 12 minutes by the clock on two cores, and a year twelve times that, month by month; **neither was
 run**. Incidents are scored in parts of 3,000 cameras; the other measures are not, and spill to the disk what 6 GB
-do not hold. Spark 4.0 on
-one core gave the same numbers on 8 cameras and 100 events in 5 minutes, nearly all of it planning.
+do not hold. Spark 4.0 on one core gave the same numbers on 8 cameras and 100 events in 5 minutes, nearly all of
+it planning.
 """
