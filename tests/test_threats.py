@@ -25,7 +25,7 @@ def names_in(module: str) -> set[str]:
 @pytest.mark.parametrize("row", ROWS, ids=[row[0] for row in ROWS])
 def test_each_row_is_shown_by_a_test(row: list[str]) -> None:
     assert len(row) == 3
-    found = re.fullmatch(r"`((?:root/)?test_\w+)::(test_\w+)`", row[2])
+    found = re.fullmatch(r"`((?:root/|faults/)?test_\w+)::(test_\w+)`", row[2])
     assert found is not None, row[2]
     assert found[2] in names_in(found[1])
 
