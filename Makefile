@@ -71,15 +71,15 @@ types: $(DEV_STAMP)
 imports: $(DEV_STAMP)
 	$(BIN)/lint-imports --no-cache
 
-# The tiers, quick ones first: what is wrong is said early. Each says how long it took. Tier 2 has clocks of
-# its own and goes on beside them all the while, with what they leave of the processor; `timeout` makes one
-# group of it, that goes when the rest has failed.
+# The tiers, quick ones first: what is wrong is said early, and the others run all the same. Each says how
+# long it took. Tier 2 has clocks of its own and goes on beside them, with what they leave of the processor;
+# `timeout` makes one group of it, that ends with this.
 tests: $(DEV_STAMP) $(WHEEL_STAMP)
 	@mkdir -p build; rm -rf build/faults; \
 	timeout 3600 nice -n 19 $(MAKE) --no-print-directory test-guest >build/guest.log 2>&1 & guest=$$!; \
 	trap "kill $$guest" EXIT; \
-	$(MAKE) --no-print-directory test-fast test-system test-root test-picam || exit 2; \
-	wait $$guest; code=$$?; trap - EXIT; cat build/guest.log; exit $$code
+	$(MAKE) -k --no-print-directory test-fast test-system test-root test-picam; code=$$?; \
+	wait $$guest || code=2; trap - EXIT; cat build/guest.log; exit $$code
 
 tier = @began=$$(date +%s); $(2); code=$$?; \
 	echo "make: tier $(1): $$(($$(date +%s) - began)) s"; exit $$code

@@ -23,6 +23,7 @@ from bodycam.rpilines import RpiLines
 from bodycam.simulate.control import PinsClient
 from bodycam.simulate.pins import SimulatedPins
 
+BOUNCE_S = 0.05
 LONG_S = 30
 
 
@@ -39,6 +40,9 @@ class Rig:
         while not edges or edges[-1].active != active or self.pins.level("record") != active:
             more = self.pins.edges(LONG_S)
             assert more, "no edge came"
+            edges += more
+        # Between two bounces it looks as if it had come to rest.
+        while more := self.pins.edges(BOUNCE_S):
             edges += more
         return edges
 
