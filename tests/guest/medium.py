@@ -30,8 +30,8 @@ class Promise:
 
     @property
     def lasts(self) -> bool:
-        """Whether the file keeps its name: a draft is renamed once it is durable."""
-        return not self.path.endswith(".new")
+        """Whether the file keeps its name: a draft is renamed once it is durable, a probe has none."""
+        return not self.path.endswith((".new", " (deleted)"))
 
 
 def mount_and_copy(image: Path, out: Path) -> Path:
