@@ -94,12 +94,12 @@ class TestTheRecorder:
         monkeypatch.setenv("PYTHONPATH", str(tmp_path))
         with running(tmp_path / "unit", speed=4, before=healthy) as rig:
             data = answer_of(rig, seconds=90)
-            assert (
-                {"camera", "modules"} <= set(data["failed"]) <= {"camera", "microphone", "modules"}
-            )
+            # Without a worker there is no sound either; if one lived for a moment, none was heard.
+            silent = {*data["failed"], *data["not_tested"]} - {"camera", "modules"}
+            assert {"camera", "modules"} <= set(data["failed"])
+            assert silent == {"microphone"}
             assert data["checks"]["modules"]["broken"] == ["cv2"]
             assert "SIGILL" in data["checks"]["camera"]["found"]
-            assert data["not_tested"] == ["microphone"]
 
     def test_a_recording_has_the_card_for_itself(self, tmp_path: Path) -> None:
         def switched_on(unit: Unit) -> None:

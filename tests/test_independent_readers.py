@@ -357,6 +357,8 @@ def test_a_segment_goes_on_beyond_4_gib(tmp_path: Path) -> None:
     assert video is not None
     file = camera.store.segment(camera.device, RECORDING, 0)
     file.create()
+    known = {"rec": RECORDING, "seg": 0, "file": str(file.path.relative_to(camera.store.evidence))}
+    camera.log.append("seg.open", **known)
     start = SegmentStart(RECORDING, 0, records.NO_PREVIOUS, {"cause": "switch"}, {})
     writer = SegmentWriter(file, camera.kit, start, video, None, START_NS)
     _giant(camera, writer, file.path, (1 << 32) + 4096)
@@ -368,8 +370,13 @@ def test_a_segment_goes_on_beyond_4_gib(tmp_path: Path) -> None:
         )
     writer.seal(None)
     writer.close("stop")
+    # Its giant is all zeros: unless the log says that it was closed, they are blocks that never came.
+    camera.log.append(
+        "seg.close", size=file.size, frags=writer.fragments, last=writer.last_box, reason="stop",
+        **known,
+    )  # fmt: skip
     camera.stop()
-    report = verify_paths([file.path], Evidence(file.path, camera.identity, "", ()).root)
+    report = verify_paths([camera.store.root], Evidence(file.path, camera.identity, "", ()).root)
     assert report.exit_code in (0, 3), [str(f) for f in report.findings]
     (facts,) = report.segments
     assert (facts.fragments, facts.ended) == (3, True)

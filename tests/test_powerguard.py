@@ -318,6 +318,7 @@ def test_in_standby_the_charger_is_watched_as_well(tmp_path: Path) -> None:
         rig.until("charging", lambda: not charge_off(rig))
         change_power(rig.unit.sysfs, PowerChange(cell_c=50))
         rig.until("cut off", lambda: charge_off(rig))
+        rig.until("the status", lambda: rig.unit.status()["charge"] == "hot")
         shown = subprocess.run(
             [sys.executable, "-m", "bodycam", "status", "--runtime", str(rig.unit.runtime)],
             capture_output=True, text=True, check=False,
