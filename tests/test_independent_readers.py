@@ -357,7 +357,11 @@ def test_a_segment_goes_on_beyond_4_gib(tmp_path: Path) -> None:
     assert video is not None
     file = camera.store.segment(camera.device, RECORDING, 0)
     file.create()
-    known = {"rec": RECORDING, "seg": 0, "file": str(file.path.relative_to(camera.store.evidence))}
+    known: dict[str, Any] = {
+        "rec": RECORDING,
+        "seg": 0,
+        "file": str(file.path.relative_to(camera.store.evidence)),
+    }
     camera.log.append("seg.open", **known)
     start = SegmentStart(RECORDING, 0, records.NO_PREVIOUS, {"cause": "switch"}, {})
     writer = SegmentWriter(file, camera.kit, start, video, None, START_NS)
