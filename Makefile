@@ -79,7 +79,8 @@ tests: $(DEV_STAMP) $(WHEEL_STAMP)
 	timeout 3600 nice -n 19 $(MAKE) --no-print-directory test-guest >build/guest.log 2>&1 & guest=$$!; \
 	trap "kill $$guest" EXIT; \
 	$(MAKE) -k --no-print-directory test-fast test-system test-root test-picam; code=$$?; \
-	wait $$guest || code=2; trap - EXIT; cat build/guest.log; exit $$code
+	wait $$guest || code=2; trap - EXIT; cat build/guest.log; \
+	$(BIN)/python -m tests.faults.table --check || code=2; exit $$code
 
 tier = @began=$$(date +%s); $(2); code=$$?; \
 	echo "make: tier $(1): $$(($$(date +%s) - began)) s"; exit $$code
