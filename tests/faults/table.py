@@ -46,7 +46,8 @@ def by_row(results: list[Result]) -> dict[str, list[Result]]:
 def test_name(node: str) -> str:
     """A test's name without its parameters and its group."""
     path, _, name = node.partition("::")
-    return f"`{Path(path).name}::{re.split(r'[@\[]', name)[0]}`"
+    bare = name.partition("[")[0].partition("@")[0]
+    return f"`{Path(path).name}::{bare}`"
 
 
 def _figure(figure: Measured) -> str:
