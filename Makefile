@@ -85,17 +85,22 @@ tests: $(DEV_STAMP) $(WHEEL_STAMP)
 tier = @began=$$(date +%s); $(2); code=$$?; \
 	echo "make: tier $(1): $$(($$(date +%s) - began)) s"; exit $$code
 
+# Much is in real time, and a machine may be busy: what failed is run once more, by itself, and that is said.
+again = || { test $$? -eq 1 && echo "make: what failed is run once more, by itself" && \
+	$(PYTEST) -n 1 --dist loadgroup --last-failed --last-failed-no-failures none $(1); }
+
 # Seconds, no root: the parts.
+PARTS := -m "not system" --ignore tests/test_docs.py
 test-fast: $(DEV_STAMP)
-	$(call tier,fast,$(PYTEST) -n $(WORKERS) --dist loadgroup -m "not system" --ignore tests/test_docs.py)
+	$(call tier,fast,$(PYTEST) -n $(WORKERS) --dist loadgroup $(PARTS) $(call again,$(PARTS)))
 
 # Whole programs in real time: most of it is waiting, so there is one more at it than there are processors.
 test-system: $(DEV_STAMP)
-	$(call tier,system,$(PYTEST) -n $$(($(WORKERS) + 1)) --dist loadgroup -m system)
+	$(call tier,system,$(PYTEST) -n $$(($(WORKERS) + 1)) --dist loadgroup -m system $(call again,-m system))
 
 # What needs root: the installed units under the real systemd in a container, real small file systems.
 test-root: $(DEV_STAMP) $(WHEEL_STAMP)
-	$(call tier,root,$(PYTEST) tests/root $(PYTEST_ARGS))
+	$(call tier,root,$(PYTEST) tests/root $(PYTEST_ARGS) $(call again,tests/root $(PYTEST_ARGS)))
 
 # Tier 1: the real picamera2 on libcamera's virtual camera, in a system of its own. Needs root.
 test-picam:

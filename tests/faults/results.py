@@ -64,9 +64,10 @@ def write_result(item: pytest.Item, *, passed: bool) -> None:
     rows = rows_of(item.name)
     if not rows:
         return
-    result = Result(item.nodeid, rows, passed, item.stash.get(_FIGURES, []))
+    node = item.nodeid.partition("@")[0]  # without the group that it ran in
+    result = Result(node, rows, passed, item.stash.get(_FIGURES, []))
     RESULTS.mkdir(parents=True, exist_ok=True)
-    name = re.sub(r"[^A-Za-z0-9_.-]", "_", item.nodeid)[-150:]
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", node)[-150:]
     (RESULTS / f"{name}.json").write_text(json.dumps(asdict(result)), encoding="utf-8")
 
 

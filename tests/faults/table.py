@@ -44,10 +44,9 @@ def by_row(results: list[Result]) -> dict[str, list[Result]]:
 
 
 def test_name(node: str) -> str:
-    """A test's name without its parameters and its group."""
+    """A test's name without its parameters."""
     path, _, name = node.partition("::")
-    bare = name.partition("[")[0].partition("@")[0]
-    return f"`{Path(path).name}::{bare}`"
+    return f"`{Path(path).name}::{name.partition('[')[0]}`"
 
 
 def _figure(figure: Measured) -> str:
