@@ -128,7 +128,7 @@ def test_f49_whatever_is_edited_or_swapped_is_named_by_its_place_and_the_rest_is
 
     def edit_log(card: Path) -> None:
         lines = log_of(card).read_bytes().splitlines(keepends=True)
-        lines[7] = lines[7].replace(b'"boot_ns":1', b'"boot_ns":2', 1)
+        lines[7] = lines[7].replace(b'"boot_ns":', b'"boot_ns":1', 1)
         log_of(card).write_bytes(b"".join(lines))
 
     found = damaged(rig, edit_log)
