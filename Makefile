@@ -33,7 +33,7 @@ DEV_STAMP := $(VENV)/.dev-$(PYTHON_ID)-$(PROJECT_ID)
 
 # What the tests run beside Python: the command or folder that must be there, and Debian's package of it.
 SYSTEM_TOOLS := pdftotext=poppler-utils pango-view=pango1.0-tools ffmpeg=ffmpeg openssl=openssl jose=jose chromium=chromium node=nodejs npm=npm softhsm2-util=softhsm2 systemd-analyze=systemd systemd-nspawn=systemd-container \
-	mkfs.ext4=e2fsprogs qemu-storage-daemon=qemu-system-common fusermount3=fuse3 unshare=util-linux mount=mount strace=strace sha256sum=coreutils mmdebstrap=mmdebstrap dtc=device-tree-compiler \
+	mkfs.ext4=e2fsprogs qemu-storage-daemon=qemu-system-common fusermount3=fuse3 unshare=util-linux mount=mount strace=strace gcc=gcc /usr/include/stdio.h=libc6-dev sha256sum=coreutils mmdebstrap=mmdebstrap dtc=device-tree-compiler \
 	/usr/share/doc/opencv-doc/examples/data/vtest.avi=opencv-doc \
 	go=golang-go /usr/share/gocode/src/golang.org/x/mod/sumdb=golang-golang-x-mod-dev
 
