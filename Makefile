@@ -85,14 +85,14 @@ tests: $(DEV_STAMP) $(WHEEL_STAMP)
 tier = @began=$$(date +%s); $(2); code=$$?; \
 	echo "make: tier $(1): $$(($$(date +%s) - began)) s"; exit $$code
 
-# Much is in real time, and a machine may be busy: what failed is run once more, by itself, and that is said.
+# Whole programs run in real time, and a machine may be busy: what failed is run once more, by itself, and
+# that is said. Not so the parts: what fails there is wrong.
 again = || { test $$? -eq 1 && echo "make: what failed is run once more, by itself" && \
 	$(PYTEST) -n 1 --dist loadgroup --last-failed --last-failed-no-failures none $(1); }
 
 # Seconds, no root: the parts.
-PARTS := -m "not system" --ignore tests/test_docs.py
 test-fast: $(DEV_STAMP)
-	$(call tier,fast,$(PYTEST) -n $(WORKERS) --dist loadgroup $(PARTS) $(call again,$(PARTS)))
+	$(call tier,fast,$(PYTEST) -n $(WORKERS) --dist loadgroup -m "not system" --ignore tests/test_docs.py)
 
 # Whole programs in real time: most of it is waiting, so there is one more at it than there are processors.
 test-system: $(DEV_STAMP)

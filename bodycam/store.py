@@ -23,6 +23,7 @@ from .media import Buffer
 _KEEP_SIZE = 1
 RESERVE_BYTES = 1024 * 1024
 _BLOCK_BYTES = 4096
+_NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -199,8 +200,21 @@ class SegmentFile:
                 os.close(fd)
 
 
+def _open_nameless(folder: Path) -> int:
+    """A file that goes with its descriptor; its name, where the file system wants one, at once."""
+    try:
+        return os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    except OSError as fault:
+        if fault.errno not in _NO_TMPFILE:
+            raise
+    path = folder / ".probe"
+    fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    path.unlink()
+    return fd
+
+
 class WriteProbe:
-    """One block, written again and again and synced, in a file that never had a name.
+    """One block, written again and again and synced, in a file without a name.
 
     The only proof that a card takes what it is given: its mount flags say `rw` long after it does
     not. The block is the same each time, so a probe costs the card little.
@@ -214,7 +228,7 @@ class WriteProbe:
         """Raises StorageFull or StorageError if the card did not take the block."""
         try:
             if self._fd < 0:
-                self._fd = os.open(self._folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+                self._fd = _open_nameless(self._folder)
             os.pwrite(self._fd, bytes(_BLOCK_BYTES), 0)
             os.fdatasync(self._fd)
         except OSError as fault:

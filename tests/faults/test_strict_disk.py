@@ -115,3 +115,24 @@ def test_a_life_without_this_sync_is_found(tmp_path: Path, memory: Path, name: s
     PLANTS[name].put_into(package / "bodycam")
     found = lost(live_on_a_strict_disk(tmp_path, package), memory / "state")
     assert any(PLANTS[name].breaks in fault for fault in found), found
+
+
+PROBE = """
+import sys
+from pathlib import Path
+from bodycam.store import WriteProbe
+probe = WriteProbe(Path(sys.argv[1]))
+probe.write()
+probe.write()
+probe.close()
+"""
+
+
+def test_a_card_without_nameless_files_is_not_called_dead(tmp_path: Path) -> None:
+    """The probe does with a file whose name is gone at once."""
+    with strict_disk(tmp_path / "store") as disk:
+        with pytest.raises(OSError, match="not supported"):
+            os.open(tmp_path / "store", os.O_TMPFILE | os.O_WRONLY)
+        subprocess.run([sys.executable, "-c", PROBE, str(tmp_path / "store")], check=True)
+    assert disk.kills[-1] == {}
+    assert len(disk.kills) > 2, "it was written and taken away"

@@ -58,9 +58,7 @@ def test_f34_a_stop_closes_the_recording_and_says_so_within_two_seconds(boot: Bo
         assert (int(stopping) - asked_us) / 1e6 < 4
         closed = camera.events("seg.close")[-1]
         assert closed["data"]["reason"] == "shutdown"
-        code, said = camera.verify()
-        # A busy machine may have cost its made camera a picture.
-        assert code == ExitCode.OK or "cause: camera" in said, said
+        assert camera.verify()[0] == ExitCode.OK
 
 
 def test_a_killed_recorder_is_back_and_records_on_for_the_switch_is_on(boot: Boot) -> None:
