@@ -345,8 +345,9 @@ class _Run:
         for pulled in self._inter.drain():
             if stop_ns is None or pulled.unit.at_ns <= stop_ns:
                 self._take(pulled)
-        self._writer.close_segment(reason, None)
-        self._s.last_sync_ns = self._s._clock.boot_ns()
+        if self._writer.segment is not None:
+            self._writer.close_segment(reason, None)
+            self._s.last_sync_ns = self._s._clock.boot_ns()
         self._s._report(
             Finished(self._writer.facts.recording, self._writer.last_picture_ns,
                      self._writer.last_box, reason)
