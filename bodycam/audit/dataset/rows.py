@@ -37,7 +37,7 @@ def span_rows(force: str, line: DeviceTimeline) -> Iterator[Row]:
         lines: tuple[int, int] = (0, 0), recording: str = "",
     ) -> Row:  # fmt: skip
         return (force, month_of(start), line.device, kind.value, name, number, start, end, err, why,
-                *lines, recording)  # fmt: skip
+                *lines, recording, None, None, None)  # fmt: skip
 
     for number, s in enumerate(line.states):
         yield row(Kind.STATE, s.state.value, number, s.start_us, s.end_us, s.err_us, s.why,
@@ -62,7 +62,7 @@ def recording_rows(force: str, line: DeviceTimeline) -> Iterator[Row]:
             r.start_us, r.live_end_us, r.start_cause.value, r.start_said, r.pressed,
             r.stop_cause.value if r.stop_cause else None, r.stop_said, r.stop_line,
             r.cancelled_stops, r.asked_ms, r.short_said, r.synced_us, r.err_us, r.firmware,
-            r.verdict, list(r.files),
+            r.verdict, list(r.files), None,
         )  # fmt: skip
 
 
