@@ -84,9 +84,12 @@ def naive(due: int, end: int, officer: Bitmaps, peers: int) -> dict[str, Any]:
     unknown = (w & officer.assigned & (officer.states.get("unknown", 0) | ~known)).bit_count()
     length = end - due
 
-    def half(name: str) -> bool:
-        return 2 * (w & officer.assigned & officer.states.get(name, 0)).bit_count() >= length
+    def time_in(name: str) -> int:
+        return (w & officer.assigned & officer.states.get(name, 0)).bit_count()
 
+    no_device = (w & ~officer.assigned).bit_count()
+    unable = [(unknown, "UNKNOWN"), (time_in("fault"), "FAULT"), (time_in("docked"), "DOCKED"),
+              (no_device, "NO-DEVICE")]  # fmt: skip
     if activated:
         kind = (
             "LATE"
@@ -99,21 +102,16 @@ def naive(due: int, end: int, officer: Bitmaps, peers: int) -> dict[str, Any]:
             if muted
             else "COMPLETE"
         )
-    elif 2 * unknown >= length:
-        kind = "UNKNOWN"
-    elif half("fault"):
-        kind = "FAULT"
-    elif half("docked"):
-        kind = "DOCKED"
-    elif 2 * (w & ~officer.assigned).bit_count() >= length:
-        kind = "NO-DEVICE"
-    else:
+    elif 2 * sum(time for time, _ in unable) < length:
         kind = "NEVER"
+    else:
+        most = max(time for time, _ in unable)
+        kind = next(name for time, name in unable if time == most)
     return {
         "kind": kind, "live": live.bit_count(), "evid": evid.bit_count(),
         "missing": (w & ~evid).bit_count(), "failed": failed.bit_count(), "activated": activated,
         "evid_delay": evid_delay, "press_delay": press_delay, "late": late, "tail": tail,
         "early": early, "gaps": len(gaps), "gap": sum(b - a for a, b in gaps),
         "longest_gap": max((b - a for a, b in gaps), default=0), "muted": muted,
-        "unknown": unknown, "no_device": (w & ~officer.assigned).bit_count(),
+        "unknown": unknown, "no_device": no_device,
     }  # fmt: skip

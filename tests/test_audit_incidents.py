@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from importlib import resources
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +132,30 @@ def test_who_could_not_record_is_not_accused(state: DeviceState, kind: IncidentC
     less = {state: times([(0, 299 * S)]), DeviceState.BOOT: times([(299 * S, 600 * S)])}
     assert of(states=less).kind is IncidentClass.NEVER
     assert of((0, 600), states=half).kind is IncidentClass.COMPLETE
+
+
+@pytest.mark.parametrize(
+    ("unknown", "fault", "docked", "absent", "kind"),
+    [
+        (30, 30, 0, 0, "UNKNOWN"), (30, 31, 0, 0, "FAULT"), (0, 25, 25, 0, "FAULT"),
+        (20, 0, 30, 0, "DOCKED"), (10, 15, 10, 15, "FAULT"), (10, 10, 10, 20, "NO-DEVICE"),
+        (25, 0, 0, 25, "UNKNOWN"), (20, 20, 9, 0, "NEVER"), (12, 12, 12, 13, "NEVER"),
+        (50, 50, 0, 0, "UNKNOWN"), (0, 0, 0, 100, "NO-DEVICE"),
+    ],
+)  # fmt: skip
+def test_what_kept_a_camera_from_recording_counts_together(
+    unknown: int, fault: int, docked: int, absent: int, kind: str
+) -> None:
+    """In hundredths of the window, in this order; the rest READY."""
+    edges = [0, *accumulate((unknown, fault, docked, 100 - unknown - fault - docked))]
+    names = (DeviceState.UNKNOWN, DeviceState.FAULT, DeviceState.DOCKED, DeviceState.READY)
+    spans = {
+        n: times([(6 * a * S, 6 * b * S)]) for n, (a, b) in zip(names, pairwise(edges), strict=True)
+    }
+    assigned = times([(0, 6 * (100 - absent) * S)])
+    assert of(states=spans, assigned=assigned).kind.value == kind
+    # Whoever recorded is judged by the recording.
+    assert of((0, 600), states=spans, assigned=assigned).kind is IncidentClass.COMPLETE
 
 
 def test_without_a_camera_or_a_word_of_it_nobody_is_accused() -> None:
@@ -299,6 +323,9 @@ def bitmaps(sets: dict[str, Spans]) -> Bitmaps:
     )
 
 
+UNABLE = (DeviceState.UNKNOWN, DeviceState.FAULT, DeviceState.DOCKED)
+
+
 def as_naive(found: Score) -> dict[str, Any]:
     def halves(value: int | None) -> int | None:
         if value is None:
@@ -328,9 +355,24 @@ def test_twenty_thousand_incidents_agree_with_a_second_implementation() -> None:
         assert as_naive(found) == expected, number
         assert found.evid_us + found.missing_us == w.length_us, number
         met[found.kind] += 1
+        if not found.activated:
+            able_us = sum(found.state_us[s] for s in DeviceState if s not in UNABLE)
+            assert (found.kind is IncidentClass.NEVER) == (2 * able_us > w.length_us), number
     assert sum(met.values()) == 20_000
     # None of the classes is left untried.
     assert min(met[kind] for kind in IncidentClass) > 50, met
+
+
+def test_a_class_that_only_a_shift_in_the_middle_gives_is_found() -> None:
+    """The camera was worn for a part of the window; its states are cut there, and the window's edges tell
+    nothing of it.
+    """
+    states = {DeviceState.FAULT: times([(-100 * S, -39 * S)]),
+              DeviceState.READY: times([(-900 * S, -100 * S), (-39 * S, 900 * S)])}  # fmt: skip
+    w, told = window(-40, 100), officer([], states=states, assigned=times([(0, 80 * S)]))
+    shifts = {by: score(w, told.shifted(by * S), RULES).kind.value for by in range(-140, 141)}
+    assert {by for by, kind in shifts.items() if kind == "FAULT"} == set(range(99, 121))
+    assert {k.value for k in score_range(w, told, 140 * S, RULES).kinds} == {*shifts.values()}
 
 
 NAMES = {"live": "live_us", "evid": "evid_us", "missing": "missing_us", "failed": "failed_us",

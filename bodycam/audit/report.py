@@ -21,10 +21,10 @@ from .states import DeviceState
 from .words import count_text, share_text, span_text
 
 _CLASS_WORDS = {
-    IncidentClass.UNKNOWN: "Not recorded; for at least half of the window nobody knows what the camera was.",
-    IncidentClass.FAULT: "Not recorded; the camera could not, for at least half of the window.",
-    IncidentClass.DOCKED: "Not recorded; the camera stood in the dock for at least half of the window.",
-    IncidentClass.NO_DEVICE: "Not recorded; no camera was assigned for at least half of the window.",
+    IncidentClass.UNKNOWN: "Not recorded, nor could it be for at least half of the window: mostly nobody knows what the camera was.",
+    IncidentClass.FAULT: "Not recorded, nor could it be for at least half of the window: mostly the camera failed.",
+    IncidentClass.DOCKED: "Not recorded, nor could it be for at least half of the window: mostly the camera stood in the dock.",
+    IncidentClass.NO_DEVICE: "Not recorded, nor could it be for at least half of the window: mostly no camera was assigned.",
     IncidentClass.NEVER: "Not recorded, though the camera could have.",
     IncidentClass.LATE: "The first proven picture came later than policy allows.",
     IncidentClass.GAP: "Pictures are missing between the first and the last recorded moment.",

@@ -6,16 +6,20 @@ nor as late.
 
 | class     | first that holds, for an officer-incident                                            |
 |-----------|--------------------------------------------------------------------------------------|
-| UNKNOWN   | not activated, and UNKNOWN at least half of W                                        |
-| FAULT     | not activated, and FAULT at least half of W                                          |
-| DOCKED    | not activated, and DOCKED at least half of W                                         |
-| NO-DEVICE | not activated, and no camera assigned for at least half of W                         |
+| UNKNOWN   | not activated; could not have recorded for at least half of W, most of it UNKNOWN     |
+| FAULT     | the same, most of it FAULT                                                           |
+| DOCKED    | the same, most of it DOCKED                                                          |
+| NO-DEVICE | the same, for most of it no camera assigned                                          |
 | NEVER     | not activated: LIVE in W shorter than `activated_min_s`                              |
 | LATE      | the first EVID in W is more than `grace_on_s` after due                              |
 | GAP       | a hole of `gap_min_s` or more in EVID between the first and the last LIVE moment in W |
 | EARLY     | the last LIVE moment in W is more than `grace_off_s` before end, and nobody took over |
 | MUTED     | sound was left out while LIVE, in W                                                  |
 | COMPLETE  | none of these                                                                        |
+
+A camera could not have recorded while it was UNKNOWN, FAULT, DOCKED or not there. These times are taken
+together: two reasons of a third of W each excuse no less than one of two thirds. Of equal ones the first
+in the table counts. While OFF it could have: it had only to be switched on.
 
 Somebody took over if the cameras of the other officers at the event prove, without a hole, all from
 that last moment to `grace_off_s` before the end.
@@ -53,7 +57,7 @@ DEFINITIONS = (
     ("M24", "Early stop", "End less the last LIVE moment in W; early if more than grace_off_s and no camera of another officer at the event proves the rest."),
     ("M25", "Gap", "Stretches of gap_min_s or more between the first and last LIVE moment in W that EVID does not cover, and the camera's states in each."),
     ("M26", "Muted", "Muted time in LIVE in W."),
-    ("M27", "Class", "One for each officer at an incident: the first that holds, as listed."),
+    ("M27", "Class", "One for each officer at an incident: the first that holds, as listed. Not recorded: for at least half of W UNKNOWN, FAULT, DOCKED or no camera together, the class is the one of these of which there is most; else NEVER."),
     ("M28", "Excluded", "Call types and clearance codes for which the policy requires no recording."),
     ("M29", "Partner shortfall", "What the cameras of the other officers at the event prove of W, and the own one does not."),
 )  # fmt: skip
@@ -222,15 +226,16 @@ def _recorded(*, late: bool, gap: bool, early: bool, muted: bool) -> IncidentCla
 def _not_recorded(
     window_us: int, states: Mapping[DeviceState, int], no_device_us: int
 ) -> IncidentClass:
-    for kind, found_us in (
-        (IncidentClass.UNKNOWN, states[DeviceState.UNKNOWN]),
-        (IncidentClass.FAULT, states[DeviceState.FAULT]),
-        (IncidentClass.DOCKED, states[DeviceState.DOCKED]),
-        (IncidentClass.NO_DEVICE, no_device_us),
-    ):
-        if 2 * found_us >= window_us:
-            return kind
-    return IncidentClass.NEVER
+    unable = {
+        IncidentClass.UNKNOWN: states[DeviceState.UNKNOWN],
+        IncidentClass.FAULT: states[DeviceState.FAULT],
+        IncidentClass.DOCKED: states[DeviceState.DOCKED],
+        IncidentClass.NO_DEVICE: no_device_us,
+    }
+    if 2 * sum(unable.values()) < window_us:
+        return IncidentClass.NEVER
+    # Of equal ones `max` takes the first.
+    return max(unable, key=lambda kind: unable[kind])
 
 
 def _gaps(

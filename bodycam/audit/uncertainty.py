@@ -4,7 +4,9 @@ A camera's times are off by at most its clock's error, all of one boot alike. So
 time are shifted against the window by every d in [-e, +e], e the largest error of the boots that may
 touch the window; each number becomes the pair of its least and its greatest value, the class the set
 of classes that occur. Between two shifts at which an edge meets a threshold every number is linear:
-looking at those, and a microsecond to either side, is looking at all.
+looking at those, and a microsecond to either side, is looking at all. Between two such shifts
+each class holds on one stretch at most, for it asks only linear numbers whether they are at least others:
+so halving between two that differ finds every class.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from .incidents import Window
-from .intervals import NEVER, Times
+from .intervals import NEVER, Times, clip
 from .policy import IncidentRules
 from .scoring import IncidentClass, OfficerTime, S, Score, score
 
@@ -85,6 +87,8 @@ def _breaks(
         due, due + rules.grace_on_s * S, due + rules.activated_min_s * S, due + rules.gap_min_s * S,
         end, end - rules.grace_off_s * S, end - rules.activated_min_s * S, end - rules.gap_min_s * S,
     }  # fmt: skip
+    # Where a camera was assigned only for a part: its states are cut there, and what they sum up to bends.
+    thresholds |= {at for cut in clip(officer.assigned, due, end) for at in cut}
     sets = (officer.live, officer.evid, officer.failed, officer.muted, *officer.states.values())
     edges = {edge for found in sets for interval in found for edge in interval}
     edges |= {p.start_us for p in officer.presses}

@@ -291,13 +291,16 @@ def _judged(asked: Asked, t: ir.Table) -> ir.Table:
         early=short & t.rest_open.fill_null(False),
         handed_over=short & t.rest_open.isnull(),
     )
+    unable = {
+        IncidentClass.UNKNOWN: t[STATE_COLUMNS[DeviceState.UNKNOWN]],
+        IncidentClass.FAULT: t[STATE_COLUMNS[DeviceState.FAULT]],
+        IncidentClass.DOCKED: t[STATE_COLUMNS[DeviceState.DOCKED]],
+        IncidentClass.NO_DEVICE: t.no_device_us,
+    }
+    most_us = ibis.greatest(*unable.values())
+    could_not = ~t.activated & (2 * sum(unable.values()) >= t.window_us)
     kind = ibis.cases(
-        *((~t.activated & (2 * t[column] >= t.window_us), name.value) for name, column in (
-            (IncidentClass.UNKNOWN, STATE_COLUMNS[DeviceState.UNKNOWN]),
-            (IncidentClass.FAULT, STATE_COLUMNS[DeviceState.FAULT]),
-            (IncidentClass.DOCKED, STATE_COLUMNS[DeviceState.DOCKED]),
-            (IncidentClass.NO_DEVICE, "no_device_us"),
-        )),
+        *((could_not & (us == most_us), name.value) for name, us in unable.items()),
         (~t.activated, IncidentClass.NEVER.value), (t.late, IncidentClass.LATE.value),
         (t.gaps > 0, IncidentClass.GAP.value), (t.early, IncidentClass.EARLY.value),
         (t.muted_us > 0, IncidentClass.MUTED.value), else_=IncidentClass.COMPLETE.value,
