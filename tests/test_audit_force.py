@@ -10,8 +10,6 @@ from typing import Any
 
 import ibis
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bodycam.audit.assignments import read_assignments
 from bodycam.audit.dataset.store import DataSet
@@ -20,7 +18,6 @@ from bodycam.audit.engine.tables import incident_table, open_tables, worn_table
 from bodycam.audit.incidentcsv import read_incidents
 from bodycam.audit.incidents import windows
 from bodycam.audit.policy import load_policy
-from bodycam.audit.public import withhold
 from bodycam.cli import main
 from bodycam.errors import ExitCode
 from bodycam.simulate.force import HONEST, Behaviour, plan
@@ -125,7 +122,7 @@ def test_the_public_summary_names_nobody_and_nothing(
     assert [name for name in names if name in text] == []
     assert re.findall(r"T\d\d:\d\d", text) == []
     assert (told["from"], told["incidents"]["judged"]) == ("2026-06-01", 24)
-    assert told["incidents"]["coverage"] == audited["summary"]["coverage"]
+    assert told["incidents"]["coverage"] == round(audited["summary"]["coverage"], 3)
     # Eight cameras are too few, and so are three uses of force.
     assert told["measures"] == {"withheld": "fewer than 10 cameras"}
     assert "withheld" in told["force"]
@@ -134,17 +131,6 @@ def test_the_public_summary_names_nobody_and_nothing(
         surely = audited["summary"]["classes"].get(name, {"surely": 3})["surely"]
         assert count == surely or (count is None and surely > 0)
     assert all(count is None or count == 0 or count >= 5 for count in classes.values())
-
-
-@given(st.dictionaries(st.sampled_from("ABCDEFGH"), st.integers(0, 40)), st.integers(1, 10))
-def test_what_is_withheld_cannot_be_worked_out_from_the_sum(
-    counts: dict[str, int], min_cell: int
-) -> None:
-    told = withhold(counts, min_cell)
-    hidden = [name for name, count in told.items() if count is None]
-    assert all(counts[name] > 0 for name in hidden)
-    assert all(count is None or count == 0 or count >= min_cell for count in told.values())
-    assert len(hidden) != 1 or sum(count > 0 for count in counts.values()) == 1
 
 
 def test_the_vendors_rule_would_have_missed_what_coverage_shows(

@@ -17,7 +17,7 @@ from bodycam.audit.incidents import Incident
 from bodycam.audit.logstory import _WANTED, LogStory
 from bodycam.audit.outcome import audit
 from bodycam.audit.policy import load_policy
-from bodycam.audit.public import public_page
+from bodycam.audit.public import public_facts, public_page
 from bodycam.audit.report import audit_page
 from bodycam.audit.tables import as_json, write_tables
 from bodycam.audit.timeline import StoryBook
@@ -65,7 +65,7 @@ def audited(report: Report, book: StoryBook, folder: Path) -> dict[str, Any]:
     outcome = audit(report, book, load_policy(), incidents)
     found = as_json(outcome)
     jsonschema.validate(json.loads(json.dumps(found)), SCHEMA)
-    assert "<script" not in audit_page(outcome) + public_page(outcome)
+    assert "<script" not in audit_page(outcome) + public_page(public_facts(outcome))
     write_tables(outcome, folder)
     return found
 

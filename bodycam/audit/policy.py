@@ -55,6 +55,7 @@ class PublicRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is too few to be published."""
 
     min_incidents: Annotated[int, msgspec.Meta(ge=1)]
+    min_officers: Annotated[int, msgspec.Meta(ge=1)]
     min_cameras: Annotated[int, msgspec.Meta(ge=1)]
     min_cell: Annotated[int, msgspec.Meta(ge=1)]
 

@@ -11,7 +11,7 @@ from ..audit.assignments import Assignments, read_assignments
 from ..audit.incidentcsv import read_incidents
 from ..audit.outcome import audit
 from ..audit.policy import load_policy
-from ..audit.public import public_page, public_summary
+from ..audit.public import public_facts, public_page, public_summary
 from ..audit.report import audit_page, in_short
 from ..audit.stores import stores_of
 from ..audit.tables import as_json, write_tables
@@ -112,8 +112,9 @@ def main(arguments: argparse.Namespace) -> ExitCode:
     found = as_json(outcome)
     texts = {REPORT_FILE: audit_page(outcome), JSON_FILE: json.dumps(found, indent=1) + "\n"}
     if arguments.public:
-        told = json.dumps(public_summary(outcome), indent=1) + "\n"
-        texts |= {"public.html": public_page(outcome), "public.json": told}
+        facts = public_facts(outcome)
+        told = json.dumps(public_summary(facts), indent=1) + "\n"
+        texts |= {"public.html": public_page(facts), "public.json": told}
     written = [*(_write(out / name, text) for name, text in texts.items()),
                *write_tables(outcome, out)]  # fmt: skip
     if arguments.json:
