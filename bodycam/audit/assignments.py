@@ -18,13 +18,25 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from pathlib import Path
 
-from .csvrows import BadRow, CsvRow, read_rows
+from .csvrows import BadRow, CsvRow
 from .intervals import Interval, Times, both, times
-from .moments import moment_us
+from .rowkind import RowKind, ids, iter_records, maybe_time, time
 
 _REQUIRED = ("device id", "officer badge id", "assigned datetime", "returned datetime")
 FOREVER_US = 1 << 60
 ALWAYS: Times = (Interval(-FOREVER_US, FOREVER_US),)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One camera with one officer for a stretch of time."""
+
+    device: str
+    officer: str
+    start_us: int
+    end_us: int
+    source: str = ""
+    row: int = 0
 
 
 @dataclass(slots=True)
@@ -63,28 +75,29 @@ def from_badges(devices: Iterable[str]) -> Assignments:
 def read_assignments(paths: Iterable[Path], zone: tzinfo | None = None) -> Assignments:
     """All rows of these files. Raises CannotOpen, ConfigError where a whole file is of no use."""
     found = Assignments()
-    for path in paths:
-        for row in read_rows(path, _REQUIRED, _REQUIRED):
-            if isinstance(row, BadRow):
-                found.bad.append(row)
-                continue
-            try:
-                device, officer, span = _assignment(row, zone)
-            except ValueError as fault:
-                found.bad.append(row.bad(str(fault)))
-                continue
-            found.by_officer.setdefault(officer, {}).setdefault(device, []).append(span)
+    for one in iter_records(ASSIGNMENT_ROWS, paths, zone):
+        if isinstance(one, BadRow):
+            found.bad.append(one)
+            continue
+        worn = found.by_officer.setdefault(one.officer, {})
+        worn.setdefault(one.device, []).append((one.start_us, one.end_us))
     return found
 
 
-def _assignment(row: CsvRow, zone: tzinfo | None) -> tuple[str, str, tuple[int, int]]:
+def _assignment(row: CsvRow, zone: tzinfo | None) -> Assignment:
     cells = row.cells
-    for name in _REQUIRED[:3]:
-        if not cells[name]:
-            raise ValueError(f"'{name}' is empty")
-    start_us, end_us = moment_us(cells["assigned datetime"], zone), FOREVER_US
-    if cells["returned datetime"]:
-        end_us = moment_us(cells["returned datetime"], zone)
+    ids(cells, "device id", "officer badge id")
+    start_us = time(cells, "assigned datetime", zone)
+    end_us = maybe_time(cells, "returned datetime", zone)
+    if end_us is None:
+        end_us = FOREVER_US
     if end_us <= start_us:
         raise ValueError("returned must be later than assigned")
-    return cells["device id"], cells["officer badge id"], (start_us, end_us)
+    return Assignment(cells["device id"], cells["officer badge id"], start_us, end_us,
+                      row.file, row.row)  # fmt: skip
+
+
+ASSIGNMENT_ROWS = RowKind(
+    _REQUIRED, _REQUIRED, _assignment, ("device", "officer", "start_us"), ("end_us",),
+    "a camera, officer and time of assignment",
+)  # fmt: skip

@@ -44,6 +44,8 @@ class Incident:
     self_initiated: bool = False
     call_type: str = ""
     clearance: str = ""
+    district: str = ""
+    unit: str = ""
     source: str = ""
     row: int = 0
 

@@ -159,7 +159,7 @@ def _near(
     if not worn.of(used.officer):
         return ScoredForce(used, None)
     rules = policy.force
-    around_us = max(rules.stop_before_s, rules.stop_after_s) * S + used.rounding_us
+    around_us = max(rules.stop_before_s, rules.stop_after_s) * S + used.coarse_us(rules)
     err = err_us(used.officer, worn, lines, used.at_us - around_us, used.at_us + around_us)
     return ScoredForce(used, near_force(used, officers[used.officer], err, rules))
 

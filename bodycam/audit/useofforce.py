@@ -15,14 +15,14 @@ if it is for one.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
 
-from .csvrows import BadRow, CsvRow, read_rows
+from .csvrows import CsvRow
 from .intervals import Interval, Times, both, clip, length_us, shifted, union, without
-from .moments import moment_us
 from .policy import ForceRules
+from .rowkind import Records, RowKind, ids, read_records, time
 from .scoring import OfficerTime, S
 from .states import DeviceState
 
@@ -39,22 +39,21 @@ DEFINITION = (
 
 @dataclass(frozen=True, slots=True)
 class ForceUsed:
-    """One use of force by one officer; `rounding_us` is how coarse the time is."""
+    """One use of force by one officer; `rounding_us` is how coarse the time is, None: not said."""
 
     event: str
     officer: str
     at_us: int
-    rounding_us: int
+    rounding_us: int | None
     source: str = ""
     row: int = 0
 
+    def coarse_us(self, rules: ForceRules) -> int:
+        """How coarse its time is; where the record does not say, the policy does."""
+        return rules.rounding_s * S if self.rounding_us is None else self.rounding_us
 
-@dataclass(slots=True)
-class ForceRecords:
-    """What the files hold: rows that count, and rows that do not."""
 
-    good: list[ForceUsed] = field(default_factory=list)
-    bad: list[BadRow] = field(default_factory=list)
+ForceRecords = Records[ForceUsed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,35 +72,34 @@ def read_force(
     paths: Iterable[Path], rules: ForceRules, zone: tzinfo | None = None
 ) -> ForceRecords:
     """All rows of these files. Raises CannotOpen, ConfigError where a whole file is of no use."""
-    found = ForceRecords()
-    for path in paths:
-        for row in read_rows(path, _REQUIRED, _KNOWN):
-            if isinstance(row, BadRow):
-                found.bad.append(row)
-                continue
-            try:
-                found.good.append(_record(row, rules, zone))
-            except ValueError as fault:
-                found.bad.append(row.bad(str(fault)))
+    found = read_records(FORCE_ROWS, paths, zone)
+    found.good = [replace(one, rounding_us=one.coarse_us(rules)) for one in found.good]
     return found
 
 
-def _record(row: CsvRow, rules: ForceRules, zone: tzinfo | None) -> ForceUsed:
+def _record(row: CsvRow, zone: tzinfo | None) -> ForceUsed:
     cells = row.cells
-    for name in _REQUIRED:
-        if not cells[name]:
-            raise ValueError(f"'{name}' is empty")
-    rounded = cells.get("rounded to seconds", "") or str(rules.rounding_s)
-    if not (rounded.isascii() and rounded.isdigit() and int(rounded[:9]) <= _MAX_ROUNDING_S):
+    ids(cells, "event id", "officer badge id")
+    rounded = cells.get("rounded to seconds", "")
+    if rounded and not (
+        rounded.isascii() and rounded.isdigit() and int(rounded[:9]) <= _MAX_ROUNDING_S
+    ):
         raise ValueError(f"'rounded to seconds' is {rounded[:20]!r}, want 0 to {_MAX_ROUNDING_S}")
-    at_us = moment_us(cells["force datetime"], zone)
-    return ForceUsed(cells["event id"], cells["officer badge id"], at_us, int(rounded) * S,
-                     row.file, row.row)  # fmt: skip
+    return ForceUsed(
+        cells["event id"], cells["officer badge id"], time(cells, "force datetime", zone),
+        int(rounded) * S if rounded else None, row.file, row.row,
+    )  # fmt: skip
+
+
+FORCE_ROWS = RowKind(
+    _REQUIRED, _KNOWN, _record, ("event", "officer", "at_us"), ("rounding_us",),
+    "an officer, event and time",
+)  # fmt: skip
 
 
 def near_force(used: ForceUsed, officer: OfficerTime, err_us: int, rules: ForceRules) -> NearForce:
     """Look at one use of force; `err_us` is the error of the camera's clock there."""
-    at_us, unsure_us = used.at_us, used.rounding_us // 2 + err_us
+    at_us, unsure_us = used.at_us, used.coarse_us(rules) // 2 + err_us
     low, high = at_us - unsure_us, at_us + unsure_us
     moment: Times = (Interval(low, high + 1),)
     found = {s: both(t, moment) for s, t in officer.states.items()}

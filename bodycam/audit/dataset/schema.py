@@ -115,6 +115,7 @@ DUTIES = _table(
 FORCE_USES = _table(
     "force_uses", ("at_us", "event", "officer"),
     ("event", _STR), ("officer", _STR), ("at_us", _INT), ("rounding_us", _INT), *_ROW,
+    null=("rounding_us",),
 )  # fmt: skip
 COMPLAINTS = _table(
     "complaints", ("event", "officer"),
