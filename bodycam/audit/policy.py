@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -61,12 +63,32 @@ class PublicRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StatisticsRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """From how many on a person is shown; when a shift of a trial was what it was drawn for."""
+    """From how many on a person is shown; when shifts begin, and by the clock of which zone; when a shift
+    of a trial was what it was drawn for; how soon a recording must be filed.
+    """
 
     min_count: Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+    shift_starts_h: Annotated[
+        tuple[Annotated[int, msgspec.Meta(ge=0, le=23)], ...],
+        msgspec.Meta(min_length=1, max_length=24),
+    ]
+    shift_zone: str
     duty_coverage_percent: Annotated[int, msgspec.Meta(ge=1, le=100)]
     contamination_s: Seconds
     kept_percent: Annotated[int, msgspec.Meta(ge=1, le=100)]
+    filing_grace_days: Annotated[int, msgspec.Meta(ge=0, le=365)]
+
+    def __post_init__(self) -> None:
+        if list(self.shift_starts_h) != sorted(set(self.shift_starts_h)):
+            raise ValueError("shift_starts_h: the hours must ascend")
+        try:
+            self.zone()
+        except (ZoneInfoNotFoundError, ValueError, OSError) as fault:
+            raise ValueError(f"shift_zone {self.shift_zone!r} is not known here") from fault
+
+    def zone(self) -> tzinfo:
+        """Whose wall clock the shifts follow; UTC needs no zone data."""
+        return UTC if self.shift_zone == "UTC" else ZoneInfo(self.shift_zone)
 
 
 class Exclusions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,18 +8,22 @@
 | CONTAMINATED   | kept                                 | not kept             | none of their ten sites          |
 | UNKNOWN        | one of the arms has no shift         |                      |                                  |
 
-A treatment shift counts as kept if recordings cover at least `duty_coverage_percent` of the duty time, a
-control shift if no more than `contamination_s` of it were recorded; an arm is kept if at least
-`kept_percent` of its shifts are. Ariel et al. judged by what the sites said; the numbers are ours, and
-policy.
+A treatment shift counts as kept if proven pictures cover at least `duty_coverage_percent` of the duty
+time, a control shift if no more than `contamination_s` of it were recorded, proven or not; an arm is kept
+if at least `kept_percent` of its shifts are. Ariel et al. judged by what the sites said; the numbers are
+ours, and policy.
+
+A clock that is off by e moves a shift's recordings against its duty by e at most, and no sum of time by
+more: a shift is kept surely if it would be with e more, or less, and possibly if with the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from enum import Enum
 
+from ..groups import ArmResult, SiteClass, SiteResult
 from ..policy import StatisticsRules
 
 S = 1_000_000
@@ -32,88 +36,82 @@ class Arm(Enum):
     CONTROL = "control"
 
 
-class SiteClass(Enum):
-    """How far a site kept to its trial."""
-
-    HIGH = "high compliance"
-    DISCRETION = "discretion in treatment"
-    NONE = "no compliance"
-    CONTAMINATED = "control recorded"
-    UNKNOWN = "unknown"
-
-
 @dataclass(frozen=True, slots=True)
 class OfficerShift:
-    """One officer's shift of a trial: the arm it was drawn for, duty time, and what was recorded."""
+    """One officer's shift of a trial: the arm it was drawn for, duty time, what is proven of it, what was
+    recorded, proven or not, and for how long nobody could have or nobody knows (`lost_us`).
+    """
 
     site: str
     arm: Arm
     duty_us: int
+    covered_us: int
     recorded_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class ArmResult:
-    """One arm of a site: its shifts, those that kept to it, and all that was recorded in them."""
-
-    shifts: int
-    kept: int
-    duty_us: int
-    recorded_us: int
-
-    @property
-    def kept_share(self) -> float | None:
-        return self.kept / self.shifts if self.shifts else None
-
-    @property
-    def coverage(self) -> float | None:
-        return self.recorded_us / self.duty_us if self.duty_us else None
-
-
-@dataclass(frozen=True, slots=True)
-class SiteResult:
-    """A site of a trial."""
-
-    site: str
-    treatment: ArmResult
-    control: ArmResult
-    kind: SiteClass
+    lost_us: int = 0
+    err_us: int = 0
 
 
 def integrity(shifts: Iterable[OfficerShift], rules: StatisticsRules) -> list[SiteResult]:
     """Each site, in order of its name."""
-    by_site: dict[str, list[OfficerShift]] = {}
+    arms: dict[tuple[str, Arm], ArmResult] = {}
     for shift in shifts:
-        by_site.setdefault(shift.site, []).append(shift)
+        key = (shift.site, shift.arm)
+        arms[key] = _together(arms.get(key, NO_SHIFTS), _alone(shift, rules))
+    return sites(arms, rules)
+
+
+def sites(arms: Mapping[tuple[str, Arm], ArmResult], rules: StatisticsRules) -> list[SiteResult]:
+    """Each site of these arms, in order of its name."""
     results = []
-    for site in sorted(by_site):
-        treatment, control = (
-            _arm([s for s in by_site[site] if s.arm is arm], rules)
-            for arm in (Arm.TREATMENT, Arm.CONTROL)
+    for site in sorted({name for name, _ in arms}):
+        treatment, control = (arms.get((site, arm), NO_SHIFTS) for arm in Arm)
+        kinds = {
+            _class(held, other)
+            for held in _held(treatment, rules)
+            for other in _held(control, rules)
+        }
+        nominal = _class(*(_enough(arm.kept, arm, rules) for arm in (treatment, control)))
+        results.append(
+            SiteResult(site, treatment, control, nominal, tuple(k for k in SiteClass if k in kinds))
         )
-        results.append(SiteResult(site, treatment, control, _class(treatment, control, rules)))
     return results
 
 
-def kept(shift: OfficerShift, rules: StatisticsRules) -> bool:
-    """Whether this shift was what it was drawn for."""
+NO_SHIFTS = ArmResult(0, 0, 0, 0, 0, 0, 0, 0)
+
+
+def kept(shift: OfficerShift, rules: StatisticsRules, more_us: int = 0) -> bool:
+    """Whether this shift was what it was drawn for, had so much more of it been recorded."""
     if shift.arm is Arm.CONTROL:
-        return shift.recorded_us <= rules.contamination_s * S
-    return shift.recorded_us * 100 >= rules.duty_coverage_percent * shift.duty_us
+        return shift.recorded_us + more_us <= rules.contamination_s * S
+    return (shift.covered_us + more_us) * 100 >= rules.duty_coverage_percent * shift.duty_us
 
 
-def _arm(shifts: Sequence[OfficerShift], rules: StatisticsRules) -> ArmResult:
+def _alone(shift: OfficerShift, rules: StatisticsRules) -> ArmResult:
+    err_us = -shift.err_us if shift.arm is Arm.TREATMENT else shift.err_us
     return ArmResult(
-        len(shifts), sum(kept(s, rules) for s in shifts), sum(s.duty_us for s in shifts),
-        sum(s.recorded_us for s in shifts),
+        1, kept(shift, rules), kept(shift, rules, err_us), kept(shift, rules, -err_us), shift.duty_us,
+        shift.covered_us, shift.recorded_us, shift.lost_us,
     )  # fmt: skip
 
 
-def _class(treatment: ArmResult, control: ArmResult, rules: StatisticsRules) -> SiteClass:
-    if not treatment.shifts or not control.shifts:
+def _together(one: ArmResult, two: ArmResult) -> ArmResult:
+    return ArmResult(*(getattr(one, f.name) + getattr(two, f.name) for f in fields(ArmResult)))
+
+
+def _held(arm: ArmResult, rules: StatisticsRules) -> set[bool | None]:
+    return {_enough(count, arm, rules) for count in (arm.kept_surely, arm.kept_possibly)}
+
+
+def _enough(count: int, arm: ArmResult, rules: StatisticsRules) -> bool | None:
+    """Whether so many shifts make an arm that was kept; None if it has no shift."""
+    return count * 100 >= rules.kept_percent * arm.shifts if arm.shifts else None
+
+
+def _class(treatment: bool | None, control: bool | None) -> SiteClass:
+    if treatment is None or control is None:
         return SiteClass.UNKNOWN
-    held = [arm.kept * 100 >= rules.kept_percent * arm.shifts for arm in (treatment, control)]
     return {
         (True, True): SiteClass.HIGH, (False, True): SiteClass.DISCRETION,
         (False, False): SiteClass.NONE, (True, False): SiteClass.CONTAMINATED,
-    }[held[0], held[1]]  # fmt: skip
+    }[treatment, control]  # fmt: skip

@@ -1,0 +1,152 @@
+"""What is said of many incidents, officers, duties and recordings at once: the facts of M31 to M35.
+
+Facts alone, so that a report can be written where no statistics are installed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+Stratum = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number and the limits of its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class RiskDifference:
+    """M31 of one question, pooled over strata; None where no stratum has both groups.
+
+    `least` and `greatest`: had every class that the clocks leave open been the one that makes the
+    difference smallest, or largest. `by_officer`: its interval if an officer's incidents go together.
+    """
+
+    estimate: Estimate | None
+    least: Estimate | None
+    greatest: Estimate | None
+    by_officer: Estimate | None
+    odds_ratio: float | None
+    same_odds_p: float | None
+    missing_with: int
+    total_with: int
+    missing_without: int
+    total_without: int
+    strata: int
+    strata_left_out: int
+    incidents_left_out: int
+    unsure: int
+
+
+@dataclass(frozen=True, slots=True)
+class Missingness:
+    """M31: of all that is not COMPLETE, and of NEVER alone."""
+
+    not_complete: RiskDifference
+    never: RiskDifference
+    outcomes_unmatched: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OfficerCount:
+    """How often it happened, how often it was expected to, of how many incidents."""
+
+    officer: str
+    incidents: int
+    observed: int
+    expected: float
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelPoint:
+    """An officer that may be shown; limits are counts, (low, high) for 95 and 99.8 per cent."""
+
+    count: OfficerCount
+    limits: tuple[tuple[int, int], ...]
+
+    @property
+    def outside(self) -> bool:
+        """Whether the count lies outside the widest limits."""
+        low, high = self.limits[-1]
+        return not low <= self.count.observed <= high
+
+
+@dataclass(frozen=True, slots=True)
+class Funnel:
+    """M32 of one event: the group's result, and the points that may be shown.
+
+    Left out are incidents of strata that one officer has alone, which say nothing of how officers
+    differ; `unsure` are those of which the clocks leave open whether it happened.
+    """
+
+    officers: int
+    incidents: int
+    events: int
+    rho: float
+    rho_low: float
+    rho_high: float
+    p_value: float
+    points: tuple[FunnelPoint, ...]
+    not_shown: int
+    incidents_left_out: int = 0
+    unsure: int = 0
+
+
+class SiteClass(Enum):
+    """How far a site kept to its trial."""
+
+    HIGH = "high compliance"
+    DISCRETION = "discretion in treatment"
+    NONE = "no compliance"
+    CONTAMINATED = "control recorded"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ArmResult:
+    """One arm of a site: its shifts, those that kept to it (surely, by the clock, possibly), and time."""
+
+    shifts: int
+    kept: int
+    kept_surely: int
+    kept_possibly: int
+    duty_us: int
+    covered_us: int
+    recorded_us: int
+    lost_us: int
+
+    @property
+    def kept_share(self) -> float | None:
+        return self.kept / self.shifts if self.shifts else None
+
+    @property
+    def coverage(self) -> float | None:
+        return self.covered_us / self.duty_us if self.duty_us else None
+
+
+@dataclass(frozen=True, slots=True)
+class SiteResult:
+    """M33: a site of a trial; `kinds` are all classes that the clocks leave open."""
+
+    site: str
+    treatment: ArmResult
+    control: ArmResult
+    kind: SiteClass
+    kinds: tuple[SiteClass, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """All of them, as far as there was something to compute from; `missing` says what was not, and why."""
+
+    missingness: Missingness | None = None
+    never: Funnel | None = None
+    late: Funnel | None = None
+    sites: tuple[SiteResult, ...] = ()
+    missing: tuple[str, ...] = field(default=())
