@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from datetime import datetime
+import tracemalloc
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,7 @@ from bodycam.errors import CannotOpen, ConfigError, ExitCode
 HEAD = "Event ID,Officer Badge ID,Officer Dispatched DateTime,Officer Cleared DateTime"
 MORE = f"{HEAD},Call Type,Officer On Scene DateTime,Clearance Code"
 ROW = "E1,4711,2026-06-01T08:00:00Z,2026-06-01T08:30:00Z"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
@@ -88,6 +90,14 @@ def test_what_spreadsheets_make_of_it_is_read(
         ("E1,4711,06/01/2026 08:00,2026-06-01T08:30:00Z", "is no ISO 8601 time"),
         ("E1,4711,2026-06-31T08:00:00Z,2026-06-01T08:30:00Z", "is no time of the calendar"),
         ("E1,4711,2026-06-01,2026-06-01T08:30:00Z", "is no ISO 8601 time"),
+        ("E1,4711,46174.3333,2026-06-01T08:30:00Z", "is a spreadsheet's serial number"),
+        ("E1,4711,2026-06-01T24:00:00Z,", "is of hour 24: write 00:00 of the next day"),
+        ("E1,4711,2026-06-30T23:59:60Z,", "is a leap second"),
+        ("E1,4711,2026-06-01 08:00 CEST,", "names its zone by letters"),
+        ("E1,4711,2026-06-01T08:00:00 Europe/Berlin,", "names its zone by letters"),
+        ("E1,4711,2026-06-01T08:00:00+25:00,", "is no time of the calendar"),
+        ("E1,4711,0001-01-01T00:00:00+14:00,", "is of the year 1"),
+        ("E1,4711,9999-12-31T23:59:59-14:00,", "is of the year 9999"),
         ("E1,4711,1900-01-01T08:00:00Z,2026-06-01T08:30:00Z", "is of the year 1900"),
         ("E1,47\x0011,2026-06-01T08:00:00Z,2026-06-01T08:30:00Z", "holds a zero byte"),
         ("E1,47\x0711,2026-06-01T08:00:00Z,2026-06-01T08:30:00Z", "is no id"),
@@ -115,13 +125,113 @@ def test_bytes_that_are_not_utf_8_cost_their_row_alone(tmp_path: Path) -> None:
     ]
 
 
-def test_a_quote_that_nothing_closes_names_the_lines_that_it_swallows(tmp_path: Path) -> None:
-    rows = "\n".join(ROW.replace("E1", f"E{n}") for n in range(2, 6))
-    found = read(tmp_path, f'{HEAD}\n{ROW}\n"{rows}\n')
-    assert len(found.good) == 1
-    (bad,) = found.bad
-    assert bad.row == 3
-    assert "lines 3 to 6" in bad.why
+OPEN = "a quote that nothing closes"
+
+
+def numbered(first: int, last: int) -> list[str]:
+    return [ROW.replace("E1", f"E{n}") for n in range(first, last + 1)]
+
+
+@pytest.mark.parametrize("behind", [1, 999, 1000, 3000])
+def test_a_quote_that_nothing_closes_costs_its_line_alone(tmp_path: Path, behind: int) -> None:
+    rows = [ROW, '"E2' + ROW[2:], *numbered(3, 2 + behind)]
+    found = read(tmp_path, "\n".join([HEAD, *rows]))
+    assert [(bad.row, bad.why) for bad in found.bad] == [(3, OPEN)]
+    assert [one.row for one in found.good] == [2, *range(4, 4 + behind)]
+
+
+def test_two_stray_quotes_swallow_no_row_between_them(tmp_path: Path) -> None:
+    rows = [f"{row},,," for row in numbered(1, 9)]
+    rows[2] = ROW.replace("E1", "E3") + ',"ASSAULT,,'
+    rows[6] = ROW.replace("E1", "E7") + ',,,RPT"'
+    found = read(tmp_path, "\n".join([MORE, *rows]))
+    # The second is no quote to the reader of its own line: it is part of the code.
+    assert [(bad.row, OPEN in bad.why) for bad in found.bad] == [(4, True)]
+    assert [one.row for one in found.good] == [2, 3, *range(5, 11)]
+
+
+def test_a_row_of_several_lines_behind_a_stray_quote_is_read(tmp_path: Path) -> None:
+    rows = ['"E1' + ROW[2:] + ",,,", *(f"{row},,," for row in numbered(2, 4)),
+            ROW.replace("E1", "E5") + ',"one\ntwo",,', ROW.replace("E1", "E6") + ",,,"]  # fmt: skip
+    found = read(tmp_path, "\n".join([MORE, *rows]))
+    assert [bad.row for bad in found.bad] == [2]
+    assert [(one.event, one.row) for one in found.good] == [
+        ("E2", 3), ("E3", 4), ("E4", 5), ("E5", 6), ("E6", 8)
+    ]  # fmt: skip
+
+
+def test_quotes_that_never_end_are_read_in_proportion(tmp_path: Path) -> None:
+    # In each line a quote closes the one before and opens another: no row would ever end.
+    found = read(tmp_path, f"{HEAD}\n" + 'x","""\n' * 20_000)
+    assert [bad.row for bad in found.bad] == list(range(2, 20_002))
+
+
+def test_a_line_without_end_is_refused_in_bounded_memory(tmp_path: Path) -> None:
+    path = tmp_path / "cad.csv"
+    with path.open("wb") as file:
+        file.write(f"{HEAD}\n{ROW}\n".encode())
+        for _ in range(64):
+            file.write(b"x," * (1 << 19))
+        file.write(f"\n{ROW.replace('E1', 'E2')}\n".encode())
+    tracemalloc.start()
+    found = read_incidents([path])
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [one.row for one in found.good] == [2, 4]
+    assert [(bad.row, bad.why) for bad in found.bad] == [
+        (3, "is a line of 1048576 characters or more")
+    ]
+    assert most_bytes < 16 << 20
+
+
+def test_a_cell_that_is_a_treatise_is_given_back(tmp_path: Path) -> None:
+    long = "x" * 150_000
+    rows = [f"{ROW},{long},,", f'{ROW},"{long}",,', f"{ROW},{'x' * 201},,"]
+    assert why(tmp_path, *rows, head=MORE) == [
+        "2: a cell of more than 131072 characters", "3: a cell of more than 131072 characters",
+        "4: 'call type' is of 201 characters, at most 200",
+    ]  # fmt: skip
+
+
+def test_files_that_were_put_together_are_noticed(tmp_path: Path) -> None:
+    swapped = "Officer Badge ID,Event ID,Officer Cleared DateTime,Officer Dispatched DateTime"
+    rows = [ROW, HEAD.lower(), *numbered(2, 3), swapped, *numbered(4, 5)]
+    again, other, *below = why(tmp_path, *rows)
+    assert again.startswith("3: is the heading again")
+    assert other.startswith("6: is another heading")
+    assert below == [f"{n}: is below another heading, row 6: give the files apart" for n in (7, 8)]
+
+
+def test_a_row_of_totals_and_rows_of_nothing_are_given_back(tmp_path: Path) -> None:
+    assert why(tmp_path, ROW, "Total,,1,", ",,,") == [
+        "3: 'officer badge id' is empty", "4: 'event id' is empty",
+    ]  # fmt: skip
+    found = read(tmp_path, f"{HEAD}\n\n{ROW}\n\r\n\n")
+    assert (found.rows, found.good[0].row) == (1, 3)
+
+
+def test_line_ends_may_be_mixed(tmp_path: Path) -> None:
+    a, b, c = numbered(1, 3)
+    found = read(tmp_path, f"{HEAD}\r\n{a}\r{b}\n{c}\r\n")
+    assert [one.row for one in found.good] == [2, 3, 4]
+
+
+def test_utf_16_that_is_spoilt_costs_its_row_alone(tmp_path: Path) -> None:
+    a, b, c = numbered(1, 3)
+    raw = f"{HEAD}\n{a}\n".encode("utf-16") + f"x{b}\n{c}\n".encode("utf-16-le")
+    spoilt = raw.replace("x".encode("utf-16-le") + b"E\0002", b"\x00\xdcE\x002")
+    assert spoilt != raw
+    found = read(tmp_path, spoilt + b"\n")
+    assert [one.row for one in found.good] == [2, 4]
+    assert [(bad.row, bad.why[:13]) for bad in found.bad] == [
+        (3, "is not UTF-16"), (5, "is not UTF-16"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32", "utf-32-le"])
+def test_encodings_without_a_mark_are_told(tmp_path: Path, encoding: str) -> None:
+    with pytest.raises(ConfigError, match="is UTF-16 without its mark, or UTF-32"):
+        read(tmp_path, f"{HEAD}\n{ROW}\n".encode(encoding))
 
 
 def test_quoted_cells_keep_the_number_of_the_line_they_begin_on(tmp_path: Path) -> None:
@@ -207,6 +317,41 @@ def test_a_shift_over_the_night_lasts_as_long_as_it_lasted(tmp_path: Path) -> No
     (one,) = read(tmp_path, f"{HEAD}\n{row}\n", BERLIN).good
     assert one.cleared_us is not None
     assert one.cleared_us - one.dispatched_us == 4 * 3_600_000_000
+
+
+@given(
+    st.datetimes(min_value=datetime(1971, 1, 2), max_value=datetime(2400, 1, 1)),
+    st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu",
+                     "Africa/Casablanca", "Pacific/Apia"]),
+)  # fmt: skip
+def test_a_local_time_is_the_one_moment_at_which_clocks_there_show_it(
+    local: datetime, name: str
+) -> None:
+    zone = ZoneInfo(name)
+    candidates = {
+        moment
+        for hours in range(-15, 16)
+        for minutes in (0, 15, 30, 45)
+        for moment in [local.replace(tzinfo=UTC) + timedelta(hours=hours, minutes=minutes)]
+        if moment.astimezone(zone).replace(tzinfo=None, fold=0) == local
+    }
+    if len(candidates) == 1:
+        wanted = (candidates.pop() - EPOCH) // timedelta(microseconds=1)
+        assert moment_us(local.isoformat(), zone) == wanted
+    else:
+        with pytest.raises(ValueError, match="was twice" if candidates else "never was"):
+            moment_us(local.isoformat(), zone)
+
+
+@pytest.mark.parametrize(("name", "night", "gap"), [
+    ("Europe/Berlin", "2026-03-29T02:30:00", True), ("Europe/Berlin", "2026-10-25T02:30:00", False),
+    ("Australia/Lord_Howe", "2026-10-04T02:15:00", True),
+    ("Australia/Lord_Howe", "2026-04-05T01:45:00", False),
+    ("Pacific/Apia", "2011-12-30T12:00:00", True),
+])  # fmt: skip
+def test_each_kind_of_night_is_named(name: str, night: str, gap: bool) -> None:
+    with pytest.raises(ValueError, match="never was" if gap else "was twice"):
+        moment_us(night, ZoneInfo(name))
 
 
 @given(

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from .csvrows import BadRow, CsvRow
 from .intervals import Interval, Times, both, times
-from .rowkind import RowKind, ids, iter_records, maybe_time, time
+from .rowkind import RowKind, ids, iter_records, maybe_moment, moment
 
 _REQUIRED = ("device id", "officer badge id", "assigned datetime", "returned datetime")
 FOREVER_US = 1 << 60
@@ -87,8 +87,8 @@ def read_assignments(paths: Iterable[Path], zone: tzinfo | None = None) -> Assig
 def _assignment(row: CsvRow, zone: tzinfo | None) -> Assignment:
     cells = row.cells
     ids(cells, "device id", "officer badge id")
-    start_us = time(cells, "assigned datetime", zone)
-    end_us = maybe_time(cells, "returned datetime", zone)
+    start_us = moment(cells, "assigned datetime", zone)
+    end_us = maybe_moment(cells, "returned datetime", zone)
     if end_us is None:
         end_us = FOREVER_US
     if end_us <= start_us:

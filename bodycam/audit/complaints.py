@@ -15,7 +15,7 @@ from datetime import tzinfo
 from pathlib import Path
 
 from .csvrows import CsvRow
-from .rowkind import Records, RowKind, ids, maybe_id, maybe_time, read_records
+from .rowkind import Records, RowKind, ids, maybe_id, maybe_moment, read_records
 
 _REQUIRED = ("event id", "officer badge id")
 _KNOWN = (*_REQUIRED, "complaint datetime")
@@ -44,7 +44,7 @@ def _complaint(row: CsvRow, zone: tzinfo | None) -> Complaint:
     cells = row.cells
     ids(cells, "event id")
     return Complaint(cells["event id"], maybe_id(cells, "officer badge id"),
-                     maybe_time(cells, "complaint datetime", zone), row.file, row.row)  # fmt: skip
+                     maybe_moment(cells, "complaint datetime", zone), row.file, row.row)  # fmt: skip
 
 
 COMPLAINT_ROWS = RowKind(

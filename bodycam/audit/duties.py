@@ -19,7 +19,7 @@ from pathlib import Path
 
 from .csvrows import CsvRow
 from .incidents import HOUR_US
-from .rowkind import Records, RowKind, ids, read_records, text, time
+from .rowkind import Records, RowKind, ids, moment, read_records, text
 
 _REQUIRED = ("officer badge id", "duty start datetime", "duty end datetime")
 _KNOWN = (*_REQUIRED, "unit", "site", "arm")
@@ -59,8 +59,8 @@ def read_duties(paths: Iterable[Path], zone: tzinfo | None = None) -> Duties:
 def _duty(row: CsvRow, zone: tzinfo | None) -> Duty:
     cells = row.cells
     ids(cells, "officer badge id")
-    start_us = time(cells, "duty start datetime", zone)
-    end_us = time(cells, "duty end datetime", zone)
+    start_us = moment(cells, "duty start datetime", zone)
+    end_us = moment(cells, "duty end datetime", zone)
     if not 0 < end_us - start_us <= _LONGEST_US:
         raise ValueError("the duty must end later than it starts, by at most seven days")
     said = cells.get("arm", "")

@@ -17,7 +17,7 @@ from datetime import tzinfo
 from pathlib import Path
 
 from .csvrows import CsvRow
-from .rowkind import Records, RowKind, ids, maybe_id, maybe_time, read_records, text
+from .rowkind import Records, RowKind, ids, maybe_id, maybe_moment, read_records, text
 
 _REQUIRED = ("recording id", "event id", "category", "filed datetime")
 _KNOWN = (*_REQUIRED, "reviewed event id")
@@ -49,7 +49,7 @@ def _filing(row: CsvRow, zone: tzinfo | None) -> Filing:
     ids(cells, "recording id")
     return Filing(
         cells["recording id"], maybe_id(cells, "event id"), text(cells, "category"),
-        maybe_time(cells, "filed datetime", zone), maybe_id(cells, "reviewed event id") or None,
+        maybe_moment(cells, "filed datetime", zone), maybe_id(cells, "reviewed event id") or None,
         row.file, row.row,
     )  # fmt: skip
 

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from .csvrows import CsvRow
 from .incidents import HOUR_US, Incident
-from .rowkind import Records, RowKind, ids, maybe_time, read_records, text, time
+from .rowkind import Records, RowKind, ids, maybe_moment, moment, read_records, text
 
 REQUIRED = (
     "event id", "officer badge id", "officer dispatched datetime", "officer cleared datetime"
@@ -47,10 +47,10 @@ def read_incidents(paths: Iterable[Path], zone: tzinfo | None = None) -> Inciden
 def _incident(row: CsvRow, zone: tzinfo | None) -> Incident:
     cells = row.cells
     ids(cells, "event id", "officer badge id")
-    dispatched = time(cells, "officer dispatched datetime", zone)
-    cleared = maybe_time(cells, "officer cleared datetime", zone)
-    on_scene = maybe_time(cells, "officer on scene datetime", zone)
-    first_entry = maybe_time(cells, "first entry datetime", zone)
+    dispatched = moment(cells, "officer dispatched datetime", zone)
+    cleared = maybe_moment(cells, "officer cleared datetime", zone)
+    on_scene = maybe_moment(cells, "officer on scene datetime", zone)
+    first_entry = maybe_moment(cells, "first entry datetime", zone)
     if cleared is not None and not 0 < cleared - dispatched < _LONGEST_US:
         raise ValueError("cleared must be later than dispatched, by less than 8 hours")
     if on_scene is not None and (

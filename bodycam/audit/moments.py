@@ -10,38 +10,58 @@ import re
 from datetime import UTC, datetime, timedelta, tzinfo
 
 _SHAPE = re.compile(
-    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?(Z|[+-]\d\d(:?\d\d)?)?", re.ASCII
+    r"\d{4}-\d\d-\d\d[T ](\d\d):\d\d(:(\d\d)([.,]\d{1,9})?)?(Z|[+-]\d\d(:?\d\d)?)?", re.ASCII
 )
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_YEARS = range(1971, 2500)
+_SERIAL = re.compile(r"\d{5}([.,]\d+)?", re.ASCII)
+_NAMED_ZONE = re.compile(r"(.*\d)\s*[A-Za-z][A-Za-z_/+-]+", re.ASCII)
+_EPOCH, _LOCAL_EPOCH = datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1)  # noqa: DTZ001
+_US = timedelta(microseconds=1)
+_FIRST_YEAR, _LAST_YEAR = 1971, 2499
 
 
 def moment_us(text: str, zone: tzinfo | None) -> int:
     """UTC in microseconds. Raises ValueError with what is wrong with it."""
-    if not _SHAPE.fullmatch(text):
-        raise ValueError("is no ISO 8601 time such as 2026-05-28T20:26:40Z")
+    if not (shape := _SHAPE.fullmatch(text)):
+        raise ValueError(_no_time(text))
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as fault:
-        raise ValueError(f"is no time of the calendar: {fault}") from fault
-    if moment.year not in _YEARS:
+        raise ValueError(_not_of_the_calendar(shape, fault)) from fault
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
         raise ValueError(f"is of the year {moment.year}")
+    if shape[1] == "24":  # that of the next day, to later Pythons alone
+        raise ValueError(_not_of_the_calendar(shape, None))
     if moment.tzinfo is None:
-        moment = _placed(moment, zone)
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+        return (moment - _LOCAL_EPOCH - _offset(moment, zone)) // _US
+    return (moment - _EPOCH) // _US
 
 
-def _placed(local: datetime, zone: tzinfo | None) -> datetime:
+def _offset(local: datetime, zone: tzinfo | None) -> timedelta:
+    """How far local time is ahead of UTC: before a change of the clocks and behind it the same."""
     if zone is None:
         raise ValueError("has no zone: write Z or an offset, or name the zone (--zone)")
-    first, second = local.replace(tzinfo=zone, fold=0), local.replace(tzinfo=zone, fold=1)
-    there = [m for m in (first, second) if _same_wall(m, local)]
-    if not there:
+    before = local.replace(tzinfo=zone).utcoffset()
+    behind = local.replace(tzinfo=zone, fold=1).utcoffset()
+    if before is None or behind is None:
+        raise ValueError(f"has no offset in {zone}")
+    if before < behind:
         raise ValueError(f"never was in {zone}: the clocks were put forward over it")
-    if first.utcoffset() != second.utcoffset():
+    if before > behind:
         raise ValueError(f"was twice in {zone}: the clocks were put back; write an offset")
-    return first
+    return before
 
 
-def _same_wall(moment: datetime, local: datetime) -> bool:
-    return moment.astimezone(UTC).astimezone(moment.tzinfo).replace(tzinfo=None, fold=0) == local
+def _no_time(text: str) -> str:
+    if _SERIAL.fullmatch(text):
+        return "is a spreadsheet's serial number: give the column a format of dates as ISO 8601"
+    if (named := _NAMED_ZONE.fullmatch(text)) and _SHAPE.fullmatch(named[1]):
+        return "names its zone by letters: write Z or an offset"
+    return "is no ISO 8601 time such as 2026-05-28T20:26:40Z"
+
+
+def _not_of_the_calendar(shape: re.Match[str], fault: ValueError | None) -> str:
+    if shape[1] == "24":
+        return "is of hour 24: write 00:00 of the next day"
+    if shape[3] == "60":
+        return "is a leap second, which UTC in microseconds does not have: write the second before"
+    return f"is no time of the calendar: {fault}"

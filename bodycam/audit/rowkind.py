@@ -128,7 +128,7 @@ def text(cells: dict[str, str], name: str) -> str:
     return value
 
 
-def maybe_time(cells: dict[str, str], name: str, zone: tzinfo | None) -> int | None:
+def maybe_moment(cells: dict[str, str], name: str, zone: tzinfo | None) -> int | None:
     """A time in microseconds UTC; None if it is empty. Raises ValueError."""
     value = cells.get(name, "")
     if not value:
@@ -139,9 +139,9 @@ def maybe_time(cells: dict[str, str], name: str, zone: tzinfo | None) -> int | N
         raise ValueError(f"'{name}' {value[:40]!r} {fault}") from fault
 
 
-def time(cells: dict[str, str], name: str, zone: tzinfo | None) -> int:
+def moment(cells: dict[str, str], name: str, zone: tzinfo | None) -> int:
     """A time that must be there. Raises ValueError."""
-    found = maybe_time(cells, name, zone)
+    found = maybe_moment(cells, name, zone)
     if found is None:
         raise ValueError(f"'{name}' is empty")
     return found

@@ -22,7 +22,7 @@ from pathlib import Path
 from .csvrows import CsvRow
 from .intervals import Interval, Times, both, clip, length_us, shifted, union, without
 from .policy import ForceRules
-from .rowkind import Records, RowKind, ids, read_records, time
+from .rowkind import Records, RowKind, ids, moment, read_records
 from .scoring import OfficerTime, S
 from .states import DeviceState
 
@@ -86,7 +86,7 @@ def _record(row: CsvRow, zone: tzinfo | None) -> ForceUsed:
     ):
         raise ValueError(f"'rounded to seconds' is {rounded[:20]!r}, want 0 to {_MAX_ROUNDING_S}")
     return ForceUsed(
-        cells["event id"], cells["officer badge id"], time(cells, "force datetime", zone),
+        cells["event id"], cells["officer badge id"], moment(cells, "force datetime", zone),
         int(rounded) * S if rounded else None, row.file, row.row,
     )  # fmt: skip
 
