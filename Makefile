@@ -35,6 +35,7 @@ DEV_STAMP := $(VENV)/.dev-$(PYTHON_ID)-$(PROJECT_ID)
 SYSTEM_TOOLS := pdftotext=poppler-utils pango-view=pango1.0-tools ffmpeg=ffmpeg openssl=openssl jose=jose chromium=chromium node=nodejs npm=npm softhsm2-util=softhsm2 systemd-analyze=systemd systemd-nspawn=systemd-container \
 	mkfs.ext4=e2fsprogs qemu-storage-daemon=qemu-system-common fusermount3=fuse3 unshare=util-linux mount=mount strace=strace gcc=gcc /usr/include/stdio.h=libc6-dev sha256sum=coreutils mmdebstrap=mmdebstrap dtc=device-tree-compiler \
 	/usr/share/doc/opencv-doc/examples/data/vtest.avi=opencv-doc \
+	java=default-jre-headless \
 	go=golang-go /usr/share/gocode/src/golang.org/x/mod/sumdb=golang-golang-x-mod-dev
 
 WHEEL_STAMP := dist/.made
@@ -118,8 +119,7 @@ docs: $(DEV_STAMP)
 	$(PYTEST) tests/test_docs.py
 
 soak: $(DEV_STAMP) $(WHEEL_STAMP)
-	@command -v java >/dev/null || { echo "make: the soak needs Java. Run: sudo apt-get install openjdk-17-jre-headless" >&2; exit 2; }
-	$(PIP) -e '.[fuzz,spark]'
+	$(PIP) -e '.[fuzz]'
 	$(PYTEST) -m soak
 	$(PYTEST) -m soak tests/root
 	$(PYTEST) -n 2 --dist loadgroup -m soak tests/guest
@@ -187,5 +187,5 @@ $(CAPTURE_STAMP): | $(VENV_STAMP)
 	@touch $@
 
 $(DEV_STAMP): | $(VENV_STAMP)
-	$(PIP) -e '.[capture,pkcs11,timestamp,pdf,c2pa,audit,dev]'
+	$(PIP) -e '.[capture,pkcs11,timestamp,pdf,c2pa,audit,spark,dev]'
 	@touch $@ $(CAPTURE_STAMP)
