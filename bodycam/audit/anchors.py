@@ -26,6 +26,11 @@ class Anchor:
         """UTC of another moment of the same boot, in whole microseconds."""
         return (self.utc_ns + boot_ns - self.boot_ns) // 1000
 
+    def span_ns(self, start_us: int, end_us: int) -> tuple[int, int]:
+        """The moments of the boot, [start, end) in ns, that lie in [start, end) of UTC."""
+        offset_ns = self.boot_ns - self.utc_ns
+        return start_us * 1000 + offset_ns, end_us * 1000 + offset_ns
+
 
 class Anchors:
     """The best anchor of each boot: of its log or, where that is missing, of signed fragments."""

@@ -12,10 +12,12 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, TypeGuard
 
-from ..clock import MS, NS, utc_from_text
+from ..clock import NS, utc_from_text
 from .anchors import Anchor, Anchors
+from .beats import Beats
+from .clocksamples import ClockSamples
 
 _DEFAULT_HEARTBEAT_NS = 10 * NS
 _LONGEST_HEARTBEAT_S = 3600
@@ -53,28 +55,6 @@ class Told:
         return value if is_whole(value) else None
 
 
-class Beat(NamedTuple):
-    """What a heartbeat says of camera, charger and heat."""
-
-    line: int
-    at_ns: int
-    camera: bool
-    charging_allowed: bool
-    soc_milli_c: int | None
-    cell_milli_c: int | None
-    throttled: tuple[str, ...]
-
-
-class ClockSample(NamedTuple):
-    """A reading of both clocks."""
-
-    line: int
-    boot_ns: int
-    utc_ns: int
-    err_us: int
-    source: str
-
-
 @dataclass(slots=True)
 class Run:
     """One life of the recorder; `written` holds when each of its lines was written, boot time."""
@@ -87,8 +67,8 @@ class Run:
     pre_record_ms: int = 0
     written: array[int] = field(default_factory=lambda: array("q"))
     events: list[Told] = field(default_factory=list)
-    beats: list[Beat] = field(default_factory=list)
-    samples: list[ClockSample] = field(default_factory=list)
+    beats: Beats = field(default_factory=Beats)
+    samples: ClockSamples = field(default_factory=ClockSamples)
 
     @property
     def last_line(self) -> int:
@@ -147,11 +127,11 @@ class LogStory:
         run.written.append(logged_ns)
         # Nearly every line is one of these two.
         if ev == "heartbeat":
-            run.beats.append(_beat(number, fields["boot_ns"], data))
+            run.beats.take(number, at_ns, data)
         elif ev == "clock.sample":
-            self._sample(run, number, fields["boot_ns"], data)
+            self._sample(run, number, at_ns, data)
         elif ev in _WANTED:
-            run.events.append(Told(number, fields["boot_ns"], ev, data))
+            run.events.append(Told(number, at_ns, ev, data))
 
     def _begin(self, number: int, fields: dict[str, Any], data: dict[str, Any]) -> None:
         run = Run(fields["boot"], number, fields["boot_ns"])
@@ -168,14 +148,13 @@ class LogStory:
         except (ValueError, OverflowError):
             return  # an unplaced line: the samples that follow place its boot
         if is_whole(unc) and unc >= 0 and utc_ns in _UTC_RANGE_NS:
-            sample = ClockSample(number, run.at_ns, utc_ns, unc * 1000, str(fields.get("clk")))
-            run.samples.append(sample)
+            run.samples.take(number, run.at_ns, utc_ns, unc * 1000, str(fields.get("clk")))
 
     def _sample(self, run: Run, number: int, at_ns: int, data: dict[str, Any]) -> None:
         utc_ns, error = data.get("utc_ns"), data.get("error_ms")
         if is_whole(utc_ns) and utc_ns in _UTC_RANGE_NS and is_whole(error) and error >= 0:
             source = str(data.get("source", "none"))
-            run.samples.append(ClockSample(number, at_ns, utc_ns, error * MS // 1000, source))
+            run.samples.take(number, at_ns, utc_ns, error * 1000, source)
 
     def cut_to(self, signed_lines: int) -> None:
         """Forget every line behind the last one that somebody signed for."""
@@ -187,26 +166,15 @@ class LogStory:
         for run in self.runs:
             del run.written[max(0, signed_lines - run.line + 1) :]
             run.events = [e for e in run.events if e.line <= signed_lines]
-            run.beats = [b for b in run.beats if b.line <= signed_lines]
-            run.samples = [s for s in run.samples if s.line <= signed_lines]
+            run.beats.cut_to(signed_lines)
+            run.samples.cut_to(signed_lines)
 
     def place(self, anchors: Anchors) -> None:
         """Offer what is known of the time of day."""
         for run in self.runs:
-            for s in run.samples:
-                anchors.offer(
-                    run.boot, Anchor(s.boot_ns, s.utc_ns, s.err_us, s.source, s.line)
-                )  # fmt: skip
-
-
-def _beat(line: int, at_ns: int, data: dict[str, Any]) -> Beat:
-    get = data.get
-    soc, cell, throttled = get("soc_milli_c"), get("cell_milli_c"), get("throttled")
-    return Beat(
-        line, at_ns, get("camera") is not False, get("charge") == "allowed",
-        soc if is_whole(soc) else None, cell if is_whole(cell) else None,
-        tuple(map(str, throttled)) if throttled and isinstance(throttled, list) else (),
-    )  # fmt: skip
+            best = run.samples.best()
+            if best is not None:
+                anchors.offer(run.boot, best)
 
 
 def is_whole(value: Any) -> TypeGuard[int]:

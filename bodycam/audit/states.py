@@ -141,7 +141,7 @@ def _silent(run: Run) -> Times:
 def why_unknown(run: Run) -> UnknownWhy:
     """Whether the last lines of a run that just ended speak of its battery or supply."""
     low: dict[str, bool] = {}
-    throttled: Iterable[str] = run.beats[-1].throttled if run.beats else ()
+    throttled: Iterable[str] = run.beats.said[-1].throttled if run.beats.said else ()
     for event in run.named("power.battery", "power.throttled"):
         if event.ev == "power.battery":
             low[event.text("quantity")] = bool(event.data.get("level"))
@@ -230,9 +230,9 @@ def _docked(run: Run, opened: _Opened, *, docked_before: bool) -> Times:
 
 
 def _charging_allowed(run: Run, end_ns: int) -> Times:
-    marks = [(b.at_ns, b.charging_allowed) for b in run.beats]
-    marks += [(e.at_ns, e.data.get("allowed") is True) for e in run.named("power.charge")]
-    marks.sort()
+    told = [(e.at_ns, e.data.get("allowed") is True) for e in run.named("power.charge")]
+    beats = run.beats.marks(at_ns for at_ns, _ in told)
+    marks = sorted([*told, *((at_ns, said.charging_allowed) for at_ns, said in beats)])
     return times(
         (at_ns, to) for (at_ns, allowed), (to, _) in pairwise([*marks, (end_ns, False)]) if allowed
     )
@@ -278,8 +278,10 @@ def _camera(run: Run, opened: _Opened) -> Times:
         if (from_ns := e.whole("from_ns")) is not None and (to_ns := e.whole("to_ns")) is not None
     )
     # A heartbeat says whether pictures come: it ends what no event ended, and begins what none did.
-    marks = [(b.at_ns, b.camera) for b in run.beats]
-    back = sorted([e.at_ns for e in run.named("gap", "ready")] + [at for at, ok in marks if ok])
+    seen = [e.at_ns for e in run.named("gap", "ready")]
+    beats = run.beats.marks([*seen, *(start for start, _ in lost)])
+    marks = [(at_ns, said.camera) for at_ns, said in beats]
+    back = sorted(seen + [at for at, ok in marks if ok])
     blind = times(
         (at_ns, next((to for to in back if to > at_ns), opened._end_ns))
         for at_ns, camera in marks

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from ...clock import utc_text
-from ..policy import DeviceRules
-from .measure import Figure, Measure, Row, Stretch
+from collections.abc import Iterable
 
-_SYNCED = ("ntp", "nts", "gps", "dock")
+from ...clock import utc_text
+from ..logstory import PlacedRun
+from ..policy import DeviceRules
+from ..recordings import Recording
+from .measure import Figure, Measure, Row, Stretch
 
 
 def _clock(stretch: Stretch, rules: DeviceRules) -> Figure:
     errors = [
-        s.err_us
+        p.run.samples.most_err_us([p.anchor.span_ns(stretch.start_us, stretch.end_us)])[0]
         for p in stretch.line.runs
-        for s in p.run.samples
-        if stretch.holds(p.anchor.at_us(s.boot_ns))
     ]
     rows: list[Row] = []
     for at_us, _, event in stretch.events("clock.step"):
@@ -29,7 +29,7 @@ def _clock(stretch: Stretch, rules: DeviceRules) -> Figure:
     ]
     ages = [age for _, age, _ in since if age is not None]
     return Figure({
-        "max_err_us": max(errors, default=None), "steps": steps,
+        "max_err_us": max((err for err in errors if err is not None), default=None), "steps": steps,
         "longest_since_sync_us": max(ages, default=None),
         "starts_never_synced": sum(age is None for _, age, _ in since),
     }, tuple(rows))  # fmt: skip
@@ -37,20 +37,28 @@ def _clock(stretch: Stretch, rules: DeviceRules) -> Figure:
 
 def _since_sync(stretch: Stretch) -> list[tuple[int, int | None, int]]:
     """For each press: when, how long after the last sample of a synced clock, and its line."""
-    found = []
-    for recording in stretch.recordings:
-        if recording.start_us is None or not recording.pressed:
-            continue
-        synced = [
-            at_us
-            for p in stretch.line.runs
-            for s in p.run.samples
-            if p.run.boot == recording.boot and s.source in _SYNCED
-            and (at_us := p.anchor.at_us(s.boot_ns)) <= recording.start_us
-        ]  # fmt: skip
-        age = recording.start_us - max(synced) if synced else None
-        found.append((recording.start_us, age, recording.line))
-    return found
+    return [
+        (r.start_us, since_sync_us(stretch.line.runs, r), r.line)
+        for r in stretch.recordings
+        if r.start_us is not None and r.pressed
+    ]
+
+
+def since_sync_us(runs: Iterable[PlacedRun], recording: Recording) -> int | None:
+    """At the press: the time since the last sample of a synced clock in the same boot.
+
+    None if there was none, and of what nobody pressed for.
+    """
+    pressed_us = recording.start_us
+    if pressed_us is None or not recording.pressed:
+        return None
+    found = [
+        (p.anchor, p.run.samples.last_synced_ns(p.anchor.span_ns(0, pressed_us + 1)[1]))
+        for p in runs
+        if p.run.boot == recording.boot
+    ]
+    synced = [anchor.at_us(at_ns) for anchor, at_ns in found if at_ns is not None]
+    return pressed_us - max(synced) if synced else None
 
 
 CLOCK_HEALTH = Measure(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..intervals import Times, clip, length_us, times
 from ..logstory import PlacedRun
 from ..policy import DeviceRules
@@ -9,10 +11,11 @@ from .measure import Figure, Measure, Stretch
 
 
 def _strain(stretch: Stretch, _: DeviceRules) -> Figure:
-    beats = [
-        b for p in stretch.line.runs for b in p.run.beats if stretch.holds(p.anchor.at_us(b.at_ns))
+    most = [
+        p.run.beats.most([p.anchor.span_ns(stretch.start_us, stretch.end_us)])[0]
+        for p in stretch.line.runs
     ]
-    throttled = times(i for p in stretch.line.runs for i in _throttled(p))
+    throttled = throttled_times(stretch.line.runs)
     undervolt = 0
     for _at, _run, event in stretch.events("power.throttled"):
         flags = event.data.get("flags")
@@ -20,9 +23,14 @@ def _strain(stretch: Stretch, _: DeviceRules) -> Figure:
     return Figure({
         "throttled_us": length_us(clip(throttled, stretch.start_us, stretch.end_us)),
         "undervolt_events": undervolt,
-        "max_soc_milli_c": max((b.soc_milli_c for b in beats if b.soc_milli_c is not None), default=None),
-        "max_cell_milli_c": max((b.cell_milli_c for b in beats if b.cell_milli_c is not None), default=None),
+        "max_soc_milli_c": max((soc for soc, _ in most if soc is not None), default=None),
+        "max_cell_milli_c": max((cell for _, cell in most if cell is not None), default=None),
     })  # fmt: skip
+
+
+def throttled_times(runs: Iterable[PlacedRun]) -> Times:
+    """While flags of the supply or of heat were up, by `power.throttled`."""
+    return times(i for placed in runs for i in _throttled(placed))
 
 
 def _throttled(placed: PlacedRun) -> Times:
