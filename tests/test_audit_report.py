@@ -121,7 +121,8 @@ def test_each_incident_is_judged_or_says_why_it_is_not(audited: Audited) -> None
     }  # fmt: skip
     assert audited.json["summary"]["bad_rows"] == 1
     assert audited.json["unmatched"] == {
-        "officers": ["9999"], "cameras": [], "assigned_without_store": ["cam-0007"]
+        "officers": ["9999"], "cameras": [], "assigned_without_store": ["cam-0007"],
+        "force_and_complaints": [], "filings": [],
     }  # fmt: skip
 
 

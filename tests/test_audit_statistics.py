@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import betabinom, binom
 
+from bodycam.audit.duties import Arm
 from bodycam.audit.groups import Estimate, OfficerCount, RiskDifference, SiteClass
 from bodycam.audit.policy import StatisticsRules, load_policy
 from bodycam.audit.scoring import IncidentClass
@@ -27,7 +28,7 @@ from bodycam.audit.statistics.funnel import (
     officer_counts,
     overdispersion,
 )
-from bodycam.audit.statistics.integrity import Arm, OfficerShift, integrity
+from bodycam.audit.statistics.integrity import ARMS, OfficerShift, integrity
 from bodycam.audit.statistics.missingness import (
     Case,
     Question,
@@ -513,7 +514,7 @@ def test_the_thresholds_are_the_policy_s() -> None:
 
 
 def test_what_is_not_proven_covers_nothing_and_contaminates_all_the_same() -> None:
-    told = [OfficerShift("x", arm, 10 * HOUR, 0, 10 * HOUR) for arm in Arm]
+    told = [OfficerShift("x", arm, 10 * HOUR, 0, 10 * HOUR) for arm in ARMS]
     found = integrity(told, RULES)[0]
     assert found.kind is SiteClass.NONE
 

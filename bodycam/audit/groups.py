@@ -5,7 +5,7 @@ Facts alone, so that a report can be written where no statistics are installed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 Stratum = tuple[str, ...]
@@ -50,7 +50,6 @@ class Missingness:
 
     not_complete: RiskDifference
     never: RiskDifference
-    outcomes_unmatched: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +80,9 @@ class FunnelPoint:
 class Funnel:
     """M32 of one event: the group's result, and the points that may be shown.
 
-    Left out are incidents of strata that one officer has alone, which say nothing of how officers
-    differ; `unsure` are those of which the clocks leave open whether it happened.
+    `curve` has the limits of nobody: of the mean share, for so many incidents each. Left out are incidents
+    of strata that one officer has alone, which say nothing of how officers differ; `unsure` are those of
+    which the clocks leave open whether it happened.
     """
 
     officers: int
@@ -93,6 +93,7 @@ class Funnel:
     rho_high: float
     p_value: float
     points: tuple[FunnelPoint, ...]
+    curve: tuple[FunnelPoint, ...]
     not_shown: int
     incidents_left_out: int = 0
     unsure: int = 0
@@ -142,11 +143,78 @@ class SiteResult:
 
 
 @dataclass(frozen=True, slots=True)
+class DutySum:
+    """M34: duties and their time together: what the cameras were of it, and what they recorded."""
+
+    duties: int = 0
+    duty_us: int = 0
+    recording_us: int = 0
+    able_us: int = 0
+    unknown_us: int = 0
+    fault_us: int = 0
+    docked_us: int = 0
+    off_us: int = 0
+    no_device_us: int = 0
+    covered_us: int = 0
+    recorded_us: int = 0
+    most_err_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DutyCoverage:
+    """M34: all duties of officers whom a camera belongs to, and those of each who has enough of them.
+
+    `shared_us` is time that two duties of an officer claim; it counts once.
+    """
+
+    total: DutySum
+    officers: tuple[tuple[str, DutySum], ...]
+    not_shown: int
+    unmatched: int
+    shared_us: int
+
+
+class Filed(Enum):
+    """How a recording was filed."""
+
+    IN_TIME = "in time"
+    LATE = "late"
+    UNDATED = "filed, and nobody says when"
+    PARTLY = "without category or event"
+    MISSING = "no row in the records system"
+    OPEN = "not yet due"
+
+
+@dataclass(frozen=True, slots=True)
+class FilingResult:
+    """M35: recordings by how they were filed, and what reviewers found of their sample.
+
+    `wrong_share` is exact (Clopper and Pearson). `unknown` are rows of recordings that no camera has.
+    """
+
+    counts: dict[Filed, int]
+    sampled: int
+    wrong: int
+    wrong_share: Estimate | None
+    unknown: int
+
+    @property
+    def due(self) -> int:
+        """Recordings that should have been filed by now."""
+        return sum(self.counts.values()) - self.counts[Filed.OPEN]
+
+
+@dataclass(frozen=True, slots=True)
 class Groups:
-    """All of them, as far as there was something to compute from; `missing` says what was not, and why."""
+    """All of them, as far as there was something to compute from; `not_installed` is the package without
+    which M31, M32 and the interval of M35 were not computed.
+    """
 
     missingness: Missingness | None = None
     never: Funnel | None = None
     late: Funnel | None = None
     sites: tuple[SiteResult, ...] = ()
-    missing: tuple[str, ...] = field(default=())
+    shifts_left_out: int = 0
+    duties: DutyCoverage | None = None
+    filing: FilingResult | None = None
+    not_installed: str = ""

@@ -9,13 +9,20 @@ from functools import cached_property
 from ..custody.verify import Report
 from ..errors import ExitCode
 from .assignments import Assignments, from_badges
+from .complaints import Complaints
 from .csvrows import BadRow
+from .duties import Arm, Duties
+from .dutytimes import DutyTime, duty_times
+from .filed import FiledRecordings, filed
+from .filings import Filings
+from .groups import Groups
 from .incidentcsv import Incidents
 from .incidents import Incident, Window, windows
 from .intervals import NEVER, Times, both, clip, length_us, times, union, without
 from .measures import MEASURES
 from .measures.measure import Figure, Stretch, shifts, whole_line
 from .officers import err_us, officer_time
+from .outcomes import Outcomes, outcomes
 from .policy import Policy
 from .scoring import IncidentClass, OfficerTime, S, excluded
 from .states import DeviceState
@@ -68,7 +75,8 @@ class Unassigned:
 @dataclass(frozen=True)
 class Outcome:
     """What was found. Ids that only one side knows are listed: officers that no camera belongs to,
-    cameras without an incident, and cameras that were assigned and whose store was not given.
+    cameras without an incident, cameras that were assigned and whose store was not given, and force or
+    complaints of no incident. `groups` are what somebody else computes from the rest.
     """
 
     policy: Policy
@@ -84,12 +92,21 @@ class Outcome:
     assigned: bool
     unassigned: tuple[Unassigned, ...]
     officers: Mapping[str, OfficerTime]
+    duties: tuple[DutyTime, ...]
+    filed: FiledRecordings | None
+    outcomes: Outcomes
+    outcomes_given: bool
+    outcomes_unmatched: tuple[tuple[str, str], ...]
+    groups: Groups
 
     @property
     def exit_code(self) -> ExitCode:
         """That of the verification; else incomplete, if a row or an officer did not count."""
         code = self.report.exit_code
-        lost = self.bad_rows or self.unmatched_officers or self.missing_cameras
+        lost = (
+            self.bad_rows or self.unmatched_officers or self.missing_cameras
+            or self.outcomes_unmatched
+        )  # fmt: skip
         if code is ExitCode.OK and lost:
             return ExitCode.INCOMPLETE
         return code
@@ -132,24 +149,45 @@ class Outcome:
 
 def audit(
     report: Report, book: StoryBook, policy: Policy, incidents: Incidents | None = None,
-    assignments: Assignments | None = None, force: ForceRecords | None = None,
+    assignments: Assignments | None = None, force: ForceRecords | None = None, *,
+    duties: Duties | None = None, complaints: Complaints | None = None,
+    filings: Filings | None = None,
 ) -> Outcome:  # fmt: skip
-    """Everything that follows from what was verified and what dispatch says."""
+    """Everything that follows from what was verified and what other systems say."""
     lines = {line.device: line for line in timelines(report, book)}
     given, used = incidents or Incidents(), force or ForceRecords()
+    rostered, made = duties or Duties(), complaints or Complaints()
     worn = assignments or from_badges(lines)
-    names = {one.officer for one in given.good} | {one.officer for one in used.good}
-    officers = {name: officer_time(name, worn, lines) for name in sorted(names)}
+    # Whom a trial gave no camera is missing none.
+    due = {one.officer for one in rostered.good if one.arm is not Arm.CONTROL}
+    names = {one.officer for one in given.good} | {one.officer for one in used.good} | due
+    names |= {one.officer for one in rostered.good if worn.of(one.officer)}
+    every = names | {one.officer for one in rostered.good}
+    officers = {name: officer_time(name, worn, lines) for name in sorted(every)}
     scored, empty = _scored(given.good, officers, worn, lines, policy)
     known = {device for name in names for device in worn.of(name)}
+    came = outcomes(used.good, made.good)
     return Outcome(
         policy, report, tuple(_camera(line, policy) for line in lines.values()), tuple(scored),
         tuple(_near(one, officers, worn, lines, policy) for one in used.good),
-        (*given.bad, *empty, *worn.bad, *used.bad), given.rows,
+        (*given.bad, *empty, *worn.bad, *used.bad, *rostered.bad, *made.bad,
+         *(filings.bad if filings else ())), given.rows,
         tuple(sorted(name for name in names if not worn.of(name))),
         tuple(sorted(set(lines) - known)) if given.rows else (), tuple(sorted(known - set(lines))),
         assignments is not None, _unassigned(lines.values(), worn), officers,
+        tuple(duty_times(rostered.good, officers, worn, lines)),
+        _filed(lines.values(), filings, policy), came, bool(used.rows or made.rows),
+        came.unmatched(given.good) if given.rows else (), Groups(),
     )  # fmt: skip
+
+
+def _filed(
+    lines: Iterable[DeviceTimeline], filings: Filings | None, policy: Policy
+) -> FiledRecordings | None:
+    if filings is None:
+        return None
+    recordings = ((line.device, one) for line in lines for one in line.recordings)
+    return filed(recordings, filings.good, policy.statistics)
 
 
 def _near(

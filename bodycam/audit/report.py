@@ -11,6 +11,7 @@ from ..clock import utc_text
 from ..custody.findings import Verdict
 from ..custody.summary import SENTENCES
 from .camerapage import measures, shifts
+from .grouppage import group_sections
 from .incidentpage import force, incidents
 from .measures.measure import Figure
 from .outcome import Camera, Outcome
@@ -38,7 +39,7 @@ def audit_page(outcome: Outcome) -> str:
     """The page."""
     return page("Audit of switching", [
         patterns(), _header(outcome), _short(outcome), _classes(outcome), incidents(outcome),
-        force(outcome), shifts(outcome), measures(outcome), _findings(outcome), _rows_back(outcome),
+        force(outcome), group_sections(outcome.groups, outcome.policy.statistics), shifts(outcome), measures(outcome), _findings(outcome), _rows_back(outcome),
         _rules(outcome),
     ])  # fmt: skip
 
@@ -180,6 +181,14 @@ def _rows_back(outcome: Outcome) -> str:
         names("Officers of the incidents to whom no camera belongs", outcome.unmatched_officers),
         names("Cameras without an incident", outcome.unmatched_cameras),
         names("Cameras that were assigned, without a store", outcome.missing_cameras),
+        names(
+            "Force and complaints of no incident",
+            [f"{event} {officer}".strip() for event, officer in outcome.outcomes_unmatched],
+        ),
+        names(
+            "Recordings in the records system that no camera here has",
+            [row.recording for row in outcome.filed.unknown] if outcome.filed else [],
+        ),
         names(
             "Cameras out of the dock while assigned to nobody",
             [

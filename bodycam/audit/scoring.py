@@ -191,7 +191,7 @@ def score(
     handed_over = short and without(rest, peers) == NEVER
     holes = _gaps(live, held, officer, rules)
     muted_us = length_us(both(officer.muted, live))
-    states = _state_us(whole, officer)
+    states = state_us(whole, officer)
     no_device = length_us(without(whole, officer.assigned))
     early = short and not handed_over
     if activated:
@@ -251,7 +251,7 @@ def _gaps(
     )
 
 
-def _state_us(whole: Times, officer: OfficerTime) -> dict[DeviceState, int]:
+def state_us(whole: Times, officer: OfficerTime) -> dict[DeviceState, int]:
     """Time in each state while a camera was assigned; where nothing tells, it is UNKNOWN."""
     assigned = both(whole, officer.assigned)
     found = {s: length_us(both(officer.states.get(s, NEVER), assigned)) for s in DeviceState}

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..clock import utc_text
 from ..store import storage_error
+from .grouptables import duty_rows, filed_rows, funnel_rows, groups_json
 from .measures import MEASURES
 from .measures.measure import Figure, Stretch, Value
 from .outcome import Outcome, ScoredForce, ScoredIncident
@@ -55,6 +56,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         },
         "incidents": [incident_row(one) for one in outcome.scored],
         "force": [force_row(one) for one in outcome.force],
+        "groups": groups_json(outcome.groups),
         "cameras": [
             {
                 "device": c.line.device, "findings": c.line.findings,
@@ -79,6 +81,11 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "unmatched": {
             "officers": list(outcome.unmatched_officers), "cameras": list(outcome.unmatched_cameras),
             "assigned_without_store": list(outcome.missing_cameras),
+            "force_and_complaints": [
+                {"event": event, "officer": officer or None}
+                for event, officer in outcome.outcomes_unmatched
+            ],
+            "filings": [row.recording for row in outcome.filed.unknown] if outcome.filed else [],
         },
     }  # fmt: skip
 
@@ -176,7 +183,15 @@ def write_tables(outcome: Outcome, folder: Path) -> list[Path]:
     unmatched = [{"side": "incidents", "id": name} for name in outcome.unmatched_officers]
     unmatched += [{"side": "cameras", "id": name} for name in outcome.unmatched_cameras]
     unmatched += [{"side": "assignments", "id": name} for name in outcome.missing_cameras]
-    cameras = [c.line for c in outcome.cameras]
+    unmatched += [
+        {"side": "force and complaints", "id": f"{event} {officer}".strip()}
+        for event, officer in outcome.outcomes_unmatched
+    ]
+    filed = outcome.filed
+    unmatched += [
+        {"side": "filings", "id": row.recording} for row in (filed.unknown if filed else ())
+    ]
+    cameras, groups = [c.line for c in outcome.cameras], outcome.groups
     files: dict[str, Sequence[Mapping[str, Value]]] = {
         "incidents.csv": [incident_row(one) for one in outcome.scored],
         "force.csv": [force_row(one) for one in outcome.force],
@@ -188,6 +203,16 @@ def write_tables(outcome: Outcome, folder: Path) -> list[Path]:
         ],
         "unmatched.csv": unmatched,
     }  # fmt: skip
+    if groups.duties:
+        named = [name for name, _ in groups.duties.officers]
+        files["duties.csv"] = list(duty_rows(outcome.duties, named))
+    if filed:
+        files["filed.csv"] = list(filed_rows(filed.recordings))
+    funnels = [(name, one) for name, one in (("NEVER", groups.never), ("LATE", groups.late)) if one]
+    if funnels:
+        files["funnel.csv"] = [
+            {"event": name, **row} for name, one in funnels for row in funnel_rows(one)
+        ]
     return [_write(folder / name, rows) for name, rows in files.items()]
 
 

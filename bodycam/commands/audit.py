@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..audit.assignments import Assignments, read_assignments
+from ..audit.complaints import read_complaints
+from ..audit.duties import read_duties
+from ..audit.filings import read_filings
+from ..audit.grouping import plain_groups
+from ..audit.groups import Groups
 from ..audit.incidentcsv import read_incidents
-from ..audit.outcome import audit
+from ..audit.outcome import Outcome, audit
 from ..audit.policy import load_policy
 from ..audit.public import public_facts, public_page, public_summary
 from ..audit.report import audit_page, in_short
@@ -51,6 +57,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="uses of force: was it switched off around them?",
     )  # fmt: skip
     parser.add_argument(
+        "--roster", type=Path, action="append", default=[], metavar="CSV",
+        help="rostered duty, and for which arm of a trial",
+    )  # fmt: skip
+    parser.add_argument(
+        "--complaints", type=Path, action="append", default=[], metavar="CSV",
+        help="complaints about events: are recordings missing because of what happened?",
+    )  # fmt: skip
+    parser.add_argument(
+        "--filings", type=Path, action="append", default=[], metavar="CSV",
+        help="how recordings were filed in the records system, and what reviewers found",
+    )  # fmt: skip
+    parser.add_argument(
         "--policy", type=Path, metavar="TOML", help="thresholds and exclusions (default: built in)"
     )
     parser.add_argument(
@@ -87,6 +105,9 @@ def main(arguments: argparse.Namespace) -> ExitCode:
     if arguments.assignments:
         worn = read_assignments(arguments.assignments, zone)
     force = read_force(arguments.force, policy.force, zone)
+    duties = read_duties(arguments.roster, zone)
+    complaints = read_complaints(arguments.complaints, zone)
+    filings = read_filings(arguments.filings, zone) if arguments.filings else None
     root = load_root(arguments.trust) if arguments.trust else None
     stores = list({p.resolve(): p for p in stores_of(arguments.store)}.values())
     out: Path = arguments.out
@@ -108,7 +129,11 @@ def main(arguments: argparse.Namespace) -> ExitCode:
     )  # fmt: skip
     if bar is not None:
         bar.close()
-    outcome = audit(report, book, policy, incidents, worn, force)
+    outcome = audit(
+        report, book, policy, incidents, worn, force, duties=duties, complaints=complaints,
+        filings=filings,
+    )  # fmt: skip
+    outcome = replace(outcome, groups=_groups(outcome))
     found = as_json(outcome)
     texts = {REPORT_FILE: audit_page(outcome), JSON_FILE: json.dumps(found, indent=1) + "\n"}
     if arguments.public:
@@ -124,6 +149,15 @@ def main(arguments: argparse.Namespace) -> ExitCode:
         print("\n".join(["", f"policy   {policy.name} {policy.version}, sha256 {policy.sha256}",
                          *(f"written  {path}" for path in written)]))  # fmt: skip
     return outcome.exit_code
+
+
+def _groups(outcome: Outcome) -> Groups:
+    """What is said of many at once; without statistics, what needs none of them."""
+    try:
+        from ..audit.statistics.ofoutcome import groups_of
+    except ModuleNotFoundError as fault:
+        return plain_groups(outcome, not_installed=fault.name or "")
+    return groups_of(outcome)
 
 
 def _write(path: Path, text: str) -> Path:

@@ -24,6 +24,7 @@ from ..groups import Funnel, FunnelPoint, OfficerCount, Stratum
 LIMITS = (0.95, 0.998)
 _LEAST_RHO, _MOST_RHO = 1e-6, 0.99
 _MOST_CELLS = 4_000_000
+_CURVE = 60
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -75,9 +76,25 @@ def funnel(told: Exposures, min_count: int, unsure: int = 0) -> Funnel:
     shown = [c for c in counts if c.incidents >= min_count]
     return Funnel(
         len(counts), incidents, sum(c.observed for c in counts), rho, low, high, p_value,
-        tuple(FunnelPoint(c, at) for c, at in zip(shown, limits(shown, rho), strict=True)),
+        _points(shown, rho), _points(_of_nobody(counts, shown), rho),
         len(counts) - len(shown), int(told.incidents.sum()) - incidents, unsure,
     )  # fmt: skip
+
+
+def _points(counts: Sequence[OfficerCount], rho: float) -> tuple[FunnelPoint, ...]:
+    return tuple(FunnelPoint(c, at) for c, at in zip(counts, limits(counts, rho), strict=True))
+
+
+def _of_nobody(
+    counts: Sequence[OfficerCount], shown: Sequence[OfficerCount]
+) -> list[OfficerCount]:  # fmt: skip
+    """The mean share, over the numbers of incidents of those who are shown."""
+    if not shown:
+        return []
+    share = sum(c.expected for c in counts) / sum(c.incidents for c in counts)
+    least, most = (pick(c.incidents for c in shown) for pick in (min, max))
+    grid = sorted({round(least + (most - least) * step / _CURVE) for step in range(_CURVE + 1)})
+    return [OfficerCount("", n, 0, n * share) for n in grid]
 
 
 def officer_counts(told: Exposures) -> list[OfficerCount]:

@@ -21,19 +21,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from enum import Enum
 
+from ..duties import Arm
 from ..groups import ArmResult, SiteClass, SiteResult
 from ..policy import StatisticsRules
 
 S = 1_000_000
-
-
-class Arm(Enum):
-    """What a shift was drawn for."""
-
-    TREATMENT = "treatment"
-    CONTROL = "control"
+ARMS = (Arm.TREATMENT, Arm.CONTROL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +58,7 @@ def sites(arms: Mapping[tuple[str, Arm], ArmResult], rules: StatisticsRules) -> 
     """Each site of these arms, in order of its name."""
     results = []
     for site in sorted({name for name, _ in arms}):
-        treatment, control = (arms.get((site, arm), NO_SHIFTS) for arm in Arm)
+        treatment, control = (arms.get((site, arm), NO_SHIFTS) for arm in ARMS)
         kinds = {
             _class(held, other)
             for held in _held(treatment, rules)

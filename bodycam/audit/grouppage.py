@@ -1,0 +1,265 @@
+"""The sections of a page about many incidents, officers, duties and recordings at once: M31 to M35.
+
+Each has its definition beside the numbers. They need facts alone, so that the page of a few cameras and
+that of a force are the same.
+"""
+
+from __future__ import annotations
+
+from html import escape
+
+from .charts import Bar, differences, funnel_chart, points_text
+from .dutytimes import DEFINITION as DUTY_DEFINITION
+from .filed import DEFINITION as FILING_DEFINITION
+from .groups import (
+    ArmResult,
+    DutyCoverage,
+    DutySum,
+    Estimate,
+    Filed,
+    FilingResult,
+    Funnel,
+    Groups,
+    Missingness,
+    RiskDifference,
+    SiteResult,
+)
+from .measures.measure import ratio
+from .pageparts import MAX_ROWS, more, table
+from .policy import StatisticsRules
+from .words import count_text, share_text, span_text
+
+M31 = (
+    "M31", "Missing because of what happened",
+    ("The share of incidents that are not COMPLETE (and, alone, NEVER) where force was used or a complaint "
+    "made, less the share where neither was, compared only within strata of call type, part of the day and "
+    "district, and pooled by Mantel and Haenszel; 95 % interval by Sato (1989). At 0 the recordings may be "
+    "taken for a sample of what happened; away from 0 they must not."),
+)  # fmt: skip
+M32 = (
+    "M32", "How much officers differ",
+    ("Observed against expected NEVER and LATE, given the force's own rates for the call types, parts of the "
+    "day and units that an officer was sent to. rho is by how much officers differ beyond that and beyond "
+    "chance (beta-binomial; 0: not at all; 1: each always or never). Limits of the drawing: 95 and 99.8 %."),
+)  # fmt: skip
+M33 = (
+    "M33", "Whether the trial was kept",
+    ("A treatment shift is kept if proven pictures cover duty_coverage_percent of it, a control shift if no "
+    "more than contamination_s were recorded; an arm is kept if kept_percent of its shifts are. Classes "
+    "after Ariel et al. (2016)."),
+)  # fmt: skip
+DEFINITIONS = (M31, M32, M33, DUTY_DEFINITION, FILING_DEFINITION)
+
+
+def group_sections(found: Groups, rules: StatisticsRules) -> str:
+    """All sections for which there is something to say."""
+    parts = [
+        _not_installed(found.not_installed),
+        "" if found.missingness is None else missing_section(found.missingness),
+        _officers(found, rules), _trial(found), _duties(found.duties, rules), _filing(found.filing),
+    ]  # fmt: skip
+    return "".join(parts)
+
+
+def _section(definition: tuple[str, str, str], body: str) -> str:
+    number, title, text = definition
+    return f'<section><h2>{title}</h2><p class="soft"><b>{number}</b> {escape(text)}</p>{body}</section>'
+
+
+def _not_installed(package: str) -> str:
+    if not package:
+        return ""
+    return (
+        f"<section><h2>Not computed</h2><p>M31, M32 and the interval of M35: <code>{escape(package)}</code> is "
+        f"not installed here. Run <code>pip install 'bodycam[audit]'</code>, then this audit again.</p></section>"
+    )
+
+
+# -- M31 ----------------------------------------------------------------------------------------
+
+
+def missing_section(told: Missingness) -> str:
+    """M31: the answer in words, a drawing, and the counts behind it."""
+    questions = (("Not COMPLETE", told.not_complete), ("NEVER", told.never))
+    bars = [bar for name, one in questions for bar in _bars(name, one)]
+    rows = [_counts(name, one) for name, one in questions]
+    head = ("", "With force or complaint", "Without", "Strata compared", "Left out", "By the clocks open",
+            "Odds ratio")  # fmt: skip
+    words = "".join(f"<p>{escape(missing_words(name, one))}</p>" for name, one in questions)
+    return _section(
+        M31,
+        f"{words}{differences(bars, 'M31: differences of risk with their 95 per cent intervals')}"
+        f"{table(head, rows, 'Counts of M31', 'numbers')}"
+        '<p class="soft">By officer: the interval if the incidents of one officer go together, as they do '
+        "where officers have habits; it needs 30 officers. Least, greatest: had every class that the clocks "
+        "leave open been the one that makes the difference smallest, or largest.</p>",
+    )
+
+
+def missing_words(name: str, one: RiskDifference) -> str:
+    """One sentence: what the interval says."""
+    e = one.estimate
+    if e is None:
+        return f"{name}: no stratum has incidents with force or a complaint and without; nothing can be compared."
+    if e.low <= 0 <= e.high:
+        return f"{name}: {points_text(e)} where force was used or a complaint made: the numbers do not tell it from 0."
+    often = "more" if e.value > 0 else "less"
+    doubts = [
+        what for what, limits in (
+            ("an officer's incidents may go together", [one.by_officer]),
+            ("of the classes that the clocks leave open", [one.least, one.greatest]),
+        ) if any(x is not None and not _beyond(x, e) for x in limits)
+    ]  # fmt: skip
+    verdict = "these recordings are no sample of what happened"
+    if doubts:
+        verdict = f"but it may be 0, for {' and for '.join(doubts)}"
+    return f"{name}: {points_text(e)} where force was used or a complaint made, {often} often than without; {verdict}."
+
+
+def _beyond(x: Estimate, e: Estimate) -> bool:
+    """Whether this interval, too, lies on the side of 0 on which the estimate is."""
+    return x.low > 0 if e.value > 0 else x.high < 0
+
+
+def _bars(name: str, one: RiskDifference) -> list[Bar]:
+    bars = [Bar(name, one.estimate)]
+    if one.by_officer is not None:
+        bars.append(Bar(f"{name}, by officer", one.by_officer, soft=True))
+    if one.unsure and one.least is not None:
+        bars.append(Bar(f"{name}, least by the clocks", one.least, soft=True))
+        bars.append(Bar(f"{name}, greatest by the clocks", one.greatest, soft=True))
+    return bars
+
+
+def _counts(name: str, one: RiskDifference) -> list[str]:
+    def part(count: int, of: int) -> str:
+        return f"{count} of {of} ({share_text(ratio(count, of))})"
+
+    odds = "&ndash;" if one.odds_ratio is None else f"{one.odds_ratio:.2f}"
+    if one.same_odds_p is not None:
+        odds += f' <span class="soft">same in all strata: p {one.same_odds_p:.2g}</span>'
+    return [
+        f"<b>{name}</b>", part(one.missing_with, one.total_with),
+        part(one.missing_without, one.total_without), str(one.strata),
+        f"{one.incidents_left_out} in {one.strata_left_out} strata of one group",
+        str(one.unsure), odds,
+    ]  # fmt: skip
+
+
+# -- M32 ----------------------------------------------------------------------------------------
+
+
+def _officers(found: Groups, rules: StatisticsRules) -> str:
+    funnels = [(name, f) for name, f in (("NEVER", found.never), ("LATE", found.late)) if f]
+    if not funnels:
+        return ""
+    rows = [_spread(name, funnel) for name, funnel in funnels]
+    head = ("", "Happened", "Officers", "rho", "95 % interval", "p of chance alone", "Left out")
+    drawings = "".join(
+        f"<h3>{name}</h3>{drawn}"
+        for name, funnel in funnels
+        if (drawn := funnel_chart(funnel, f"M32, {name}: observed by expected of each officer"))
+    )
+    hidden = max(f.not_shown for _, f in funnels)
+    return _section(
+        M32,
+        f"{table(head, rows, 'Counts of M32', 'numbers')}{drawings}"
+        f'<p class="soft">Nobody is ranked. {count_text(hidden, "officer")} with fewer than {rules.min_count} '
+        "incidents: not shown. The lines are the limits for the mean share; a cross is outside the 99.8 % "
+        "limits of what that officer was sent to. An officer outside may have a reason that no column here "
+        "holds: it is a question, not an answer. Numbers: <code>funnel.csv</code>.</p>",
+    )
+
+
+def _spread(name: str, funnel: Funnel) -> list[str]:
+    return [
+        f"<b>{name}</b>", f"{funnel.events} of {funnel.incidents}", str(funnel.officers),
+        f"<b>{funnel.rho:.3f}</b>", f"{funnel.rho_low:.3f} to {funnel.rho_high:.3f}",
+        "&lt; 0.0001" if funnel.p_value < 1e-4 else f"{funnel.p_value:.2g}",
+        (f"{funnel.incidents_left_out} of strata that one officer has alone, {funnel.unsure} that the clocks "
+         "leave open"),
+    ]  # fmt: skip
+
+
+# -- M33 to M35 ---------------------------------------------------------------------------------
+
+
+def _trial(found: Groups) -> str:
+    if not found.sites and not found.shifts_left_out:
+        return ""
+    rows = [_site(site) for site in found.sites]
+    head = ("Site", "Class", "Treatment kept", "Covered", "Control kept", "Recorded in control",
+            "Lost to faults, unknown, no camera")  # fmt: skip
+    left = ""
+    if found.shifts_left_out:
+        left = (
+            f'<p class="soft">{count_text(found.shifts_left_out, "treatment shift")} left out: no camera '
+            "belongs to the officer's id.</p>"
+        )
+    return _section(M33, f"{table(head, rows, 'Sites of the trial', 'numbers')}{left}")
+
+
+def _site(site: SiteResult) -> list[str]:
+    def kept(arm: ArmResult) -> str:
+        told = f"{arm.kept} of {arm.shifts}"
+        if arm.kept_surely == arm.kept_possibly:
+            return told
+        return f"{told} ({arm.kept_surely} to {arm.kept_possibly})"
+
+    kinds = " or ".join(kind.value for kind in site.kinds)
+    lost = site.treatment.lost_us + site.control.lost_us
+    return [
+        f"<b>{escape(site.site) or '&ndash;'}</b>", f"<b>{kinds}</b>", kept(site.treatment),
+        share_text(site.treatment.coverage), kept(site.control), span_text(site.control.recorded_us),
+        span_text(lost),
+    ]  # fmt: skip
+
+
+def _duties(found: DutyCoverage | None, rules: StatisticsRules) -> str:
+    if found is None:
+        return ""
+    rows = [_duty_row("All", found.total)]
+    rows += [_duty_row(name, sums) for name, sums in found.officers[:MAX_ROWS]]
+    head = ("Officer", "Duties", "Duty", "Recording", "Could have recorded", "Proven", "Unknown", "At fault",
+            "No camera")  # fmt: skip
+    notes = [
+        f"{count_text(found.not_shown, 'officer')} with fewer than {rules.min_count} duties: in the sum alone",
+        f"{count_text(found.unmatched, 'duty').replace('dutys', 'duties')} of officers whom no camera belongs to",
+        f"{span_text(found.shared_us)} that two duties of an officer claim: counted once",
+        f"the clocks move a duty's times by {span_text(found.total.most_err_us)} at most",
+    ]
+    return _section(
+        DUTY_DEFINITION,
+        f"{more(len(found.officers), 'duties.csv')}{table(head, rows, 'Duty coverage', 'numbers')}"
+        f'<p class="soft">{escape("; ".join(notes))}.</p>',
+    )
+
+
+def _duty_row(name: str, sums: DutySum) -> list[str]:
+    return [
+        f"<b>{escape(name)}</b>", str(sums.duties), span_text(sums.duty_us),
+        *(share_text(ratio(us, sums.duty_us)) for us in (
+            sums.recording_us, sums.able_us, sums.covered_us, sums.unknown_us, sums.fault_us,
+            sums.no_device_us)),
+    ]  # fmt: skip
+
+
+def _filing(found: FilingResult | None) -> str:
+    if found is None:
+        return ""
+    rows = [
+        (f"<b>{how.value}</b>", str(count),
+         "&ndash;" if how is Filed.OPEN else share_text(ratio(count, found.due)))
+        for how, count in found.counts.items()
+    ]  # fmt: skip
+    wrong = f"{found.wrong} of {found.sampled} that a reviewer looked at are under a wrong event"
+    if found.wrong_share is not None:
+        e = found.wrong_share
+        wrong += f": {share_text(e.value)}, 95 % interval {share_text(e.low)} to {share_text(e.high)} (exact)"
+    head = ("How", "Recordings", "Of those that are due")
+    return _section(
+        FILING_DEFINITION,
+        f"{table(head, rows, 'Filing', 'numbers')}"
+        f"<p>{wrong}. Each recording is in <code>filed.csv</code>; {count_text(found.unknown, 'row')} of recordings "
+        "that no camera here has, in <code>unmatched.csv</code>.</p>",
+    )

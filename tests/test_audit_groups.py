@@ -1,0 +1,416 @@
+"""M31 to M35 of the audit of some cameras: from duties, complaints and filings to the page."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+from bodycam.audit.charts import Bar, differences, funnel_chart
+from bodycam.audit.complaints import Complaint
+from bodycam.audit.duties import Arm, Duty
+from bodycam.audit.dutytimes import DutyTime, duty_coverage, duty_times, own_times
+from bodycam.audit.filed import filed
+from bodycam.audit.filings import Filing
+from bodycam.audit.grouping import trial_shifts
+from bodycam.audit.grouppage import missing_words
+from bodycam.audit.groups import Estimate, Filed, RiskDifference
+from bodycam.audit.incidents import Incident
+from bodycam.audit.intervals import times
+from bodycam.audit.officers import ABLE, officer_time
+from bodycam.audit.outcomes import outcomes
+from bodycam.audit.policy import load_policy
+from bodycam.audit.recordings import Recording
+from bodycam.audit.states import DeviceState
+from bodycam.audit.statistics.funnel import Exposure, funnel, in_columns
+from bodycam.audit.statistics.sample import share
+from bodycam.audit.useofforce import ForceUsed
+from bodycam.cli import main
+
+from .auditlogs import day
+from .randomaudit import DAY_US, Force, S, force
+
+RULES = load_policy().statistics
+STEP_US = S // 2
+
+# -- M34 --------------------------------------------------------------------------------------
+
+
+def duties_of(rng: random.Random, made: Force, count: int) -> list[Duty]:
+    """Rostered duties on the coarse grid of the random force; some of an officer overlap."""
+    names = [f"pc-{n:03}" for n in range(len(made.lines))]
+    found: dict[tuple[str, int], Duty] = {}
+    for _ in range(count):
+        start = DAY_US + rng.randint(-2000, 40_000) * STEP_US
+        arm, site = rng.choice([*Arm]), rng.choice(("north", "south"))
+        duty = Duty(rng.choice(names), start, start + rng.randint(1, 9000) * STEP_US, "", site, arm)
+        found[duty.officer, start] = duty
+    return list(found.values())
+
+
+def counted(made: Force, duties: list[Duty]) -> dict[tuple[str, int], dict[str, int]]:
+    """A second implementation: every half second of every duty by itself."""
+    found: dict[tuple[str, int], dict[str, int]] = {}
+    taken: set[tuple[str, int]] = set()
+    for duty in sorted(duties, key=lambda d: (d.officer, d.start_us)):
+        steps = [
+            at for at in range(duty.start_us, duty.end_us, STEP_US)
+            if (duty.officer, at) not in taken
+        ]  # fmt: skip
+        taken |= {(duty.officer, at) for at in steps}
+        if not steps:
+            continue
+        at = np.array(steps)
+        best, worn = np.full(len(at), len(ABLE)), np.zeros(len(at), bool)
+        covered, claimed = np.zeros(len(at), bool), np.zeros(len(at), bool)
+        for device, when in made.assignments.by_officer.get(duty.officer, {}).items():
+            mine = inside(at, when)
+            worn |= mine
+            line = made.lines.get(device)
+            if line is None:
+                continue
+            for rank, state in enumerate(ABLE):
+                spans = [(s.start_us, s.end_us) for s in line.states if s.state is state]
+                best = np.where(mine & inside(at, spans), np.minimum(best, rank), best)
+            evid = [span for r in line.recordings for span in r.evid]
+            live = [span for r in line.recordings for span in (*r.live, *r.failed)]
+            covered |= mine & inside(at, evid)
+            claimed |= mine & (inside(at, evid) | inside(at, live))
+        best = np.where(worn & (best == len(ABLE)), ABLE.index(DeviceState.UNKNOWN), best)
+        found[duty.officer, duty.start_us] = {
+            **{state.value: int((best == rank).sum()) for rank, state in enumerate(ABLE)},
+            "no device": int((~worn).sum()), "covered": int(covered.sum()), "recorded": int(claimed.sum()),
+            "duty": len(steps),
+        }  # fmt: skip
+    return found
+
+
+def inside(at: Any, spans: Any) -> Any:
+    held = np.zeros(len(at), bool)
+    for start, end in spans:
+        held |= (start <= at) & (at < end)
+    return held
+
+
+def steps_of(one: DutyTime) -> dict[str, int]:
+    us = {state.value: one.state_us[state] for state in DeviceState} | {
+        "no device": one.no_device_us, "covered": one.covered_us, "recorded": one.recorded_us,
+        "duty": one.duty_us,
+    }  # fmt: skip
+    return {name: value // STEP_US for name, value in us.items()}
+
+
+def measured(made: Force, duties: list[Duty]) -> list[DutyTime]:
+    officers = {d.officer: officer_time(d.officer, made.assignments, made.lines) for d in duties}
+    return duty_times(duties, officers, made.assignments, made.lines)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_each_duty_is_what_counting_half_seconds_gives(seed: int) -> None:
+    rng = random.Random(seed)
+    made = force(rng, cameras=8, incidents=0)
+    duties = duties_of(rng, made, 60)
+    found = {(one.duty.officer, one.duty.start_us): steps_of(one) for one in measured(made, duties)}
+    assert found == counted(made, duties)
+    for steps in found.values():
+        parts = sum(steps[state.value] for state in DeviceState) + steps["no device"]
+        assert parts == steps["duty"]
+    assert sum(len(d) for d in [own_times(duties)]) < len(duties)
+
+
+def test_a_second_of_two_duties_counts_once_and_for_the_first() -> None:
+    told = [Duty("a", 0, 10), Duty("a", 4, 8), Duty("a", 6, 14), Duty("a", 20, 30), Duty("b", 5, 9)]
+    assert [(d.officer, d.start_us, start) for d, start in own_times(reversed(told))] == [
+        ("a", 0, 0), ("a", 6, 10), ("a", 20, 20), ("b", 5, 5),
+    ]  # fmt: skip
+
+
+def test_nobody_with_few_duties_is_told_apart() -> None:
+    rng = random.Random(3)
+    made = force(rng, cameras=6, incidents=0)
+    found = measured(made, duties_of(rng, made, 120))
+    told = duty_coverage(found, 12)
+    by = {
+        name: sum(o.duty.officer == name and o.matched for o in found) for name, _ in told.officers
+    }
+    assert by
+    assert min(by.values()) >= 12
+    assert [name for name, _ in told.officers] == sorted(by)
+    assert told.not_shown > 0
+    assert told.unmatched == sum(not o.matched for o in found) > 0
+    assert told.total.duty_us == sum(o.duty_us for o in found if o.matched)
+
+
+def test_in_the_control_arm_nobody_need_have_a_camera() -> None:
+    made = Force({}, force(random.Random(1), 1, 0).assignments, [])
+    told = [Duty("nobody", n * 100, n * 100 + 50, "", "x", arm) for n, arm in enumerate(Arm)]
+    shifts, left_out = trial_shifts(measured(made, told))
+    assert [(s.arm, s.recorded_us, s.lost_us) for s in shifts] == [(Arm.CONTROL, 0, 50)]
+    assert left_out == 1
+
+
+# -- M35 --------------------------------------------------------------------------------------
+
+DAY = 86_400 * S
+
+
+def test_each_way_to_file_a_recording() -> None:
+    ended = {name: Recording(name, start_us=0, live_end_us=10) for name in "abcdefghi"}
+    ended["h"].live_end_us = 9 * DAY
+    ended["i"].live_end_us = 9 * DAY
+    told = [
+        Filing("a", "E1", "assault", 10 + 3 * DAY, "E1"), Filing("b", "E1", "assault", 11 + 3 * DAY, "E2"),
+        Filing("c", "E1", "assault", None), Filing("d", "", "assault", DAY, "E9"),
+        Filing("e", "E1", "", DAY), Filing("g", "E1", "theft", -DAY), Filing("h", "", "", 10 * DAY),
+        Filing("strange", "E1", "theft", DAY),
+    ]  # fmt: skip
+    found = filed([("cam", r) for r in ended.values()], told, RULES)
+    assert {one.recording: (one.how, one.wrong) for one in found.recordings} == {
+        "a": (Filed.IN_TIME, False), "b": (Filed.LATE, True), "c": (Filed.UNDATED, None),
+        "d": (Filed.PARTLY, True), "e": (Filed.PARTLY, None), "f": (Filed.MISSING, None),
+        "g": (Filed.IN_TIME, None), "h": (Filed.OPEN, None), "i": (Filed.OPEN, None),
+    }  # fmt: skip
+    assert [row.recording for row in found.unknown] == ["strange"]
+
+
+def test_a_recording_without_a_log_ends_with_its_last_picture() -> None:
+    shown = Recording("a", evid=times([(0, 5)]), failed=times([(5, 9)]))
+    late, soon = Filing("a", "E", "x", 10 + 3 * DAY), Filing("a", "E", "x", 9 + 3 * DAY)
+    assert filed([("cam", shown)], [late], RULES).recordings[0].how is Filed.LATE
+    assert filed([("cam", shown)], [soon], RULES).recordings[0].how is Filed.IN_TIME
+
+
+def test_the_interval_of_a_sample_is_exact() -> None:
+    # Clopper and Pearson for 2 of 33, as Philadelphia's stop reasons; for none of 20, by hand 1 - 0.025^(1/20).
+    two = share(2, 33)
+    assert two is not None
+    assert [two.low, two.high] == pytest.approx([0.0074, 0.2023], abs=5e-5)
+    none = share(0, 20)
+    assert none is not None
+    assert [none.low, none.high] == pytest.approx([0, 1 - 0.025 ** (1 / 20)])
+    assert share(0, 0) is None
+
+
+# -- outcomes ---------------------------------------------------------------------------------
+
+
+def test_a_complaint_without_an_officer_is_of_all_who_were_there() -> None:
+    at = [
+        Incident(event, officer, 0)
+        for event, officer in (("E1", "a"), ("E1", "b"), ("E2", "a"), ("E3", "a"))
+    ]
+    used = [ForceUsed("E2", "a", 0, 0), ForceUsed("E3", "b", 0, 0)]
+    made = [Complaint("E1"), Complaint("E3", "a"), Complaint("E9"), Complaint("E2", "c")]
+    found = outcomes(used, made)
+    assert [found.of(one) for one in at] == [True, True, True, True]
+    assert not found.of(Incident("E2", "b", 0))
+    assert found.unmatched(at) == (("E2", "c"), ("E3", "b"), ("E9", ""))
+
+
+# -- words and drawings -----------------------------------------------------------------------
+
+
+def told_as(e: Estimate | None, **changes: Any) -> str:
+    one = RiskDifference(e, e, e, None, None, None, 1, 2, 3, 4, 1, 0, 0, 0)
+    return missing_words("NEVER", replace(one, **changes))
+
+
+def test_the_words_say_no_more_than_every_interval_does() -> None:
+    above = Estimate(0.2, 0.1, 0.3)
+    assert "more often than without; these recordings are no sample" in told_as(above)
+    assert "less often" in told_as(Estimate(-0.2, -0.3, -0.1))
+    assert "do not tell it from 0" in told_as(Estimate(0.1, -0.1, 0.3))
+    assert "an officer's incidents" in told_as(above, by_officer=Estimate(0.2, -0.01, 0.4))
+    assert "the clocks leave open" in told_as(above, least=Estimate(0.05, -0.05, 0.15))
+    for doubt in ({"by_officer": Estimate(0.2, -0.01, 0.4)}, {"least": Estimate(-0.2, -0.3, -0.1)}):
+        assert "but it may be 0" in told_as(above, **doubt)
+        assert "no sample" not in told_as(above, **doubt)
+    assert "nothing can be compared" in told_as(None)
+
+
+def test_a_drawing_has_its_zero_line_and_every_name() -> None:
+    drawn = differences(
+        [Bar("NEVER", Estimate(0.12, -0.01, 0.25)), Bar("<none>", None)], "what & whose"
+    )
+    assert 'stroke-width="1.6"' in drawn
+    assert "NEVER: +12.0 points (-1.0 to +25.0)" in drawn
+    assert "&lt;none&gt;" in drawn
+    assert "nothing to compare" in drawn
+    assert 'aria-label="what &amp; whose"' in drawn
+
+
+def test_a_funnel_names_nobody_and_draws_who_lies_outside_as_a_cross() -> None:
+    rng = random.Random(6)
+    told = [
+        Exposure(f"pc-{n:02}", ("x",), rng.random() < (0.9 if n == 0 else 0.2))
+        for n in range(60) for _ in range(20 + n)
+    ]  # fmt: skip
+    found = funnel(in_columns(told), 20)
+    drawn = funnel_chart(found, "funnel")
+    assert "pc-" not in drawn
+    assert drawn.count("<path") == len({p.count.incidents for p in found.points if p.outside}) >= 1
+    assert drawn.count("<polyline") == 4
+    assert funnel_chart(replace(found, points=()), "funnel") == ""
+
+
+# -- the command ------------------------------------------------------------------------------
+
+
+@dataclass
+class Audited:
+    code: int
+    out: Path
+    json: dict[str, Any]
+    words: list[str]
+
+    def table(self, name: str) -> list[dict[str, str]]:
+        with (self.out / name).open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    @property
+    def html(self) -> str:
+        return (self.out / "audit.html").read_text(encoding="utf-8")
+
+
+def clock(seconds: int) -> str:
+    return f"2026-06-01T{8 + seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}Z"
+
+
+def write(path: Path, *lines: str) -> str:
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Audited:
+    """One camera that recorded two of five minutes: 10 incidents with force or a complaint, of which it
+    missed 8; 30 without, of which it missed 3.
+    """
+    folder = tmp_path_factory.mktemp("groups")
+    with day(folder / "one") as camera:
+        camera.boot(0)
+        first = camera.record(60, 180)
+        camera.end(300)
+    missed, seen = f"{clock(190)},{clock(215)}", f"{clock(70)},{clock(170)}"
+    rows = [
+        f"E{n},cam-0001,{missed if n in (*range(8), 10, 11, 12) else seen},X,," for n in range(40)
+    ]
+    head = (
+        "Event ID,Officer Badge ID,Officer Dispatched DateTime,Officer Cleared DateTime,Call Type,"
+        "Officer On Scene DateTime,Clearance Code"
+    )
+    words = [
+        "audit", "--store", str(folder / "one" / "store"),
+        "--trust", str(folder / "one" / "authority" / "root.pem"),
+        "--incidents", write(folder / "cad.csv", head, *rows),
+        "--force", write(folder / "force.csv", "Event ID,Officer Badge ID,Force DateTime",
+                         *(f"E{n},cam-0001,{clock(200)}" for n in range(6))),
+        "--complaints", write(folder / "complaints.csv", "Event ID,Officer Badge ID",
+                              "E6,", "E7,cam-0001", "E8,", "E9,", "E99,", "E10,nobody"),
+        "--roster", write(folder / "roster.csv",
+                          "Officer Badge ID,Duty Start DateTime,Duty End DateTime,Site,Arm",
+                          f"cam-0001,{clock(0)},{clock(200)},north,treatment",
+                          f"cam-0001,{clock(100)},{clock(300)},north,control",
+                          f"pc-1,{clock(0)},{clock(300)},north,control",
+                          f"cam-0001,{clock(300)},{clock(200)},north,"),
+        "--filings", write(folder / "filings.csv",
+                           "Recording ID,Event ID,Category,Filed DateTime,Reviewed Event ID",
+                           f"{first},E1,theft,{clock(3000)},E2", f"strange,E1,theft,{clock(3000)},"),
+        "--out", str(folder / "out"),
+    ]  # fmt: skip
+    code = main(words)
+    found = json.loads((folder / "out" / "audit.json").read_text(encoding="utf-8"))
+    return Audited(code, folder / "out", found, words)
+
+
+@pytest.mark.system
+def test_recordings_that_are_missing_because_of_what_happened_are_found(audited: Audited) -> None:
+    never = audited.json["groups"]["missingness"]["never"]
+    assert never["estimate"]["value"] == pytest.approx(8 / 10 - 3 / 30)
+    assert (never["missing_with"], never["total_with"]) == (8, 10)
+    assert (never["missing_without"], never["total_without"]) == (3, 30)
+    assert never["estimate"]["low"] > 0
+    assert "these recordings are no sample of what happened" in audited.html
+    assert audited.json["groups"]["not_installed"] is None
+
+
+@pytest.mark.system
+def test_duties_trial_and_filing_are_told(audited: Audited) -> None:
+    groups = audited.json["groups"]
+    duties = groups["duties"]
+    assert (duties["duties"], duties["duty_us"], duties["shared_us"]) == (2, 300 * S, 100 * S)
+    assert duties["recording_us"] == 120 * S
+    # Two duties are too few to tell of one officer, so whose they are is told nowhere.
+    assert (duties["officers"], duties["not_shown"]) == ([], 1)
+    assert {row["officer"] for row in audited.table("duties.csv")} == {""}
+    (site,) = groups["sites"]
+    assert (site["site"], site["class"]) == ("north", "discretion in treatment")
+    assert (site["control"]["shifts"], site["control"]["kept"]) == (2, 2)
+    filing = groups["filing"]
+    assert filing["recordings"]["in time"] == filing["due"] == 1
+    assert (filing["wrong"], filing["sampled"]) == (1, 1)
+    assert filing["wrong_share"]["low"] == pytest.approx(0.025)
+    (row,) = audited.table("filed.csv")
+    assert (row["event"], row["reviewed_event"], row["wrong"]) == ("E1", "E2", "1")
+
+
+@pytest.mark.system
+def test_what_matches_nothing_is_listed_on_either_side(audited: Audited) -> None:
+    assert audited.json["unmatched"]["force_and_complaints"] == [
+        {"event": "E10", "officer": "nobody"}, {"event": "E99", "officer": None}
+    ]  # fmt: skip
+    assert audited.json["unmatched"]["filings"] == ["strange"]
+    sides = [(row["side"], row["id"]) for row in audited.table("unmatched.csv")]
+    assert sides == [
+        ("force and complaints", "E10 nobody"), ("force and complaints", "E99"), ("filings", "strange"),
+    ]  # fmt: skip
+    assert [(row["file"], row["row"]) for row in audited.table("bad-rows.csv")] == [
+        ("roster.csv", "5")
+    ]
+    assert audited.code == 3
+
+
+@pytest.mark.system
+def test_the_json_is_what_its_schema_says(audited: Audited) -> None:
+    schema = json.loads(Path("docs/audit.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(audited.json, schema)
+
+
+@pytest.mark.system
+def test_definitions_stand_beside_the_numbers(audited: Audited) -> None:
+    from html import escape
+
+    from bodycam.audit.grouppage import DEFINITIONS
+
+    for number, name, definition in DEFINITIONS:
+        assert f"<h2>{name}</h2>" in audited.html
+        assert f"<b>{number}</b> {escape(definition)}" in audited.html
+
+
+@pytest.mark.system
+def test_without_statistics_the_rest_is_told_and_what_is_missing_is_said(
+    audited: Audited, tmp_path: Path
+) -> None:
+    words = [*audited.words[:-1], str(tmp_path)]
+    code = "import sys; sys.modules['scipy'] = None; from bodycam.cli import main; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, check=False)
+    assert done.returncode == 3, done.stderr
+    found = json.loads((tmp_path / "audit.json").read_text(encoding="utf-8"))
+    schema = json.loads(Path("docs/audit.schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(found, schema)
+    groups = found["groups"]
+    assert groups["not_installed"].startswith("scipy")
+    assert groups["missingness"] is None
+    assert groups["filing"]["wrong_share"] is None
+    for name in ("sites", "duties"):
+        assert groups[name] == audited.json["groups"][name]
+    assert "pip install 'bodycam[audit]'" in (tmp_path / "audit.html").read_text(encoding="utf-8")
