@@ -1,4 +1,4 @@
-"""`bodycam simulate`: a scenario against the real daemon; or a whole force, to grade the audit by."""
+"""`bodycam simulate`: a scenario against the real daemon; or a force, or its month, to grade the audit by."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from ..progress import Progress
 from ..simulate.force import audit_command, make_force
 from ..simulate.player import Player, print_to_stderr
 from ..simulate.scenario import Scenario, load_scenario
+from . import simulatemonth
 
-_FORCE = "force"
+_FORCE, _MONTH = "force", "month"
 _MOST_OFFICERS, _MOST_CALLS = 10_000, 16
 _INSIDE = "BODYCAM_SIMULATE_NAMESPACE"
 
@@ -22,10 +23,14 @@ _INSIDE = "BODYCAM_SIMULATE_NAMESPACE"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "scenario", type=Path, metavar="SCENARIO.toml",
-        help="a scenario; or the word `force`: cameras and officers whose truth is known",
+        help="a scenario; or the word `force`: cameras and officers whose truth is known; or `month`: "
+        "many of them for so many days, as `bodycam audit ingest` would have left them",
     )  # fmt: skip
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="a new folder for everything"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="of a scenario or force: a new folder for everything",
     )
     parser.add_argument("--speed", type=float, metavar="X", help="so many times real speed")
     parser.add_argument(
@@ -34,14 +39,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--calls", type=int, default=3, metavar="N", help="incidents of each officer (default: 3)"
     )
+    simulatemonth.add_arguments(parser)
     parser.add_argument(
-        "--seed", type=int, default=1, metavar="N", help="the same one gives the same force"
-    )
+        "--seed", type=int, default=1, metavar="N",
+        help="of a force or month: the same one gives the same",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
 def main(arguments: argparse.Namespace) -> ExitCode:
     """Exit 1 if an expectation did not hold."""
+    if arguments.scenario == Path(_MONTH):
+        return simulatemonth.main(arguments)
+    if arguments.out is None:
+        raise ConfigError(f"simulate {arguments.scenario}: no folder", "Give --out DIR")
     if arguments.scenario == Path(_FORCE):
         return _force(arguments)
     scenario = load_scenario(arguments.scenario)

@@ -29,6 +29,8 @@ Row = tuple[Any, ...]
 # Clock error, and milli degrees of SoC and cell.
 Most = tuple[int | None, int | None, int | None]
 _NOTHING: Most = (None, None, None)
+# Two for each minute recorded, and all that they say is in `files` of the recording.
+_SEGMENTS = ("seg.open", "seg.close")
 
 
 def month_of(at_us: int) -> str:
@@ -113,6 +115,8 @@ def event_rows(force: str, line: DeviceTimeline) -> Iterator[Row]:
     """The events that the audit needs, placed in UTC."""
     for placed in line.runs:
         for event in placed.run.events:
+            if event.ev in _SEGMENTS:
+                continue
             at_us = placed.at_us(event)
             data = json.dumps(event.data, separators=(",", ":"), sort_keys=True)
             yield (force, month_of(at_us), line.device, placed.run.boot, event.line, at_us,
