@@ -5,7 +5,8 @@ A reader knows the sums, what is shown, and this rule.
 | attack                                              | answer                                        |
 |-----------------------------------------------------|-----------------------------------------------|
 | the sum, less all that is shown                     | a second count is withheld beside a lone one  |
-| a sum so small that it leaves one way to split it   | further ones, until it is 2 * `min_cell`      |
+| a sum so small that it leaves one way to split it   | further ones, until it leaves several         |
+| none was taken beside them: all of them are small   | one always is, where there is one             |
 | which one was taken beside it says how large it was | the order is fixed: no count decides it       |
 | a share, times the whole                            | withheld as both of its parts would be        |
 | a group that is one person                          | groups of few officers are merged, or unsaid  |
@@ -25,6 +26,8 @@ def withheld(rows: Counts, min_cell: int) -> set[str]:
     """
     hidden = {name for name, counts in rows.items() if any(0 < n < min_cell for n in counts)}
     spare = [name for name, counts in rows.items() if any(counts) and name not in hidden]
+    if hidden and spare:
+        hidden.add(spare.pop(0))
     while hidden and spare and not _open(rows, hidden, min_cell):
         hidden.add(spare.pop(0))
     return hidden
@@ -32,7 +35,8 @@ def withheld(rows: Counts, min_cell: int) -> set[str]:
 
 def _open(rows: Counts, hidden: set[str], min_cell: int) -> bool:
     sums = [sum(column) for column in zip(*(rows[name] for name in hidden), strict=True)]
-    return len(hidden) > 1 and min(sums) >= 2 * min_cell
+    # At least `min_cell` in one and something in each other, and one more to put here or there.
+    return len(hidden) > 1 and min(sums) >= max(2 * min_cell, min_cell + len(hidden))
 
 
 def withhold(counts: Mapping[str, int], min_cell: int) -> dict[str, int | None]:
