@@ -212,7 +212,8 @@ def test_the_fold_tells_what_every_line_tells_wherever_it_is_cut(
         samples += found
     anchors = Anchors()
     story.place(anchors)
-    best = min(samples, key=lambda s: (s[3], -s[0]), default=None)
+    told = [sample for sample in samples if sample[4] != "none"]
+    best = min(told, key=lambda s: (s[3], -s[0]), default=None)
     if best is None:
         assert anchors.of("b") is None
     else:
@@ -249,7 +250,7 @@ def test_heartbeats_that_say_the_same_are_one_stretch(
 
 def test_samples_of_an_error_beyond_the_calendar_place_a_boot_as_far_off_as_may_be() -> None:
     samples = ClockSamples()
-    samples.take(1, 0, UTC_NS, 10**33, "none")
+    samples.take(1, 0, UTC_NS, 10**33, "rtc")
     best = samples.best()
     assert best is not None
     assert best.err_us == 2**55

@@ -131,7 +131,7 @@ def test_clock_health_and_heat_of_each_shift_are_what_the_rows_say(
 def test_the_lives_of_the_test_above_have_every_case(tmp_path: Path) -> None:
     clocks: list[Row] = []
     heats: list[Row] = []
-    for seed in range(12):
+    for seed in range(24):
         with day(tmp_path / str(seed)) as camera:
             live_a_life(camera, random.Random(seed))
         for shift in shifts(camera.timeline(), RULES):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from itertools import pairwise
 from pathlib import Path
 
@@ -262,6 +263,53 @@ def test_boots_whose_clocks_overlap_give_way_to_the_better_one(tmp_path: Path) -
     assert told(line)[-1] == ("ready", 100, 160)
     assert len(line.findings) == 1
     assert "the clock with the larger error gives way" in line.findings[0]
+
+
+def wrong(camera: Day, wrong_s: float, unc_ms: int, source: ClockSource) -> None:
+    camera.clock.wrong_s, camera.clock.unc_ms, camera.clock.source = wrong_s, unc_ms, source
+
+
+@pytest.mark.parametrize("wrong_s", [-5 * 365 * 86_400, -4000, 4000, 30 * 86_400])
+@pytest.mark.parametrize(
+    ("unc_ms", "source"), [(60_000, ClockSource.RTC), (16_000_000, ClockSource.NONE)]
+)
+def test_a_boot_that_cannot_have_been_then_has_no_time_and_nobody_knows_what_it_did(
+    wrong_s: int, unc_ms: int, source: ClockSource, tmp_path: Path
+) -> None:
+    """It recorded all through; that it was OFF, as its neighbours' shutdowns have it, accuses."""
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.say(50, "wrapkey.missing")
+        camera.end(300)
+        wrong(camera, wrong_s, unc_ms, source)
+        camera.boot(400)
+        camera.record(500, 600)
+        camera.end(700)
+        wrong(camera, 0, 5, ClockSource.NTP)
+        camera.boot(1000)
+        camera.end(1100)
+    line = camera.timeline()
+    assert told(line) == [
+        ("boot", 0, 1), ("ready", 1, 50), ("fault", 50, 300), ("unknown", 300, 1000),
+        ("boot", 1000, 1001), ("ready", 1001, 1100),
+    ]  # fmt: skip
+    assert line.states[3].why == "no time of day"
+    assert any("has no time of day" in finding for finding in line.findings)
+
+
+def test_whatever_the_clocks_say_a_camera_is_in_one_state_at_a_time(tmp_path: Path) -> None:
+    rng = random.Random(6)
+    for number in range(12):
+        with day(tmp_path / str(number)) as camera:
+            for boot in range(6):
+                unc_ms = rng.choice((5, 50_000, 3_000_000))
+                wrong(camera, rng.uniform(-1, 1) * unc_ms / 1000, unc_ms, ClockSource.RTC)
+                camera.boot(boot * 300)
+                camera.record(boot * 300 + 50, boot * 300 + 100)
+                camera.end(boot * 300 + 200) if rng.random() < 0.7 else camera.to(boot * 300 + 200)
+        states = camera.timeline().states
+        assert len(states) > 6
+        assert all(a.end_us <= b.start_us for a, b in pairwise(states)), told(camera.timeline())
 
 
 # -- only what is verified ----------------------------------------------------------------------

@@ -2,13 +2,15 @@
 
 Within a boot, durations are boot time alone. UTC of any moment of a boot is that of its anchor plus
 the boot time in between: the sample with the smallest error; of equal ones, the latest line. A clock
-that was 40 minutes wrong in the morning and was set at noon is right for the whole boot.
+that was 40 minutes wrong in the morning and was set at noon is right for the whole boot. A clock that
+nothing set (`none`) says nothing of the time of day, whatever error it gives.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..clock import ClockSource
 from ..custody.segmentfacts import SegmentFacts
 
 
@@ -50,12 +52,19 @@ class Anchors:
                 found = Anchor(known.boot_ns, known.utc_ns, known.unc_ms * 1000, known.clk, -1)
                 _keep_better(self._signed, segment.head.boot, found)
 
+    def forget(self, boot: str) -> None:
+        """Let nothing place a boot in time: what places it cannot be true."""
+        self._logged.pop(boot, None)
+        self._signed.pop(boot, None)
+
     def of(self, boot: str) -> Anchor | None:
         """The anchor of a boot; None of one that nothing places in time."""
         return self._logged.get(boot) or self._signed.get(boot)
 
 
 def _keep_better(best: dict[str, Anchor], boot: str, anchor: Anchor) -> None:
+    if anchor.source == ClockSource.NONE.value:
+        return
     known = best.get(boot)
     if known is None or (anchor.err_us, -anchor.seq) < (known.err_us, -known.seq):
         best[boot] = anchor

@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from ..clock import ClockSource
 from .anchors import Anchor
 from .beats import Span, most_in
 
@@ -55,11 +56,21 @@ class ClockSamples:
         del self.firsts[stretches:], self.sources[stretches:]
 
     def best(self) -> Anchor | None:
-        """The one with the smallest error; of equal ones, the latest line."""
-        if not self.lines:
+        """The one with the smallest error; of equal ones, the latest line. A clock that nothing set
+        says nothing.
+        """
+        ends = [*self.firsts, len(self)][1:]
+        found = [
+            (least_us, -(end - 1 - errors[::-1].index(least_us)), source)
+            for source, first, end in zip(self.sources, self.firsts, ends, strict=True)
+            if source != ClockSource.NONE.value
+            for errors in (self.err_us[first:end],)
+            for least_us in (min(errors),)
+        ]
+        if not found:
             return None
-        number = len(self) - 1 - self.err_us[::-1].index(min(self.err_us))
-        source = self.sources[bisect_right(self.firsts, number) - 1]
+        _, behind, source = min(found)
+        number = -behind
         return Anchor(
             self.boot_ns[number], self.utc_ns[number], self.err_us[number], source,
             self.lines[number],

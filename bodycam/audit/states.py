@@ -77,6 +77,7 @@ class UnknownWhy(Enum):
     POWER_LOST = "power_lost"
     UNEXPLAINED = "unexplained"
     UNSIGNED = "not signed for"
+    UNTIMED = "no time of day"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,17 +9,19 @@ is neither proven nor a gap.
 The events and their states are the tables of `states`; recordings those of `recordings`; where a boot
 lies in UTC says `anchors`. Between runs the camera was OFF if a signed `shutdown` says so (DOCKED if
 it stood in the dock), else UNKNOWN: `power_lost` if its last lines speak of battery or supply, else
-`unexplained`; `not signed for` where lines are there and nobody vouches for them.
+`unexplained`; `not signed for` where lines are there and nobody vouches for them; `no time of day` where
+there was a boot in between that has none.
 
-Boots cannot overlap. Where their clocks say so, the one with the larger error gives way, and that is
-a finding.
+Boots lie one behind the other, as their lines do. Where their clocks say otherwise, the one with the
+larger error gives way, and that is a finding. Where not even their errors explain it, that boot has no
+time of day.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise, takewhile, zip_longest
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,7 @@ from ..certificates import Trust
 from ..custody.logfacts import LogFacts
 from ..custody.segmentfacts import SegmentFacts
 from ..custody.verify import Report
-from .anchors import Anchors
+from .anchors import Anchor, Anchors
 from .intervals import NEVER, Interval, Times, times, union, without
 from .logstory import LogStory, PlacedRun, Run
 from .proven import add_failed, add_proven, proven_spans, refused_names, unvouched_names
@@ -155,6 +157,8 @@ def _device(
         line.log = story.path
     for segment in trusted:
         anchors.offer_segment(segment)
+    if story is not None:
+        line.findings += _forget_impossible(story, anchors)
     unvouched = unvouched_names(trusted)
     proven = proven_spans(trusted, anchors, unvouched)
     if story is not None:
@@ -185,6 +189,55 @@ def _device(
 def _begins(recording: Recording) -> int:
     starts = [i.start_us for i in (*recording.live, *recording.evid, *recording.failed)]
     return min(starts, default=recording.start_us or 0)
+
+
+# -- boots --------------------------------------------------------------------------------------
+
+
+def _forget_impossible(story: LogStory, anchors: Anchors) -> list[str]:
+    """Take the time of day from boots whose clocks were wrong by more than they said; a finding for each.
+
+    The order of the lines is chained and signed, and clocks are not.
+    """
+    boots: dict[str, _Boot] = {}
+    for run in story.runs:
+        anchor = anchors.of(run.boot)
+        if anchor is None:
+            continue
+        one = boots.setdefault(run.boot, _Boot(run.boot, run.line, anchor, run.at_ns, run.last_ns))
+        one.last_ns = max(one.last_ns, run.last_ns)
+    told = list(boots.values())
+    if all(_possible(one, two) for one, two in pairwise(told)):
+        return []
+    kept: list[_Boot] = []
+    findings = []
+    for boot in sorted(told, key=lambda b: (b.anchor.err_us, b.line)):
+        if all(_possible(*sorted((boot, other), key=lambda b: b.line)) for other in kept):
+            kept.append(boot)
+            continue
+        anchors.forget(boot.name)
+        findings.append(
+            f"line {boot.line}: by its clock this boot was not between its neighbours: the clock was wrong "
+            f"by more than the {boot.anchor.err_us} us that it said"
+        )
+    return findings
+
+
+@dataclass(slots=True)
+class _Boot:
+    """The runs of one boot together."""
+
+    name: str
+    line: int
+    anchor: Anchor
+    first_ns: int
+    last_ns: int
+
+
+def _possible(before: _Boot, after: _Boot) -> bool:
+    """Whether the one may have ended before the other began."""
+    apart_us = after.anchor.at_us(after.first_ns) - before.anchor.at_us(before.last_ns)
+    return apart_us + before.anchor.err_us + after.anchor.err_us >= 0
 
 
 # -- states -------------------------------------------------------------------------------------
@@ -218,23 +271,29 @@ def _add_states(
     anchors: Anchors,
 ) -> None:  # fmt: skip
     runs = [_spans_of(run, states) for run, states in placed]
-    for number, ((before, _), (after, _)) in enumerate(pairwise(placed)):
+    crossing = False
+    for (before, _), (after, _) in pairwise(placed):
         overlap_us = before.end_us - after.start_us
-        if overlap_us <= 0:
-            continue
-        if before.run.boot != after.run.boot:
+        crossing = crossing or overlap_us > 0
+        if overlap_us > 0 and before.run.boot != after.run.boot:
             line.findings.append(
                 f"line {after.run.line}: by its clock this boot began {overlap_us} us before the one "
                 "before it had ended: the clock with the larger error gives way"
             )
-        if before.anchor.err_us > after.anchor.err_us:
-            runs[number] = _outside(runs[number], after.start_us, after.end_us)
-        else:
-            runs[number + 1] = _outside(runs[number + 1], before.start_us, before.end_us)
+    taken = _apart([one for one, _ in placed], runs) if crossing else NEVER
+    untimed = [run.line for run in story.runs if anchors.of(run.boot) is None]
     for number, (one, states) in enumerate(placed):
         line.states += runs[number]
         following = placed[number + 1][0] if number + 1 < len(placed) else None
-        line.states += _between(one, states, following, story, anchors)
+        between = _between(one, states, following, story, anchors)
+        if following and any(one.run.line < at < following.run.line for at in untimed):
+            between = [
+                replace(s, state=DeviceState.UNKNOWN, why=Why.UNTIMED.value) for s in between
+            ]
+        if crossing:
+            between = _outside(between, taken)
+            taken = union(taken, times((s.start_us, s.end_us) for s in between))
+        line.states += between
         for overlay, found in states.overlays.items():
             moved = times((one.anchor.at_us(a), one.anchor.at_us(b)) for a, b in found)
             line.overlays[overlay] = union(line.overlays.get(overlay, NEVER), moved)
@@ -264,10 +323,18 @@ def _lines_around(run: Run, start_ns: int, end_ns: int) -> tuple[int, int]:
     return run.line + max(0, before), run.line + after if after < len(run.written) else 0
 
 
-def _outside(spans: Iterable[StateSpan], start_us: int, end_us: int) -> list[StateSpan]:
-    cut: Times = times([(start_us, end_us)])
+def _apart(placed: Sequence[PlacedRun], runs: list[list[StateSpan]]) -> Times:
+    """Cut the runs where they overlap: the clock with the larger error gives way. All that they cover."""
+    taken: Times = NEVER
+    for number in sorted(range(len(runs)), key=lambda n: (placed[n].anchor.err_us, n)):
+        runs[number] = _outside(runs[number], taken)
+        taken = union(taken, times([(placed[number].start_us, placed[number].end_us)]))
+    return taken
+
+
+def _outside(spans: Iterable[StateSpan], cut: Times) -> list[StateSpan]:
     return [
-        StateSpan(s.state, a, b, s.err_us, s.why, s.line, s.next_line)
+        replace(s, start_us=a, end_us=b)
         for s in spans
         for a, b in without(times([(s.start_us, s.end_us)]), cut)
     ]
