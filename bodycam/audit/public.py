@@ -13,10 +13,12 @@ from html import escape
 from typing import Any
 
 from ..clock import utc_text
+from .groups import Groups
 from .measures import MEASURES
 from .outcome import Outcome
 from .pageparts import page, table
 from .policy import Policy, PublicRules
+from .publicstatistics import public_statistics, statistics_section
 from .scoring import DEFINITIONS, IncidentClass
 from .states import DeviceState
 from .withholding import share_of_count, share_of_time, told, withheld, withhold
@@ -95,6 +97,7 @@ class PublicFacts:
     incidents: PublicIncidents
     force: PublicForce
     sums: Mapping[tuple[str, str], int]
+    together: Groups
     groups: Mapping[str, Sequence[PublicGroup]] = field(default_factory=dict)
 
 
@@ -133,7 +136,7 @@ def public_facts(outcome: Outcome) -> PublicFacts:
             {kind.value: surely for kind, (surely, _, _) in outcome.classes().items()},
             sum(f.nominal.vendor for _, f in judged), whole, evid, live,
         ),
-        _force_facts(outcome), sums,
+        _force_facts(outcome), sums, outcome.groups,
     )  # fmt: skip
 
 
@@ -167,6 +170,7 @@ def public_summary(facts: PublicFacts) -> dict[str, Any]:
         "from": facts.days and facts.days[0], "to": facts.days and facts.days[1],
         "verification": facts.verification, "cameras": facts.cameras, "incidents": incidents,
         "force": _force(facts.force, rules), "measures": _measures(facts, rules),
+        "statistics": public_statistics(facts.together, rules),
         "groups": {
             title: _groups(groups, rules, incidents) for title, groups in facts.groups.items()
         },
@@ -290,6 +294,7 @@ def public_page(facts: PublicFacts) -> str:
         _section("Incidents", incidents), _classes(incidents),
         *(_group(title, rows) for title, rows in found["groups"].items() if rows),
         _section("Use of force", found["force"]), _section("Cameras", found["measures"]),
+        statistics_section(found["statistics"]),
         _rules(facts.policy),
     ])  # fmt: skip
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from html import escape
 
 from ..clock import utc_text
-from ..custody.findings import Verdict
 from ..custody.summary import SENTENCES
 from .camerapage import measures, shifts
 from .grouppage import group_sections
@@ -17,22 +16,9 @@ from .measures.measure import Figure
 from .outcome import Camera, Outcome
 from .pageparts import MAX_ROWS, more, names, page, table
 from .picture import patterns
-from .scoring import DEFINITIONS, IncidentClass
-from .states import DeviceState
-from .words import count_text, share_text, span_text
-
-_CLASS_WORDS = {
-    IncidentClass.UNKNOWN: "Not recorded, nor could it be for at least half of the window: mostly nobody knows what the camera was.",
-    IncidentClass.FAULT: "Not recorded, nor could it be for at least half of the window: mostly the camera failed.",
-    IncidentClass.DOCKED: "Not recorded, nor could it be for at least half of the window: mostly the camera stood in the dock.",
-    IncidentClass.NO_DEVICE: "Not recorded, nor could it be for at least half of the window: mostly no camera was assigned.",
-    IncidentClass.NEVER: "Not recorded, though the camera could have.",
-    IncidentClass.LATE: "The first proven picture came later than policy allows.",
-    IncidentClass.GAP: "Pictures are missing between the first and the last recorded moment.",
-    IncidentClass.EARLY: "Stopped earlier than policy allows, and no other camera took over.",
-    IncidentClass.MUTED: "Recorded, but sound was left out for a time.",
-    IncidentClass.COMPLETE: "Recorded from the beginning to the end, as policy asks.",
-}  # fmt: skip
+from .policypage import rules
+from .scoring import DEFINITIONS
+from .words import CLASS_WORDS, count_text, share_text, span_text
 
 
 def audit_page(outcome: Outcome) -> str:
@@ -40,7 +26,7 @@ def audit_page(outcome: Outcome) -> str:
     return page("Audit of switching", [
         patterns(), _header(outcome), _short(outcome), _classes(outcome), incidents(outcome),
         force(outcome), group_sections(outcome.groups, outcome.policy.statistics), shifts(outcome), measures(outcome), _findings(outcome), _rows_back(outcome),
-        _rules(outcome),
+        rules(outcome.policy),
     ])  # fmt: skip
 
 
@@ -136,7 +122,7 @@ def _classes(outcome: Outcome) -> str:
     if not outcome.rows:
         return ""
     rows = [
-        (f"<b>{kind.value}</b>", *map(str, counts), escape(_CLASS_WORDS[kind]))
+        (f"<b>{kind.value}</b>", *map(str, counts), escape(CLASS_WORDS[kind]))
         for kind, counts in outcome.classes().items()
     ]
     head = ("Class", "Surely", "Possibly", "By the clock", "What it means; the first that holds")
@@ -210,25 +196,3 @@ def _rows_back(outcome: Outcome) -> str:
     bad = table(("Where", "Why it does not count", "As read"), rows, "Bad rows") if rows else ""
     whole = more(len(outcome.bad_rows), "bad-rows.csv") if rows else ""
     return f"<section><h2>What does not count</h2>{whole}{bad}{''.join(unmatched)}</section>"
-
-
-def _rules(outcome: Outcome) -> str:
-    policy = outcome.policy
-    rows = [
-        (f"<code>{group}</code>", f"<code>{name}</code>", escape(str(getattr(rules, name))))
-        for group, rules in (("incident", policy.incident), ("device", policy.device),
-                             ("force", policy.force), ("statistics", policy.statistics), ("public", policy.public),
-                             ("excluded", policy.excluded))
-        for name in rules.__struct_fields__
-    ]  # fmt: skip
-    states = ", ".join(state.value for state in DeviceState)
-    verdict = Verdict.ALTERED.value
-    return (
-        f"<footer><section><h2>Policy</h2><p>{escape(policy.name)}, version {policy.version}, SHA-256 "
-        f"<code>{policy.sha256}</code></p>{table(('', 'Threshold', ''), rows, 'Policy', 'numbers')}"
-        f"</section><p>A camera is in exactly one state at any time: {states}. OFF needs a signed "
-        f"shutdown; what nobody vouches for is unknown. What failed verification ({verdict}, untrusted, "
-        f"unreadable, cut, missing) is a finding: it counts neither as covered nor as a gap. No person "
-        f"is ranked. This page proves nothing by itself: the files do, with <code>bodycam verify</code>."
-        f"</p></footer>"
-    )

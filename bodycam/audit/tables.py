@@ -18,7 +18,7 @@ from .states import DeviceState
 
 VERSION = 1
 # What a spreadsheet would take for a formula, had somebody put it into an id.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def when(at_us: int | None) -> str | None:
@@ -230,6 +230,6 @@ def _write(path: Path, rows: Sequence[Mapping[str, Value]]) -> Path:
 
 
 def _cell(value: Value) -> Value:
-    if isinstance(value, str) and value.startswith(_FORMULA):
+    if isinstance(value, str) and value.startswith(FORMULA):
         return f"'{value}"
     return "" if value is None else value

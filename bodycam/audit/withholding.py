@@ -52,7 +52,7 @@ def told(count: int, min_cell: int) -> int | None:
 
 def share_of_count(part: int, whole: int, min_cell: int) -> float | None:
     """A share of a count, to a tenth of a per cent; None where part or rest is too few."""
-    if not whole or 0 < part < min_cell or 0 < whole - part < min_cell:
+    if not whole or part > whole or 0 < part < min_cell or 0 < whole - part < min_cell:
         return None
     return round(part / whole, 3)
 

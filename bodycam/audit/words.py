@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from .measures.measure import S, Value
+from .scoring import IncidentClass
 
 _SHARES = ("_ratio", "_share", "coverage")
+CLASS_WORDS = {
+    IncidentClass.UNKNOWN: "Not recorded, nor could it be for at least half of the window: mostly nobody knows what the camera was.",
+    IncidentClass.FAULT: "Not recorded, nor could it be for at least half of the window: mostly the camera failed.",
+    IncidentClass.DOCKED: "Not recorded, nor could it be for at least half of the window: mostly the camera stood in the dock.",
+    IncidentClass.NO_DEVICE: "Not recorded, nor could it be for at least half of the window: mostly no camera was assigned.",
+    IncidentClass.NEVER: "Not recorded, though the camera could have.",
+    IncidentClass.LATE: "The first proven picture came later than policy allows.",
+    IncidentClass.GAP: "Pictures are missing between the first and the last recorded moment.",
+    IncidentClass.EARLY: "Stopped earlier than policy allows, and no other camera took over.",
+    IncidentClass.MUTED: "Recorded, but sound was left out for a time.",
+    IncidentClass.COMPLETE: "Recorded from the beginning to the end, as policy asks.",
+}  # fmt: skip
 
 
 def span_text(us: int) -> str:
@@ -23,7 +36,7 @@ def span_text(us: int) -> str:
 
 def share_text(share: float | None) -> str:
     """A share in percent."""
-    return "\u2013" if share is None else f"{100 * share:.1f} %"
+    return "\u2013" if share is None else f"{100 * share:.1f}\u00a0%"
 
 
 def value_text(name: str, value: Value) -> str:
