@@ -20,23 +20,16 @@ from pathlib import Path
 from typing import Any
 
 import ibis
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from bench.auditlogs import make_store
 from bench.auditmonth import month
 from bodycam.audit.dataset.ingest import Ingest
-from bodycam.audit.dataset.schema import EVENTS, RECORDINGS, SPANS
 from bodycam.audit.dataset.store import DataSet, open_to_write
-from bodycam.audit.engine.buffers import buffer_deficits
-from bodycam.audit.engine.cameras import kills, shifts, short_recordings, time_measures, toggles
-from bodycam.audit.engine.incidents import Asked, parts, scores
-from bodycam.audit.engine.tables import duckdb_reader, open_tables
+from bodycam.audit.engine.force import Limits, measure_force
 from bodycam.audit.policy import load_policy
 from bodycam.signing import load_root
 
 _BATCH = 500
-_PART = 3000
 
 
 def ingest_speed(folder: Path, days: int) -> None:
@@ -61,76 +54,53 @@ def ingest_speed(folder: Path, days: int) -> None:
 
 
 def make_month(folder: Path, cameras: int) -> None:
-    """The data set of so many cameras, and their incidents beside it."""
+    """The data set of so many cameras, and what dispatch and roster say beside it."""
     with open_to_write(folder / "set") as data:
         for first in range(0, cameras, _BATCH):
-            made = month(first, min(_BATCH, cameras - first))
-            data.commit(made.tables, {})
-            for name, table in (("incidents", made.incidents), ("worn", made.worn)):
-                (folder / name).mkdir(exist_ok=True)
-                pq.write_table(table, folder / name / f"{first:06}.parquet")
+            data.commit(month(first, min(_BATCH, cameras - first)), {})
 
 
 def audit_month(folder: Path, cameras: int, memory: str, threads: int) -> None:
-    """Every measure over it; what comes out is what a report needs: classes, sums, flags."""
+    """Every measure over it, as tables of results."""
     made_s = time.perf_counter()
     make_month(folder, cameras)
     made_s = time.perf_counter() - made_s
-    size = sum(p.stat().st_size for p in folder.rglob("*.parquet"))
-    data, policy = DataSet(folder / "set"), load_policy()
-    rows = {t.name: sum(f.rows for f in data.manifest.files if f.table == t.name)
-            for t in (SPANS, RECORDINGS, EVENTS)}  # fmt: skip
-    read = duckdb_reader(memory_limit=memory, threads=threads, temp_directory=str(folder / "spill"))
-    tables = open_tables(data, read)
-    engine = tables.spans.get_backend()
-    asked = Asked(
-        engine.read_parquet(str(folder / "incidents" / "*.parquet"), table_name="incidents"),
-        engine.read_parquet(str(folder / "worn" / "*.parquet"), table_name="worn"), tables, policy,
-    )  # fmt: skip
-    print(f"{cameras} cameras, 30 days: {rows['spans']:,} spans, {rows['recordings']:,} recordings, "
-          f"{cameras * 300:,} incidents, {size / 1e6:.0f} MB; made in {made_s:.0f} s")  # fmt: skip
-    total_s = 0.0
+    data = DataSet(folder / "set")
+    rows: Counter[str] = Counter()
+    for file in data.manifest.files:
+        rows[file.table] += file.rows
+    told = ", ".join(f"{count:,} {table}" for table, count in sorted(rows.items()))
+    print(
+        f"{cameras} cameras, 30 days: {told}, {_size(folder) / 1e6:.0f} MB; made in {made_s:.0f} s"
+    )
+    began_s, cpu_s = time.perf_counter(), time.process_time()
+    most_spill = 0
 
-    def took(name: str, ask: Callable[[], Any]) -> Any:
-        nonlocal total_s
-        began_s, cpu_s = time.perf_counter(), time.process_time()
-        found = ask()
-        spent_s = time.perf_counter() - began_s
-        total_s += spent_s
-        print(
-            f"  {name:24} {spent_s:7.1f} s, {time.process_time() - cpu_s:7.1f} s of CPU", flush=True
-        )
-        return found
+    def show(done: int, total: int) -> None:
+        nonlocal most_spill
+        most_spill = max(most_spill, _size(folder / "results" / "work"))
+        print(f"  {done}/{total} {time.perf_counter() - began_s:7.1f} s, "
+              f"{time.process_time() - cpu_s:7.1f} s of CPU, {_peak_gb():.1f} GB", flush=True)  # fmt: skip
 
-    count = -(-cameras // _PART)
-    kinds = took(f"M20 to M29, {count} parts", lambda: _classes(parts(asked, count)))
-    found = took("shifts", lambda: shifts(tables, policy.device).cache())
-    measured = took("M1, M2, M7, M12", lambda: time_measures(tables, found).cache())
-    took("M3", lambda: _count(buffer_deficits(tables, found, policy.device)))
-    took("M4", lambda: _count(toggles(tables, found, measured)))
-    took("M5", lambda: _count(short_recordings(tables, found, policy.device)))
-    took("M6", lambda: _count(kills(tables, found)))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(f"  all {total_s:.1f} s, at most {peak:.1f} GB of memory; {kinds}", flush=True)
+    results = measure_force(
+        data, load_policy(), folder / "results", limits=Limits(memory, threads), show=show
+    )
+    spent_s, used_s = time.perf_counter() - began_s, time.process_time() - cpu_s
+    incidents = results.open("incidents", ibis.duckdb.connect())
+    kinds = incidents.group_by("kind").agg(n=incidents.count()).order_by("kind").to_pyarrow()
+    print(f"  all measures: {spent_s:.1f} s, {used_s:.1f} s of CPU, at most {_peak_gb():.1f} GB of memory "
+          f"and {most_spill / 1e6:.0f} MB of disk; results {_size(results.folder) / 1e6:.0f} MB")  # fmt: skip
+    print(
+        f"  {dict(zip(kinds['kind'].to_pylist(), kinds['n'].to_pylist(), strict=True))}", flush=True
+    )
 
 
-def _classes(asked: list[Asked]) -> dict[str, int]:
-    kinds: Counter[str] = Counter()
-    for part in asked:
-        table = scores(part).group_by("kind").agg(n=ibis._.count(), us=ibis._.evid_us.sum())
-        for row in table.to_pyarrow().to_pylist():
-            kinds[row["kind"]] += row["n"]
-    return dict(sorted(kinds.items()))
+def _size(folder: Path) -> int:
+    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
 
 
-def _count(table: Any) -> int:
-    """Every column is computed: a count alone would need none."""
-    numbers = [c for c in table.columns if table[c].type().is_numeric()]
-    found: pa.Table = table.agg(
-        n=table.count(), **{f"most_{c}": table[c].max() for c in numbers}
-    ).to_pyarrow()
-    count: int = found["n"][0].as_py()
-    return count
+def _peak_gb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def main() -> None:

@@ -7,14 +7,18 @@ The mix is invented, its rates mean nothing; what is measured is the time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from bodycam.audit.dataset.schema import EVENTS, RECORDINGS, SPANS, TableSchema
-from bodycam.audit.engine.tables import INCIDENTS, WORN
+from bodycam.audit.dataset.schema import (
+    ASSIGNMENTS,
+    EVENTS,
+    INCIDENTS,
+    RECORDINGS,
+    SPANS,
+    TableSchema,
+)
 
 S = 1_000_000
 DAYS, HOURS = 30, 10
@@ -26,17 +30,8 @@ _BOOT_US = 20 * S
 Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Month:
-    """The tables of some cameras, and what dispatch and roster say of those who wear them."""
-
-    tables: dict[str, pa.Table]
-    incidents: pa.Table
-    worn: pa.Table
-
-
-def month(first: int, cameras: int, seed: int = 1) -> Month:
-    """So many cameras from number `first` on."""
+def month(first: int, cameras: int, seed: int = 1) -> dict[str, pa.Table]:
+    """So many cameras from number `first` on, and what dispatch and roster say of who wears them."""
     rng = np.random.default_rng((seed, first))
     shape = (cameras, DAYS, HOURS)
 
@@ -57,10 +52,11 @@ def month(first: int, cameras: int, seed: int = 1) -> Month:
         starts.shape
     )
     names = np.array([f"cam-{first + n:06}" for n in range(cameras)])
-    return Month(
-        _tables(names, duty, starts, stops, there), _incidents(first, names, dispatched, due, cleared),
-        _worn(names),
-    )  # fmt: skip
+    return {
+        **_tables(names, duty, starts, stops, there),
+        INCIDENTS.name: _incidents(first, names, dispatched, due, cleared),
+        ASSIGNMENTS.name: _worn(names, duty),
+    }
 
 
 def _tables(
@@ -136,7 +132,7 @@ def _filled(schema: TableSchema, rows: int, columns: dict[str, object]) -> pa.Ta
         if isinstance(value, np.ndarray | pa.Array | pa.ChunkedArray):
             arrays.append(pa.array(value).cast(field.type))
             continue
-        if value is None:
+        if value is None and not field.nullable:
             value = [] if pa.types.is_list(field.type) else "" if field.type == pa.string() else 0
         arrays.append(pa.repeat(pa.scalar(value, field.type), rows))
     return pa.Table.from_arrays(arrays, schema=schema.columns)
@@ -157,13 +153,18 @@ def _incidents(
     number = np.arange(count, dtype=np.int64) + first * DAYS * HOURS
     event = (number % (DAYS * HOURS)) + (which // 2 + first) * 1000
     event = np.where(number % 2 == 0, event, number + 10**12)
-    return pa.Table.from_arrays([
-        pa.array(number), pa.array(event).cast(pa.string()), _coded(names, which),
-        pa.array(dispatched.ravel()), pa.array(due.ravel()), pa.array(cleared.ravel()),
-        pa.repeat(pa.scalar("theft"), count), pa.repeat(pa.scalar(""), count),
-    ], schema=INCIDENTS)  # fmt: skip
+    return _filled(INCIDENTS, count, {
+        "event": pa.array(event).cast(pa.string()), "officer": _coded(names, which),
+        "dispatched_us": dispatched.ravel(), "on_scene_us": due.ravel(), "cleared_us": cleared.ravel(),
+        "call_type": "theft", "self_initiated": False, "row": number,
+    })  # fmt: skip
 
 
-def _worn(names: NDArray[np.str_]) -> pa.Table:
-    always = [pa.repeat(pa.scalar(sign * (1 << 60), pa.int64()), len(names)) for sign in (-1, 1)]
-    return pa.Table.from_arrays([pa.array(names), pa.array(names), *always], schema=WORN)
+def _worn(names: NDArray[np.str_], duty: Ints) -> pa.Table:
+    """One officer all month, signed out each day."""
+    who = _coded(names, np.arange(len(names)).repeat(DAYS))
+    out_us = duty.ravel() - 600 * S
+    return _filled(ASSIGNMENTS, len(who), {
+        "device": who, "officer": who, "start_us": out_us,
+        "end_us": out_us + HOURS * 3600 * S + 1200 * S,
+    })  # fmt: skip

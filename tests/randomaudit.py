@@ -6,11 +6,12 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bodycam.audit.anchors import Anchor
 from bodycam.audit.assignments import Assignments
-from bodycam.audit.dataset.rows import event_rows, recording_rows, span_rows
-from bodycam.audit.dataset.schema import EVENTS, RECORDINGS, SPANS
+from bodycam.audit.dataset.rows import event_rows, month_of, recording_rows, span_rows
+from bodycam.audit.dataset.schema import ASSIGNMENTS, EVENTS, INCIDENTS, RECORDINGS, SPANS
 from bodycam.audit.dataset.store import DataSet, open_to_write
 from bodycam.audit.incidents import Incident
 from bodycam.audit.intervals import Interval, Times, times
@@ -70,19 +71,46 @@ def timeline(rng: random.Random, device: str) -> DeviceTimeline:
     line.overlays[Overlay.MUTED] = _some(rng, 8, 200)
     line.overlays[Overlay.STEALTH] = _some(rng, 2, 200)
     line.recordings = _recordings(rng, device)
-    run = Run("boot", 1, 0)
-    run.events = [
-        Told(
-            n, _at(rng.randint(0, _LONG)) * 1000, rng.choice(("mute.start", "mute.stop")), {"n": n}
-        )
-        for n in range(10)
-    ]
-    line.runs = [PlacedRun(run, Anchor(0, 0, 5000, "ntp", 1), _at(0), _at(_LONG))]
     middle = rng.randint(1, _LONG)
+    line.runs = [
+        PlacedRun(_run(rng, line, number, *span), Anchor(0, 0, 5000, "ntp", 1), *map(_at, span))
+        for number, span in enumerate(((0, middle), (middle, _LONG)))
+    ]
     line.errors = [
         (Interval(_at(0), _at(middle)), 5000), (Interval(_at(middle), _at(_LONG)), 900_000),
     ]  # fmt: skip
     return line
+
+
+def _run(rng: random.Random, line: DeviceTimeline, number: int, start: int, end: int) -> Run:
+    """One life of the recorder: presses and what was answered, self-tests near shifts, the rest."""
+    run = Run("boot", 1 + 1000 * number, _at(start) * 1000, firmware="2")
+    begins = [s.start_us // _STEP_US - DAY_US // _STEP_US for s in line.states] + [start]
+    events: list[tuple[str, dict[str, Any]]] = [
+        ("mute.start", {}), ("mute.stop", {}), ("switch.on", {}), ("switch.on", {"line": "record"}),
+        ("trigger.on", {"name": "door"}), ("switch.on_at_boot", {}), ("power.throttled", {"flags": []}),
+        ("activation.refused", {"reason": rng.choice(("storage", "keys"))}), ("activation.waiting", {}),
+        ("power.throttled", {"edges": 1, "flags": ["capped", "undervolt"]}),
+        ("clock.step", {"step_ms": rng.choice((-1001, -1000, 1000, 1001, 5000))}), ("clock.step", {}),
+    ]  # fmt: skip
+    if rng.random() < 0.5:
+        events += [("switch.gesture", {"gesture": g}) for g in ("start", "stop", "start", "hold")]
+    events += [
+        ("selftest", {"checks": {"a": {"found": "red"}}, "verdict": rng.choice(("green", "red"))})
+    ] * 4  # fmt: skip
+    for n in range(80):
+        ev, data = rng.choice(events)
+        near = rng.choice(begins) + rng.choice((-1800, -1799, 0, 3, 1800, 1801))
+        step = (
+            near if ev == "selftest" else rng.randint(start, start + rng.choice((40, end - start)))
+        )
+        run.events.append(Told(run.line + n, _at(step) * 1000, ev, data))
+    for n, step in enumerate(sorted(rng.randint(start, end) for _ in range(100))):
+        source = rng.choice(("ntp", "none", "none"))
+        run.samples.take(run.line + n, _at(step) * 1000, 0, rng.randint(0, 10**6), source)
+        heat = {"soc_milli_c": rng.randint(0, 9000), "cell_milli_c": rng.choice((None, n))}
+        run.beats.take(run.line + n, _at(step) * 1000, heat)
+    return run
 
 
 def _some(rng: random.Random, most: int, longest: int, low: int = 0, high: int = _LONG) -> Times:
@@ -106,6 +134,11 @@ def _recordings(rng: random.Random, device: str) -> list[Recording]:
         one.stop_said = rng.choice(("stop", "battery", "", "cut off"))
         one.cancelled_stops = rng.randint(0, 2)
         one.asked_ms = rng.choice((None, 0, 30_000, 30_000, 30_000))
+        one.firmware, one.verdict = (
+            rng.choice(("1", "2")),
+            rng.choice(("", "intact", "intact", "altered")),
+        )
+        one.synced_us = _at(step) + rng.randint(0, 5) * 1000 if rng.random() < 0.8 else None
         one.short_said = rng.choice(("", "", "capacity"))
         before = rng.choice((0, 20, 56, 57, 58, 60, 60))
         if rng.random() < 0.85:
@@ -133,11 +166,35 @@ def _event(rng: random.Random, number: int, officers: Sequence[str]) -> list[Inc
         dispatched = due - rng.choice((0, 0, 100, 1000))
         found.append(Incident(
             f"ev-{number}", officer, _at(dispatched),
-            None if rng.random() < 0.05 else _at(due + length), _at(due),
+            None if rng.random() < 0.05 else _at(due + length),
+            None if rng.random() < 0.1 else _at(due),
+            None if rng.random() < 0.3 else _at(due - rng.choice((-1000, 0, 50, 2000))),
+            rng.random() < 0.1,
             call_type=rng.choice(("theft", "traffic", "theft", "traffic", "theft", "meeting")),
             clearance=rng.choice(("", "report", "report", "report", "cancelled")),
         ))  # fmt: skip
     return found
+
+
+def write_records(folder: Path, made: Force) -> DataSet:
+    """What dispatch and roster say of them, as `bodycam audit ingest` adds it."""
+    told = [
+        ("example", month_of(one.dispatched_us), one.event, one.officer, one.dispatched_us,
+         one.on_scene_us, one.first_entry_us, one.cleared_us, one.self_initiated, one.call_type,
+         one.clearance, f"district {number % 3}", "", "incidents.csv", number)
+        for number, one in enumerate(made.incidents)
+    ]  # fmt: skip
+    worn = [
+        ("example", month_of(start), device, officer, start, end, "assignments.csv", 0)
+        for officer, cameras in made.assignments.by_officer.items()
+        for device, spans in cameras.items()
+        for start, end in spans
+    ]
+    with open_to_write(folder) as data:
+        data.commit(
+            {INCIDENTS.name: INCIDENTS.of(told), ASSIGNMENTS.name: ASSIGNMENTS.of(worn)}, {}
+        )
+    return data
 
 
 def write(folder: Path, lines: Sequence[DeviceTimeline]) -> DataSet:

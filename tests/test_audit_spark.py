@@ -101,7 +101,7 @@ Put = Callable[[pa.Table, str], Any]
 @pytest.fixture(scope="module")
 def engines(session: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Engine, Engine]:
     """DuckDB and Spark over the same data set."""
-    made = force(random.Random(2), cameras=20, incidents=500)
+    made = force(random.Random(8), cameras=20, incidents=500)
     data = write(tmp_path_factory.mktemp("set") / "set", list(made.lines.values()))
     spark = ibis.pyspark.connect(session)
     folder = tmp_path_factory.mktemp("records")

@@ -120,7 +120,7 @@ def event_rows(force: str, line: DeviceTimeline) -> Iterator[Row]:
             at_us = placed.at_us(event)
             data = json.dumps(event.data, separators=(",", ":"), sort_keys=True)
             yield (force, month_of(at_us), line.device, placed.run.boot, event.line, at_us,
-                   event.ev, data)  # fmt: skip
+                   event.ev, data, placed.run.line)  # fmt: skip
 
 
 def finding_rows(

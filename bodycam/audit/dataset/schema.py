@@ -83,6 +83,7 @@ RECORDINGS = _table(
 EVENTS = _table(
     "events", ("device", "at_us", "line"),
     _DEVICE, ("boot", _STR), ("line", _INT), ("at_us", _INT), ("ev", _STR), ("data", _STR),
+    ("run_line", _INT), null=("run_line",),
 )  # fmt: skip
 FINDINGS = _table(
     "findings", ("device", "number"),

@@ -21,7 +21,7 @@ from .tables import AuditTables
 
 STRETCH = ("device", "from_us", "to_us")
 _STATES = {state: f"is_{state.value}" for state in DeviceState}
-_SETS = ("whole", "live", "muted", *_STATES.values())
+_SETS = ("whole", "live", "muted", "throttled", *_STATES.values())
 
 
 def whole_lines(cameras: AuditTables) -> ir.Table:
@@ -59,7 +59,7 @@ def stretches_cut(cameras: AuditTables, wanted: ir.Table) -> ir.Table:
     spans = cameras.spans
     name = ibis.cases(
         (spans.kind == Kind.STATE.value, ibis.literal("is_") + spans.name),
-        (spans.kind == Kind.LIVE.value, "live"),
+        (spans.kind.isin([Kind.LIVE.value, Kind.THROTTLED.value]), spans.kind),
         ((spans.kind == Kind.OVERLAY.value) & (spans.name == Overlay.MUTED.value), "muted"),
         else_="",
     )
@@ -93,7 +93,7 @@ def time_measures(cameras: AuditTables, wanted: ir.Table) -> ir.Table:
     muted = t.muted & t.live
     sums = t.group_by("stretch").agg(
         undocked_us=lengths(t, out), ready_us=lengths(t, able & out), sleep_us=lengths(t, asleep),
-        muted_us=lengths(t, muted), live_us=lengths(t, t.live),
+        muted_us=lengths(t, muted), live_us=lengths(t, t.live), throttled_us=lengths(t, t.throttled),
         **{f"{state.value}_us": lengths(t, t[_STATES[state]] & out)
            for state in (DeviceState.UNKNOWN, DeviceState.OFF, DeviceState.FAULT)},
     )  # fmt: skip
@@ -110,10 +110,10 @@ def time_measures(cameras: AuditTables, wanted: ir.Table) -> ir.Table:
     # Off and unknown are time without power; a share of nothing is none.
     powered = rows.undocked_us - rows.off_us - rows.unknown_us
     rows = rows.mutate(
-        ready_ratio=_ratio(rows.ready_us, rows.undocked_us),
-        sleep_share=_ratio(rows.sleep_us, powered),
-        unknown_share=_ratio(rows.unknown_us, rows.undocked_us),
-        muted_share=_ratio(rows.muted_us, rows.live_us),
+        ready_ratio=ratio(rows.ready_us, rows.undocked_us),
+        sleep_share=ratio(rows.sleep_us, powered),
+        unknown_share=ratio(rows.unknown_us, rows.undocked_us),
+        muted_share=ratio(rows.muted_us, rows.live_us),
     )
     zero = ("sleep_count", "sleep_longest_us", "muted_count", "muted_longest_us", "unknown_count", "mutes")  # fmt: skip
     return rows.mutate(**{column: rows[column].fill_null(0) for column in zero}).drop("stretch")
@@ -137,14 +137,38 @@ def _unknown_count(cameras: AuditTables, wanted: ir.Table) -> ir.Table:
 
 
 def _mutes(cameras: AuditTables, wanted: ir.Table) -> ir.Table:
-    events, keyed = cameras.events, _keyed(wanted)
-    mutes = events.filter(events.ev == "mute.start").select(
-        "device", "at_us", at_to=events.at_us + 1
-    )
-    met = meeting(
-        Side(keyed, ("device",), "from_us", "to_us"), Side(mutes, ("device",), "at_us", "at_to")
-    )
+    met = events_in(cameras, _keyed(wanted), "mute.start")
     return met.group_by("stretch").agg(mutes=met.count())
+
+
+# -- events and states ------------------------------------------------------------------------
+
+
+def events_in(cameras: AuditTables, wanted: ir.Table, *names: str) -> ir.Table:
+    """The events of these names that happened in each stretch."""
+    events = cameras.events.filter(cameras.events.ev.isin(names)).drop("force", "month")
+    at = events.mutate(at_to=events.at_us + 1)
+    return meeting(
+        Side(wanted, ("device",), "from_us", "to_us"), Side(at, ("device",), "at_us", "at_to")
+    )
+
+
+def states_of(spans: ir.Table) -> ir.Table:
+    """The states of each camera: (device, number, state, why, state_from, state_to)."""
+    found = spans.filter(spans.kind == Kind.STATE.value)
+    return found.select(
+        "device", "number", "why", state="name", state_from="start_us", state_to="end_us"
+    )
+
+
+def text_of(data: ir.StringValue, name: str) -> ir.StringValue:
+    """What an event says in these words, which hold no quote; else empty."""
+    return data.re_extract(f'"{name}":"([^"]*)"', 1).fill_null("")
+
+
+def whole_of(data: ir.StringValue, name: str) -> ir.IntegerValue:
+    """The whole number that an event gives; else null."""
+    return data.re_extract(f'"{name}":(-?[0-9]+)[,}}]', 1).nullif("").cast("int64")
 
 
 # -- recordings: M4, M5, M6 -------------------------------------------------------------------
@@ -178,8 +202,8 @@ def toggles(cameras: AuditTables, wanted: ir.Table, measured: ir.Table) -> ir.Ta
     rows = rows.mutate(**{column: rows[column].fill_null(0) for column in whole})
     both = (rows.starts + rows.stops) * HOUR_US
     return rows.mutate(
-        per_undocked_hour=_ratio(both, rows.undocked_us),
-        per_recorded_hour=_ratio(both, rows.live_us),
+        per_undocked_hour=ratio(both, rows.undocked_us),
+        per_recorded_hour=ratio(both, rows.live_us),
     )
 
 
@@ -284,7 +308,8 @@ def _any(t: ir.Table, states: Sequence[DeviceState] | type[DeviceState]) -> ir.B
     return found
 
 
-def _ratio(part: ir.IntegerValue, whole: ir.IntegerValue) -> ir.FloatingValue:
+def ratio(part: ir.IntegerValue, whole: ir.IntegerValue) -> ir.FloatingValue:
+    """A share, or null of nothing."""
     return part / whole.nullif(0)
 
 

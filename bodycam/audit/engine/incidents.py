@@ -8,14 +8,14 @@ is by how much those may be off, and `uncertainty` says what follows for a singl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import ibis
 import ibis.expr.types as ir
 
 from ..dataset.schema import Kind
 from ..officers import ABLE
-from ..policy import Policy
+from ..policy import Exclusions, Policy
 from ..scoring import IncidentClass, S
 from ..states import DeviceState, Overlay
 from .sweep import Side, cut, lengths, meeting, runs
@@ -28,23 +28,18 @@ _SETS = ("whole", "worn", "live", "evid", "failed", "muted", "peer", *_STATES.va
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The incidents, who wore what, and what the cameras tell."""
+    """The incidents, who wore what, and what the cameras tell.
+
+    Of one part of a force's incidents also who was at these events, asked for or not (event, officer),
+    and who ever wore which camera (officer, device).
+    """
 
     incidents: ir.Table
     worn: ir.Table
     cameras: AuditTables
     policy: Policy
-
-
-def parts(asked: Asked, count: int) -> list[Asked]:
-    """The same question in parts, each of which needs so much less memory; who was at one event stays
-    together.
-    """
-    key = asked.incidents.event.hash()
-    return [
-        replace(asked, incidents=asked.incidents.filter((key % count + count) % count == part))
-        for part in range(count)
-    ]
+    at_event: ir.Table | None = None
+    ever: ir.Table | None = None
 
 
 def scores(asked: Asked) -> ir.Table:
@@ -68,23 +63,24 @@ def _pieces(asked: Asked) -> ir.Table:
     whole = incidents.select(
         "incident", in_set=ibis.literal("whole"), start_us="due_us", end_us="end_us"
     )
-    worn = _worn_in(incidents, asked.worn)
-    at_event = incidents.select("event", peer_officer="officer").distinct()
+    worn = worn_in(incidents, asked.worn)
+    there = incidents if asked.at_event is None else asked.at_event
+    at_event = there.select("event", peer_officer="officer").distinct()
     peers = incidents.join(at_event, "event")
     peers = peers.filter(peers.officer != peers.peer_officer).mutate(officer="peer_officer")
     evid = asked.cameras.spans.filter(asked.cameras.spans.kind == Kind.EVID.value)
-    others = _within(_worn_in(peers, asked.worn), evid).mutate(in_set=ibis.literal("peer"))
+    others = within(worn_in(peers, asked.worn), evid).mutate(in_set=ibis.literal("peer"))
     return ibis.union(
         whole,
         worn.select("incident", "start_us", "end_us", in_set=ibis.literal("worn")).select(
             *whole.columns
         ),
-        _within(worn, _named(asked.cameras.spans)).select(*whole.columns),
+        within(worn, _named(asked.cameras.spans)).select(*whole.columns),
         others.select(*whole.columns),
     )
 
 
-def _worn_in(incidents: ir.Table, worn: ir.Table) -> ir.Table:
+def worn_in(incidents: ir.Table, worn: ir.Table) -> ir.Table:
     """(incident, device, start_us, end_us): when which camera was the officer's, in the window."""
     when = worn.rename(worn_from="start_us", worn_to="end_us")
     found = incidents.join(
@@ -114,7 +110,7 @@ def _named(spans: ir.Table) -> ir.Table:
     return spans.mutate(in_set=name).filter(lambda t: t.in_set != "")
 
 
-def _within(worn: ir.Table, spans: ir.Table) -> ir.Table:
+def within(worn: ir.Table, spans: ir.Table) -> ir.Table:
     """The spans of a camera, cut to when it was worn."""
     named = spans.rename(span_from="start_us", span_to="end_us").drop(
         "force", "month", "name", "err_us", "why", "line", "next_line", "recording"
@@ -222,7 +218,7 @@ def _retro(asked: Asked) -> ir.Table:
     spans, presses = asked.cameras.spans, _presses(asked).rename(press_device="device")
     evid = spans.filter(spans.kind == Kind.EVID.value)
     ends = asked.incidents.select("incident", window_to="end_us")
-    proven = _within(_worn_in(asked.incidents, asked.worn), evid).join(ends, "incident")
+    proven = within(worn_in(asked.incidents, asked.worn), evid).join(ends, "incident")
     proven = proven.select("incident", "officer", "device", "number", "window_to")
     met = proven.join(
         presses,
@@ -234,8 +230,13 @@ def _retro(asked: Asked) -> ir.Table:
     return met.select("incident").distinct().mutate(reached=ibis.literal(value=True))
 
 
+def _ever(asked: Asked) -> ir.Table:
+    worn = asked.worn if asked.ever is None else asked.ever
+    return worn.select("officer", "device").distinct()
+
+
 def _matched(asked: Asked) -> ir.Table:
-    officers = asked.worn.select("officer").distinct()
+    officers = _ever(asked).select("officer").distinct()
     return (
         asked.incidents.semi_join(officers, "officer")
         .select("incident").mutate(matched=ibis.literal(value=True))
@@ -247,8 +248,7 @@ def _errors(asked: Asked) -> ir.Table:
     clocks = spans.filter(spans.kind == Kind.CLOCK.value).select(
         "device", clock_us="err_us", clock_from="start_us", clock_to="end_us"
     )
-    worn = asked.worn.select("officer", "device").distinct()
-    incidents = asked.incidents.join(worn, "officer")
+    incidents = asked.incidents.join(_ever(asked), "officer")
     met = incidents.join(
         clocks,
         [
@@ -264,7 +264,7 @@ def _errors(asked: Asked) -> ir.Table:
 
 
 def _judged(asked: Asked, t: ir.Table) -> ir.Table:
-    rules, excluded = asked.policy.incident, asked.policy.excluded
+    rules = asked.policy.incident
     t = t.mutate(
         activated=t.live_us >= rules.activated_min_s * S,
         missing_us=t.window_us - t.evid_us,
@@ -274,11 +274,7 @@ def _judged(asked: Asked, t: ir.Table) -> ir.Table:
         longest_gap_us=t.longest_gap_us.fill_null(0), err_us=t.err_us.fill_null(0),
         vendor=t.vendor.fill_null(False), coverage=t.evid_us / t.window_us,
         live_coverage=t.live_us / t.window_us,
-        left_out=ibis.cases(
-            (_among(t.call_type, excluded.call_types)
-             | _among(t.clearance, excluded.clearance_codes), "EXCLUDED"),
-            (t.matched.isnull(), "UNMATCHED"), else_="",
-        ),
+        left_out=left_out(t, asked.policy.excluded),
     )  # fmt: skip
     grace_on = rules.grace_on_s * S
     short = (t.tail_us > rules.grace_off_s * S).fill_null(False)
@@ -309,6 +305,12 @@ def _judged(asked: Asked, t: ir.Table) -> ir.Table:
         "window_end_us", "due_at_us", "first_held_us", "first_live_us", "last_live_us", "rest_open",
         "reached", "matched",
     )  # fmt: skip
+
+
+def left_out(t: ir.Table, rules: Exclusions) -> ir.StringValue:
+    """Why an incident is not to be judged, or empty; `matched` is null where nobody has a camera."""
+    without = _among(t.call_type, rules.call_types) | _among(t.clearance, rules.clearance_codes)
+    return ibis.cases((without, "EXCLUDED"), (t.matched.isnull(), "UNMATCHED"), else_="")
 
 
 def _among(column: ir.StringValue, words: Sequence[str]) -> ir.BooleanValue:

@@ -56,6 +56,20 @@ def lengths(stretches: ir.Table, where: ir.BooleanValue) -> ir.IntegerScalar:
     return (stretches.end_us - stretches.start_us).sum(where=where).fill_null(0)
 
 
+def merged(pieces: ir.Table, by: Sequence[str]) -> ir.Table:
+    """The union of the pieces of each key: (*by, start_us, end_us), what touches or overlaps is one."""
+    order = ("start_us", "end_us")
+    before = ibis.window(group_by=by, order_by=order, preceding=(None, 1))
+    so_far = ibis.window(group_by=by, order_by=order, preceding=None, following=0)
+    # Distinct: the order must be one, or a row would be counted before what it follows.
+    t = pieces.filter(pieces.start_us < pieces.end_us).select(*by, *order).distinct()
+    t = t.mutate(reached_us=t.end_us.max().over(before))
+    t = t.mutate(run=ibis.ifelse(t.start_us <= t.reached_us, 0, 1).sum().over(so_far))
+    return t.group_by([*by, "run"]).agg(
+        start_us=t.start_us.min(), end_us=t.end_us.max()
+    ).drop("run")  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Side:
     """One side of a meeting: a table, the columns that must be equal, and [start, end) of its rows."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ibis
@@ -11,9 +12,11 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from ..assignments import Assignments
-from ..dataset.schema import EVENTS, RECORDINGS, SPANS, TableSchema
-from ..dataset.store import DataSet
+from ..dataset.schema import ASSIGNMENTS, EVENTS, RECORDINGS, SPANS, TableSchema
+from ..dataset.schema import INCIDENTS as INCIDENT_ROWS
+from ..dataset.store import DataFile, DataSet
 from ..incidents import Incident, Window
+from .sweep import merged
 
 INCIDENTS = pa.schema([
     pa.field("incident", pa.int64()), pa.field("event", pa.string()),
@@ -36,26 +39,53 @@ class AuditTables:
     events: ir.Table
 
 
+@dataclass(frozen=True, slots=True)
+class RecordTables:
+    """What dispatch and roster say."""
+
+    incidents: ir.Table
+    assignments: ir.Table
+
+
 Read = Callable[[TableSchema, Sequence[str]], ir.Table]
 
 
 def open_tables(data: DataSet, read: Read | None = None) -> AuditTables:
     """The files of a data set that count, in an embedded DuckDB unless another engine reads them."""
     reader = read or duckdb_reader()
-    tables = (SPANS, RECORDINGS, EVENTS)
-    return AuditTables(*(reader(t, [str(p) for p in data.paths(t.name)]) for t in tables))
+    return camera_tables(reader, data.folder, data.manifest.files)
 
 
-def duckdb_reader(**settings: str | int) -> Read:
+def camera_tables(read: Read, folder: Path, files: Sequence[DataFile]) -> AuditTables:
+    """What these files tell of cameras."""
+    return AuditTables(*(read(t, _paths(folder, files, t)) for t in (SPANS, RECORDINGS, EVENTS)))
+
+
+def record_tables(read: Read, folder: Path, files: Sequence[DataFile]) -> RecordTables:
+    """What these files hold of records."""
+    return RecordTables(*(read(t, _paths(folder, files, t)) for t in (INCIDENT_ROWS, ASSIGNMENTS)))
+
+
+def _paths(folder: Path, files: Sequence[DataFile], table: TableSchema) -> list[str]:
+    return [str(folder / file.path) for file in files if file.table == table.name]
+
+
+def duckdb_reader(**settings: str | int | bool) -> Read:
     """An engine in this process, with settings of DuckDB: memory_limit, threads, temp_directory."""
     engine = ibis.duckdb.connect(**settings)
 
     def read(table: TableSchema, paths: Sequence[str]) -> ir.Table:
-        if paths:
-            return engine.read_parquet(list(paths), table_name=table.name, hive_partitioning=False)
+        name = ibis.util.gen_name(table.name)
         # Columns of a Parquet file may be null as far as an engine knows: so these.
         columns = pa.schema([pa.field(f.name, f.type) for f in table.columns])
-        return engine.create_table(f"no_{table.name}", columns.empty_table(), temp=True)
+        if not paths:
+            return engine.create_table(name, columns.empty_table(), temp=True)
+        found = engine.read_parquet(
+            list(paths), table_name=name, hive_partitioning=False, union_by_name=True
+        )
+        # A column that may be null may be missing from files that are older than it is.
+        later = {f.name: ibis.null(str(f.type)) for f in columns if f.name not in found.columns}
+        return found.mutate(**later) if later else found
 
     return read
 
@@ -69,6 +99,11 @@ def spark_reader(session: Any) -> Read:
         return engine.table(table.name)
 
     return read
+
+
+def worn(assignments: ir.Table) -> ir.Table:
+    """When each officer wore which camera; no two rows of a pair overlap."""
+    return merged(assignments, ("officer", "device"))
 
 
 def incident_table(incidents: Sequence[Incident], windows: Sequence[Window | None]) -> pa.Table:

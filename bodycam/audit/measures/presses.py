@@ -9,7 +9,7 @@ from ..policy import DeviceRules
 from ..states import DeviceState
 from .measure import Figure, Measure, Row, S, Stretch, percentile
 
-_PRESSES = ("switch.on", "trigger.on", "switch.on_at_boot", "switch.gesture")
+PRESSES = ("switch.on", "trigger.on", "switch.on_at_boot", "switch.gesture")
 
 
 def _refused(stretch: Stretch, rules: DeviceRules) -> Figure:
@@ -21,7 +21,7 @@ def _refused(stretch: Stretch, rules: DeviceRules) -> Figure:
     ]
     rows: list[Row] = []
     presses = 0
-    for at_us, placed, event in stretch.events(*_PRESSES):
+    for at_us, placed, event in stretch.events(*PRESSES):
         if not _asks(event, placed.run):
             continue
         presses += 1

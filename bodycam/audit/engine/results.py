@@ -1,0 +1,74 @@
+"""What the audit of a force leaves on disk: tables of results, as Parquet below one folder.
+
+| table                | one row                                                                       |
+|----------------------|-------------------------------------------------------------------------------|
+| `incidents`          | an officer at an incident that has a window: M20 to M29                         |
+| `shifts`             | a shift of a camera: M1 to M16                                                  |
+| `cases`              | what is behind a number of a shift: where in the log, and how much              |
+| `cameras`            | a camera: whether anybody wore it, and what it did while nobody did             |
+| `officers`           | an officer with incidents: their time and what is covered of it, no second twice |
+| `latencies`          | a firmware: M10 of all its recordings                                           |
+| `empty_windows`      | a row of the incidents that counts for nothing: due is not before end            |
+| `missing_cameras`    | a camera that was assigned to an officer with incidents and is not in the set    |
+
+The columns are those of docs/AUDIT-DATA.md.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ibis.expr.types as ir
+
+from ...errors import ConfigError
+from ...store import make_folder, storage_error
+
+RESULTS = (
+    "incidents", "shifts", "cases", "cameras", "officers", "latencies", "empty_windows",
+    "missing_cameras",
+)  # fmt: skip
+WORK = "work"
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The tables of one run, below a folder."""
+
+    folder: Path
+
+    def path(self, table: str, part: str) -> Path:
+        """The file of one part of a table."""
+        return self.folder / table / f"{part}.parquet"
+
+    def open(self, table: str, engine: Any) -> ir.Table:
+        """A table, all parts together, in an engine of Ibis that reads Parquet."""
+        found: ir.Table = engine.read_parquet(str(self.folder / table / "*.parquet"))
+        return found
+
+    @property
+    def work(self) -> Path:
+        """What is needed during the run alone."""
+        return self.folder / WORK
+
+    def begin(self) -> None:
+        """An empty folder for each table. Raises ConfigError if other things are there, StorageError."""
+        try:
+            make_folder(self.folder)
+            others = {p.name for p in self.folder.iterdir()} - {*RESULTS, WORK}
+            if others:
+                raise ConfigError(
+                    f"{self.folder}: holds other things than results: {min(others)}",
+                    "Give a new or empty folder",
+                )
+            for name in (*RESULTS, WORK):
+                shutil.rmtree(self.folder / name, ignore_errors=True)
+                make_folder(self.folder / name)
+        except OSError as fault:
+            raise storage_error(fault, self.folder) from fault
+
+    def end(self) -> None:
+        """Only the results stay."""
+        shutil.rmtree(self.work)
