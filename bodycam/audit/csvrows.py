@@ -21,6 +21,7 @@ import codecs
 import csv
 import hashlib
 import io
+import os
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -74,12 +75,17 @@ def read_rows(
         yield from file
 
 
+def shown_name(path: Path) -> str:
+    """The name of a file, also of one that is no text."""
+    return os.fsencode(path.name).decode("utf-8", "replace")
+
+
 class CsvFile:
     """A CSV file whose heading was read, and whose rows are given out once."""
 
     def __init__(self, path: Path, required: Sequence[str], known: Sequence[str]) -> None:
         """Raises CannotOpen; ConfigError if its heading lacks a required column."""
-        self.path, self.name = path, path.name
+        self.path, self.name = path, shown_name(path)
         self._required, self._known = required, known
         try:
             self._raw = _CountedFile(path)

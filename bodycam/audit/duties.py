@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import tzinfo
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 
 from .csvrows import CsvRow
@@ -26,7 +26,7 @@ _KNOWN = (*_REQUIRED, "unit", "site", "arm")
 _LONGEST_US = 7 * 24 * HOUR_US
 
 
-class Arm(Enum):
+class Arm(StrEnum):
     """What a duty was drawn for in a trial."""
 
     NONE = ""

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from ..errors import ConfigError
 
 _SHAPE = re.compile(
     r"\d{4}-\d\d-\d\d[T ](\d\d):\d\d(:(\d\d)([.,]\d{1,9})?)?(Z|[+-]\d\d(:?\d\d)?)?", re.ASCII
@@ -34,6 +37,18 @@ def moment_us(text: str, zone: tzinfo | None) -> int:
     if moment.tzinfo is None:
         return (moment - _LOCAL_EPOCH - _offset(moment, zone)) // _US
     return (moment - _EPOCH) // _US
+
+
+def zone_of(name: str | None) -> ZoneInfo | None:
+    """The zone of this name. Raises ConfigError if there is none."""
+    if name is None:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as fault:
+        raise ConfigError(
+            f"audit: --zone {name!r} is not known here", "Give a name such as Europe/Berlin"
+        ) from fault
 
 
 def _offset(local: datetime, zone: tzinfo | None) -> timedelta:

@@ -83,14 +83,9 @@ def iter_records(
     seen: dict[bytes, tuple[str, int, bytes]] = {}
     key_of, said_of = _getter(kind.key), _getter(kind.said)
     for path in paths:
-        for row in read_rows(path, kind.required, kind.known):
-            if isinstance(row, BadRow):
-                yield row
-                continue
-            try:
-                one = kind.fact(row, zone)
-            except ValueError as fault:
-                yield row.bad(str(fault))
+        for row, one in facts(kind, read_rows(path, kind.required, kind.known), zone):
+            if isinstance(one, BadRow) or isinstance(row, BadRow):
+                yield one
                 continue
             key, said = _digest(key_of(one)), _digest(said_of(one))
             before = seen.get(key)
@@ -99,6 +94,22 @@ def iter_records(
                 yield one
             else:
                 yield row.bad(kind.again(before[2] == said, *before[:2]))
+
+
+def facts(
+    kind: RowKind[F], rows: Iterable[CsvRow | BadRow], zone: tzinfo | None
+) -> Iterator[tuple[CsvRow | BadRow, F | BadRow]]:
+    """Each row, and what it says by itself or why it says nothing."""
+    fact = kind.fact
+    for row in rows:
+        if isinstance(row, BadRow):
+            yield row, row
+            continue
+        try:
+            one: F | BadRow = fact(row, zone)
+        except ValueError as fault:
+            one = row.bad(str(fault))
+        yield row, one
 
 
 # -- cells -------------------------------------------------------------------------------------

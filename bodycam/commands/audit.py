@@ -6,7 +6,6 @@ import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..audit.assignments import Assignments, read_assignments
 from ..audit.complaints import read_complaints
@@ -15,6 +14,7 @@ from ..audit.filings import read_filings
 from ..audit.grouping import plain_groups
 from ..audit.groups import Groups
 from ..audit.incidentcsv import read_incidents
+from ..audit.moments import zone_of
 from ..audit.outcome import Outcome, audit
 from ..audit.policy import load_policy
 from ..audit.public import public_facts, public_page, public_summary
@@ -88,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     actions = parser.add_subparsers(dest="action", metavar="ingest")
-    ingest = actions.add_parser("ingest", help="the stores of many cameras into a data set")
+    ingest = actions.add_parser("ingest", help="stores and records of a force into a data set")
     auditingest.add_arguments(ingest)
     ingest.set_defaults(main=auditingest.main)
 
@@ -97,7 +97,7 @@ def main(arguments: argparse.Namespace) -> ExitCode:
     """Verification's exit code; 3 too if a row or an officer did not count."""
     if not arguments.store or arguments.out is None:
         raise ConfigError("audit: --store and --out are needed", "See bodycam audit --help")
-    zone = _zone(arguments.zone)
+    zone = zone_of(arguments.zone)
     policy = load_policy(arguments.policy)
     # What the command line names is read before hours of verification, not after.
     incidents = read_incidents(arguments.incidents, zone)
@@ -166,14 +166,3 @@ def _write(path: Path, text: str) -> Path:
     except OSError as fault:
         raise storage_error(fault, path) from fault
     return path
-
-
-def _zone(name: str | None) -> ZoneInfo | None:
-    if name is None:
-        return None
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as fault:
-        raise ConfigError(
-            f"audit: --zone {name!r} is not known here", "Give a name such as Europe/Berlin"
-        ) from fault

@@ -24,6 +24,7 @@ from ..timeline import DeviceTimeline
 from .schema import Kind
 
 NO_MONTH = "unplaced"
+DAY_US = 86_400_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Row = tuple[Any, ...]
 # Clock error, and milli degrees of SoC and cell.

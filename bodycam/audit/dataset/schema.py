@@ -127,7 +127,7 @@ FILINGS = _table(
     ("recording", _STR), ("event", _STR), ("category", _STR), ("filed_us", _INT),
     ("reviewed_event", _STR), *_ROW, null=("filed_us", "reviewed_event"),
 )  # fmt: skip
-BAD_ROWS = _table("bad_rows", ("file", "row"), ("why", _STR), ("text", _STR), *_ROW)
+BAD_ROWS = _table("bad_rows", ("file", "row"), ("kind", _STR), ("why", _STR), ("text", _STR), *_ROW)
 
 CAMERA_TABLES = {table.name: table for table in (SPANS, RECORDINGS, EVENTS, FINDINGS, SOURCES)}
 RECORD_TABLES = {

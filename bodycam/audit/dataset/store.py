@@ -2,13 +2,14 @@
 
 | what a kill leaves                  | and the next ingest                                       |
 |-------------------------------------|-----------------------------------------------------------|
-| files that the manifest does not name | removes them                                            |
+| files that the manifest does not name | removes them, and the folder `spill`                    |
 | the manifest before, or the one after | goes on: what was committed is not verified again       |
 
 `dataset.json` is replaced atomically, after the files that it names are durable and before those that
 it no longer names are removed: whoever reads through it sees the set before a commit or after it,
 never in between. A file is named by the hash of its bytes. Cameras come in batches; a camera that is
-ingested again leaves the files of its old batch, which are written anew without it.
+ingested again leaves the files of its old batch, which are written anew without it. A CSV file of records
+is a batch of its own, and leaves as a whole.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -34,6 +36,7 @@ from ...store import make_folder, storage_error, sync_directory, write_atomicall
 from .schema import DATASET_FORMAT, DATASET_VERSION, SOURCES, TABLES, TableSchema
 
 MANIFEST = "dataset.json"
+SPILL = "spill"
 _LOCK = "lock"
 _START_ANEW = "Ingest the stores into a new folder"
 _MAX_MANIFEST_BYTES = 1 << 28
@@ -57,6 +60,23 @@ class DataFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Path(self.table) / f"force={force}" / f"month={month}" / f"{self.name}.parquet"
 
 
+class RecordFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A CSV file of records: what of it is in the set, and the batch that holds its rows.
+
+    `fingerprint` is of all that decides which rows it gives. `behind` are the files of the same kind that
+    had a row first which stands in this one too.
+    """
+
+    table: str
+    force: str
+    name: str
+    fingerprint: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    good: Annotated[int, msgspec.Meta(ge=0)]
+    bad: Annotated[int, msgspec.Meta(ge=0)]
+    behind: tuple[str, ...]
+    batch: Annotated[int, msgspec.Meta(ge=0)]
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the data set is made of."""
 
@@ -64,6 +84,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int = DATASET_VERSION
     next_batch: int = 0
     files: tuple[DataFile, ...] = ()
+    records: tuple[RecordFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +113,12 @@ class DataSet:
         """The files of a table that count."""
         return [self.folder / f.path for f in self.manifest.files if f.table == table]
 
+    def forces(self) -> set[str]:
+        """Those that anything is of."""
+        return {file.force for file in self.manifest.files} | {
+            file.force for file in self.manifest.records
+        }
+
     def sources(self) -> list[Source]:
         """Every camera that is in it."""
         return [
@@ -106,14 +133,19 @@ class DataSet:
 
     def read(self, file: DataFile) -> pa.Table:
         """The rows of a file. Raises CannotOpen if it is not the one that the manifest names."""
+        return pq.read_table(self.checked(file), partitioning=None)
+
+    def checked(self, file: DataFile) -> Path:
+        """Where a file lies. Raises CannotOpen if it is not the one that the manifest names."""
         path = self.folder / file.path
         try:
-            data = path.read_bytes()
+            with path.open("rb") as data:
+                found = hashlib.file_digest(data, "sha256").hexdigest()
         except OSError as fault:
             raise CannotOpen(f"{path}: {fault.strerror}", _START_ANEW) from fault
-        if hashlib.sha256(data).hexdigest() != file.name:
+        if found != file.name:
             raise CannotOpen(f"{path}: was changed since it was written", _START_ANEW)
-        return pq.read_table(BytesIO(data))
+        return path
 
     # -- changes ------------------------------------------------------------------------------
 
@@ -129,14 +161,46 @@ class DataSet:
                     files += self._without(file, set(gone[file.batch]))
             batch = self.manifest.next_batch
             for name, found in rows.items():
-                files += self._write(TABLES[name], found, batch)
-            manifest = Manifest(next_batch=batch + 1, files=tuple(files))
-            data = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+                files += self.put(TABLES[name], found, batch)
+        except OSError as fault:
+            raise storage_error(fault, self.folder) from fault
+        self._replace(files, self.manifest.records, batch + 1)
+
+    def commit_records(
+        self, added: Sequence[RecordFile], files: Sequence[DataFile], gone: Collection[RecordFile]
+    ) -> None:
+        """Let what `put` wrote count, each file of records in a batch of its own; others leave.
+
+        When it returns, all of it is durable. Raises StorageError, after which nothing has changed.
+        """
+        old = {file.batch for file in gone}
+        left = [f for f in self.manifest.files if f.batch not in old]
+        records = [f for f in self.manifest.records if f.batch not in old]
+        batch = max((file.batch for file in added), default=self.manifest.next_batch - 1) + 1
+        self._replace([*left, *files], [*records, *added], batch)
+
+    def _replace(
+        self, files: Sequence[DataFile], records: Sequence[RecordFile], next_batch: int
+    ) -> None:
+        manifest = Manifest(next_batch=next_batch, files=tuple(files), records=tuple(records))
+        data = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+        try:
             write_atomically(self.folder / MANIFEST, data + b"\n")
         except OSError as fault:
             raise storage_error(fault, self.folder) from fault
         self.manifest = manifest
         self.tidy()
+
+    @contextmanager
+    def spill(self) -> Iterator[Path]:
+        """An empty folder for what does not fit into memory; gone afterwards, or by the next ingest."""
+        folder = self.folder / SPILL
+        _empty(folder)
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            _empty(folder)
 
     def tidy(self) -> None:
         """Remove what the manifest does not name: what a kill left, and what was replaced."""
@@ -152,10 +216,10 @@ class DataSet:
         left = table.filter(pc.invert(pc.is_in(table["device"], value_set=devices)))
         if left.num_rows == table.num_rows:
             return [file]
-        return self._write(TABLES[file.table], left, file.batch)
+        return self.put(TABLES[file.table], left, file.batch)
 
-    def _write(self, schema: TableSchema, table: pa.Table, batch: int) -> list[DataFile]:
-        """One file for each force and month of these rows."""
+    def put(self, schema: TableSchema, table: pa.Table, batch: int) -> list[DataFile]:
+        """Write rows, one durable file for each force and month. They count once they are committed."""
         table = table.combine_chunks()
         parts = table.group_by(["force", "month"]).aggregate([]).to_pylist()
         written = []
@@ -202,7 +266,7 @@ def open_to_write(folder: Path) -> Iterator[DataSet]:
         except BlockingIOError as fault:
             raise AlreadyRunning(f"{folder}: another ingest is writing", "Wait for it") from fault
         if not (folder / MANIFEST).exists():
-            if {p.name for p in folder.iterdir()} - {_LOCK, f"{MANIFEST}.new", *TABLES}:
+            if {p.name for p in folder.iterdir()} - {_LOCK, SPILL, f"{MANIFEST}.new", *TABLES}:
                 raise ConfigError(
                     f"{folder}: holds other things and no data set", "Give a new or empty folder"
                 )
@@ -210,9 +274,15 @@ def open_to_write(folder: Path) -> Iterator[DataSet]:
             write_atomically(folder / MANIFEST, empty + b"\n")
         found = DataSet(folder)
         found.tidy()
+        _empty(folder / SPILL)
         yield found
     finally:
         os.close(lock)
+
+
+def _empty(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def _read_manifest(folder: Path) -> Manifest:
