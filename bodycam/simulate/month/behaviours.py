@@ -16,7 +16,7 @@
 | wrong_clock             | all; the clock is 40 minutes off, and says so                 | yes    |
 | too_hot                 | all; the camera refuses presses                               | yes    |
 | slow_start              | all; an older firmware that is slow to its first sync         | yes    |
-| trial                   | what the trial's arm and site say                             | yes    |
+| trial                   | what the trial's arm and site say                             | no     |
 """
 
 from __future__ import annotations
@@ -116,7 +116,6 @@ class Behaviours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 KINDS = ("ordinary", *Officers.__struct_fields__)
 HONEST = (
     "always", "files_badly", "faulty_camera", "flat_battery", "wrong_clock", "too_hot", "slow_start",
-    "trial",
 )  # fmt: skip
 
 

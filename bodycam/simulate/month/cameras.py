@@ -20,11 +20,12 @@ from .columns import coded, numbered, place_in, some, table, text, uuids
 from .conduct import Conduct
 from .events import Takes, Written, tell
 from .footage import PRE_US, READY_US, SEGMENT_US, Footage
-from .life import BEAT_US, LOST_BY, SAMPLE_US, STATES, WHYS, Life
+from .life import BEAT_US, LOST_BY, SAMPLE_US, STATES, WHYS, Life, joined
 from .plan import BEGIN_US, Bools, Calls, Ints, Roster
 
 FIRMWARE, SLOW_FIRMWARE = "bodycam month", "bodycam month slow"
 WRONG_US, UNSET_ERR_US = -2_400_000_000, 3_000_000_000
+_VERDICTS = (Verdict.INTACT.value, Verdict.INCOMPLETE.value, Verdict.ALTERED.value)
 _ALIVE = (DeviceState.BOOT, DeviceState.READY, DeviceState.RECORDING, DeviceState.FAULT)
 
 
@@ -106,6 +107,8 @@ class Cameras:
         line = np.where(alive, lines.upto(run, found.start_us), lines.last[run])
         within = np.where(found.end_us <= last, lines.upto(run, found.end_us - 1) + 1, 0)
         following = np.where(again, lines.boot[after], 0)
+        err = self._err_us[run]
+        err = np.where(~alive & again, np.maximum(err, self._err_us[after]), err)
         sampled = alive & _ticked(
             found.start_us, np.minimum(found.end_us, last + 1), boot, SAMPLE_US, 0
         )
@@ -117,18 +120,18 @@ class Cameras:
         cell = self._rng.integers(27_000, 36_000, len(run))
         return self._spans(
             Kind.STATE, found.device, found.start_us, found.end_us, place_in(found.device),
-            name=coded([s.value for s in STATES], found.state), err_us=self._err_us[run],
+            name=coded([s.value for s in STATES], found.state), err_us=err,
             why=coded(WHYS, found.why), line=line, next_line=np.where(alive, within, following),
             most_err_us=some(self._err_us[run], sampled), most_soc_milli_c=some(soc, beaten),
             most_cell_milli_c=some(cell, beaten),
         )  # fmt: skip
 
     def _overlays(self) -> list[pa.Table]:
-        life, runs = self._life, self._life.runs
+        life = self._life
         low = (
             life.low[0],
             life.low[1],
-            runs.last_us[runs.at(life.low[0], life.low[1])] + 2 * BEAT_US,
+            life.low[2] + 2 * BEAT_US,
         )
         return [
             self._spans(Kind.OVERLAY, *_in_order(*found), name=overlay.value)
@@ -162,7 +165,9 @@ class Cameras:
         )
 
     def _throttled(self) -> pa.Table:
-        return self._spans(Kind.THROTTLED, *_in_order(*self._life.heats))
+        device, start, end = self._life.low
+        weak = device, start, end + 2 * BEAT_US
+        return self._spans(Kind.THROTTLED, *_in_order(*joined(self._life.heats, weak)))
 
     # -- the others -------------------------------------------------------------------------------
 
@@ -184,9 +189,7 @@ class Cameras:
             "short_said": coded(["", ShortReason.FRESH_POWER.value], _short(made, takes)),
             "synced_us": takes.synced_us + off, "err_us": self._err_us[takes.run],
             "firmware": coded([FIRMWARE, SLOW_FIRMWARE], slow.astype(int)),
-            "verdict": coded(
-                [Verdict.INTACT.value, Verdict.INCOMPLETE.value, Verdict.ALTERED.value], verdict
-            ),
+            "verdict": coded(_VERDICTS, verdict),
             "files": self._files(), "since_sync_us": some(since, self._synced[made.device]),
         })  # fmt: skip
 
@@ -211,29 +214,34 @@ class Cameras:
         })  # fmt: skip
 
     def _findings(self) -> pa.Table:
-        """What is not known of every camera's certificate, and each fragment that was changed."""
+        """What is not known of every camera's certificate, and what is wrong with recordings."""
         made, every = self._footage, np.arange(len(self._roster))
-        bad = made.altered
+        bad = made.altered | made.killed
         device = np.concatenate([made.device[bad], every])
         order = np.argsort(device, kind="stable")
-        device, is_bad = (
-            device[order],
-            np.repeat([True, False], [int(bad.sum()), len(every)])[order],
-        )
-        files = text(self.takes.ids.filter(pa.array(bad)), ".mp4")
-        nothing = pa.repeat(pa.scalar(""), len(every))
-        names = self._device(device)
+        which = np.concatenate([np.where(made.killed, 1, 2)[bad], np.zeros(len(every), int)])[order]
+        files = pa.concat_arrays([self.takes.ids.filter(pa.array(bad)), pa.repeat("", len(every))])
+        names = self._device(device[order])
         note = text(
             "whether the certificate of ", names, " was revoked: no revocation list was given"
         )
-        return table(FINDINGS, len(device), np.full(len(device), BEGIN_US), {
-            "device": names, "number": place_in(device),
-            "verdict": coded(["", Verdict.ALTERED.value], is_bad.astype(int)),
-            "check_number": np.where(is_bad, int(Check.BYTES), 0),
-            "file": pa.concat_arrays([files, nothing]).take(pa.array(order)),
-            "place": coded(["", "fragment 1"], is_bad.astype(int)),
-            "text": pc.if_else(pa.array(is_bad), "the bytes are not those that were signed", note),
+        wrong = coded(["", "it has no end", "the bytes are not those that were signed"], which)
+        return table(FINDINGS, len(device), self._begins()[device[order]], {
+            "device": names, "number": place_in(device[order]),
+            "verdict": coded(["", Verdict.INCOMPLETE.value, Verdict.ALTERED.value], which),
+            "check_number": np.array([0, int(Check.RECORDING), int(Check.BYTES)])[which],
+            "file": files.take(pa.array(order)),
+            "place": coded(["", "the last fragment", "fragment 1"], which),
+            "text": pc.if_else(pa.array(which == 0), note, wrong),
         })  # fmt: skip
+
+    def _begins(self) -> Ints:
+        """When each camera is first heard of."""
+        states = self._life.states
+        found = np.full(len(self._roster), BEGIN_US)
+        # From the last one on, so that the first is what stays.
+        found[states.device[::-1]] = states.start_us[::-1]
+        return found + self._off_us
 
     def _sources(self) -> pa.Table:
         roster, made, runs = self._roster, self._footage, self._life.runs
@@ -243,14 +251,15 @@ class Cameras:
         shown = ~made.altered
         proven = np.zeros(count, np.int64)
         np.add.at(proven, made.device[shown], (made.last_us - self.takes.first_us)[shown])
-        altered = np.zeros(count, np.int64)
-        altered[made.device[made.altered]] = 1
+        worst = np.zeros(count, np.int64)
+        worst[made.device[made.killed]] = 1
+        worst[made.device[made.altered]] = 2
         digests = pa.array(
             [hashlib.sha256(name.as_py().encode()).hexdigest() for name in self._names]
         )
-        return table(SOURCES, count, np.full(count, BEGIN_US), {
+        return table(SOURCES, count, self._begins(), {
             "device": self._names, "store": self._names, "fingerprint": digests, "rows_sha256": digests,
-            "verdict": coded([Verdict.INTACT.value, Verdict.ALTERED.value], altered),
+            "verdict": coded(_VERDICTS, worst),
             "log_lines": lines, "lines_signed": lines, "proven_us": proven, "checkpoint": b"",
         })  # fmt: skip
 

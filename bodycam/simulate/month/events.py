@@ -241,6 +241,7 @@ def _troubles(log: EventLog, calls: Calls, conduct: Conduct, life: Life) -> None
     log.add("power.heat", heats[0], heats[2], '{"level":null,"quantity":"soc","value":71000}')
     log.add("power.throttled", heats[0], heats[2], '{"edges":1,"flags":[]}')
     log.add("power.battery", low[0], low[1], '{"level":"low","quantity":"battery","value":3}')
+    log.add("power.throttled", low[0], low[1], '{"edges":1,"flags":["undervolt"]}')
     for does, answer, words in (
         (Does.FAULT, "activation.waiting", '{"cause":"switch"}'),
         (Does.MIXED, "activation.waiting", '{"cause":"switch"}'),

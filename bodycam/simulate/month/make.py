@@ -31,8 +31,8 @@ from .life import live
 from .plan import SITES, Calls, Roster, draw_calls, draw_roster
 from .records import Records
 
-# Even, for officers come in pairs.
 BATCH_CAMERAS = 256
+_BATCH_DAYS = BATCH_CAMERAS * 30
 TRUTH = "truth.json"
 Show = Callable[[int, int], None]
 
@@ -55,6 +55,11 @@ class Batch:
     incidents: pa.Table
     officers: pa.Table
     planted: Planted
+
+
+def batch_cameras(days: int) -> int:
+    """So many cameras fit into memory at once: an even number, for officers come in pairs."""
+    return max(2, min(BATCH_CAMERAS, _BATCH_DAYS // days // 2 * 2))
 
 
 def make_batch(first: int, cameras: int, days: int, seed: int, given: Behaviours) -> Batch:
@@ -108,10 +113,10 @@ def make_month(
     """Make all of it in a new folder. Raises ConfigError if there is something in it, StorageError."""
     if into.exists() and any(into.iterdir()):
         raise ConfigError(f"{into} is not empty", "Name a new folder")
-    planted = Planted()
+    planted, batch = Planted(), batch_cameras(days)
     with open_to_write(into) as data:
-        for first in range(0, cameras, BATCH_CAMERAS):
-            made = make_batch(first, min(BATCH_CAMERAS, cameras - first), days, seed, given)
+        for first in range(0, cameras, batch):
+            made = make_batch(first, min(batch, cameras - first), days, seed, given)
             data.commit(made.tables, {})
             _write(into / "truth" / "incidents", first, made.incidents)
             _write(into / "truth" / "officers", first, made.officers)
@@ -119,7 +124,7 @@ def make_month(
             planted.incidents += made.planted.incidents
             planted.outcomes += made.planted.outcomes
             planted.recordings += made.planted.recordings
-            show(min(first + BATCH_CAMERAS, cameras), cameras)
+            show(min(first + batch, cameras), cameras)
     truth = {
         "cameras": cameras, "days": days, "seed": seed, "planted": given,
         "officers": planted.officers, "incidents": planted.incidents, "outcomes": planted.outcomes,

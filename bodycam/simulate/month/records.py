@@ -41,6 +41,8 @@ from .plan import (
 ROUNDING_US = 60 * S
 _CLEARANCES = ("report", "no report", "arrest", "unfounded")
 _TRIAL = len(DISTRICTS)
+# More than any table has of one officer in a year.
+_ROWS = 10_000
 
 
 class Records:
@@ -74,7 +76,7 @@ class Records:
 
     def _rows(self, schema: TableSchema, at_us: Ints, /, **columns: Column) -> pa.Table:
         count = len(at_us)
-        row = self._roster.first * 1000 + np.arange(count) + 2
+        row = self._roster.first * _ROWS + np.arange(count) + 2
         return table(
             schema, count, at_us, {"file": f"{schema.name}.csv", "row": row, **columns}
         )  # fmt: skip
