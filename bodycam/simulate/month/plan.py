@@ -1,6 +1,7 @@
 """Who is on duty and what they are sent to: drawn before anybody does anything.
 
-Officers come in pairs of one unit and shift. A duty is ten hours, and in each hour there is one incident.
+Officers come in pairs, and pairs in units of one district and shift. A duty is ten hours, and in each hour
+there is one incident.
 Of an event with two officers the second comes a minute or more after the first, and leaves before.
 """
 
@@ -23,7 +24,7 @@ ARMS = ("", "treatment", "control")
 SITES = ("high", "discretion", "none", "contaminated")
 CALL_TYPES = ("traffic", "theft", "disturbance", "domestic")
 DISTRICTS = ("north", "east", "south", "west")
-UNITS = 5
+UNIT_OFFICERS = 32
 # Of each call type: how often it comes, how much oftener than on average NEVER is, and an outcome. Their
 # means over all calls are 1, and both rise together: whoever does not compare like with like is deceived.
 _OFTEN = np.array([0.4, 0.3, 0.2, 0.1])
@@ -104,11 +105,11 @@ def draw_roster(
 ) -> Roster:
     """So many officers from an even number on."""
     number = np.arange(first, first + count)
-    kind, pair = _kinds(number, given), number // 2
+    kind, unit = _kinds(number, given), number // UNIT_OFFICERS
     trial = kind == KINDS.index("trial")
     before = int((_kinds(np.arange(first), given) == KINDS.index("trial")).sum())
     site = np.where(trial, (before + np.cumsum(trial)) % len(SITES), -1)
-    shift = pair % len(_SHIFT_H)
+    shift = unit % len(_SHIFT_H)
     day = BEGIN_US + np.arange(days) * DAY_US
     arm = np.where(trial[:, None], rng.integers(1, 3, (count, days)), 0).astype(np.int8)
     mean, spread = given.ordinary.never, given.ordinary.spread
@@ -119,7 +120,7 @@ def draw_roster(
     # Whoever always records, and some others, have no camera of their own.
     pool = (number % 10 == 3) | (kind == KINDS.index("always"))
     return Roster(
-        first, kind, pair // 3 % len(DISTRICTS), pair // 12 % UNITS, site, pool, never,
+        first, kind, unit // len(_SHIFT_H) % len(DISTRICTS), unit, site, pool, never,
         day[None, :] + _SHIFT_H[shift][:, None] * HOUR_US, arm,
     )  # fmt: skip
 

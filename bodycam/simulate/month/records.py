@@ -28,7 +28,6 @@ from .plan import (
     HOUR_US,
     HOURS,
     SITES,
-    UNITS,
     Bools,
     Calls,
     Ints,
@@ -89,9 +88,7 @@ class Records:
         dispatched = np.where(alone, due + self._lag(due), calls.dispatched_us.ravel())
         which = self._of_call(np.arange(len(due)))
         trial = roster.of("trial")[which]
-        district = np.where(trial, _TRIAL, roster.district[which])
-        unit = np.where(trial, _TRIAL * UNITS, roster.district[which] * UNITS + roster.unit[which])
-        units = [f"{name} {number + 1}" for name in DISTRICTS for number in range(UNITS)]
+        district = coded([*DISTRICTS, "trial"], np.where(trial, _TRIAL, roster.district[which]))
         return self._rows(
             INCIDENTS, dispatched, event=self.events, officer=self._officer(which),
             dispatched_us=dispatched, on_scene_us=some(due, ~alone & calls.on_scene_known.ravel()),
@@ -99,8 +96,14 @@ class Records:
             cleared_us=some(calls.cleared_us.ravel(), calls.cleared_known.ravel()),
             self_initiated=alone, call_type=coded(CALL_TYPES, calls.call_type.ravel()),
             clearance=coded(_CLEARANCES, self._rng.integers(0, 4, len(due))),
-            district=coded([*DISTRICTS, "trial"], district), unit=coded([*units, "trial"], unit),
+            district=district, unit=self._unit(which),
         )  # fmt: skip
+
+    def _unit(self, which: Ints) -> pa.Array:
+        """Officers of a trial are of no unit that others are of: nobody is measured by them."""
+        roster = self._roster
+        names = numbered("unit ", roster.unit[which], 4)
+        return pc.if_else(pa.array(roster.of("trial")[which]), "trial", names)
 
     def _lag(self, due: Ints) -> Ints:
         return seconds(self._rng, 0, 30, due.shape)
@@ -126,12 +129,9 @@ class Records:
         roster = self._roster
         start = roster.duty_us.ravel()
         which = np.repeat(np.arange(len(roster)), roster.days)
-        trial = roster.of("trial")[which]
-        units = [f"{name} {number + 1}" for name in DISTRICTS for number in range(UNITS)]
-        unit = np.where(trial, _TRIAL * UNITS, roster.district[which] * UNITS + roster.unit[which])
         return self._rows(
             DUTIES, start, officer=self._officer(which), start_us=start, end_us=start + HOURS * HOUR_US,
-            unit=coded([*units, "trial"], unit), site=coded([*SITES, ""], roster.site[which] % (len(SITES) + 1)),
+            unit=self._unit(which), site=coded([*SITES, ""], roster.site[which] % (len(SITES) + 1)),
             arm=coded(ARMS, roster.arm.ravel()),
         )  # fmt: skip
 
