@@ -22,14 +22,15 @@ from typing import Any
 import ibis
 
 from bench.auditlogs import make_store
-from bench.auditmonth import month
 from bodycam.audit.dataset.ingest import Ingest
 from bodycam.audit.dataset.store import DataSet, open_to_write
 from bodycam.audit.engine.force import Limits, measure_force
 from bodycam.audit.policy import load_policy
 from bodycam.signing import load_root
+from bodycam.simulate.month.behaviours import load_behaviours
+from bodycam.simulate.month.make import make_month
 
-_BATCH = 500
+DAYS = 30
 
 
 def ingest_speed(folder: Path, days: int) -> None:
@@ -53,17 +54,10 @@ def ingest_speed(folder: Path, days: int) -> None:
     print(f"  {written / days:,.0f} bytes of Parquet a camera-day", flush=True)
 
 
-def make_month(folder: Path, cameras: int) -> None:
-    """The data set of so many cameras, and what dispatch and roster say beside it."""
-    with open_to_write(folder / "set") as data:
-        for first in range(0, cameras, _BATCH):
-            data.commit(month(first, min(_BATCH, cameras - first)), {})
-
-
 def audit_month(folder: Path, cameras: int, memory: str, threads: int) -> None:
     """Every measure over it, as tables of results."""
     made_s = time.perf_counter()
-    make_month(folder, cameras)
+    make_month(folder / "set", cameras, DAYS, 1, load_behaviours(), lambda _done, _of: None)
     made_s = time.perf_counter() - made_s
     data = DataSet(folder / "set")
     rows: Counter[str] = Counter()
@@ -71,7 +65,7 @@ def audit_month(folder: Path, cameras: int, memory: str, threads: int) -> None:
         rows[file.table] += file.rows
     told = ", ".join(f"{count:,} {table}" for table, count in sorted(rows.items()))
     print(
-        f"{cameras} cameras, 30 days: {told}, {_size(folder) / 1e6:.0f} MB; made in {made_s:.0f} s"
+        f"{cameras} cameras, {DAYS} days: {told}, {_size(folder) / 1e6:.0f} MB; made in {made_s:.0f} s"
     )
     began_s, cpu_s = time.perf_counter(), time.process_time()
     most_spill = 0
