@@ -16,10 +16,11 @@ import pytest
 
 from bodycam.audit.incidents import Bound, Incident, Window, windows
 from bodycam.audit.intervals import Times, times
+from bodycam.audit.officers import OfficerCameras
 from bodycam.audit.policy import load_policy, parse_policy
 from bodycam.audit.scoring import IncidentClass, OfficerTime, Press, S, Score, excluded, score
 from bodycam.audit.states import DeviceState
-from bodycam.audit.uncertainty import score_range
+from bodycam.audit.uncertainty import Peers, peers_prove, score_range
 from bodycam.errors import CannotOpen, ConfigError
 
 from .auditlogs import at, day
@@ -386,7 +387,7 @@ def test_uncertain_clocks_give_what_trying_every_half_second_gives() -> None:
     for number in range(400):
         w, mine, peers, (span,), sets = a_case(rng)
         err_s = rng.choice([1, 3, 12, 40])
-        found = score_range(w, mine, err_s * S, RULES, peers=peers)
+        found = score_range(w, mine, err_s * S, RULES, peers=Peers(peers, peers, peers))
         still = bitmaps(sets)
         shifts = [
             naive(2 * span[0], 2 * span[1], still.shifted(by),
@@ -414,6 +415,60 @@ def test_a_clock_that_is_sure_gives_one_number() -> None:
     found = score_range(window(0, 600), officer([(20, 600)]), 0, RULES)
     assert found.certain
     assert all(least == most for least, most in found.numbers.values())
+
+
+@pytest.mark.parametrize("wrong_s", [-2400, -30, 30, 2400])
+def test_what_a_clock_puts_before_the_assignment_may_have_been_in_it(wrong_s: int) -> None:
+    """The officer took the camera and recorded all that followed; its clock is off, and says so."""
+    told = officer([(300 + wrong_s, 900 + wrong_s)])
+    mine = OfficerCameras(((told, times([(300 * S, 900 * S)])),), times([(300 * S, 900 * S)]))
+    found = score_range(window(300, 900), mine, abs(wrong_s) * S, RULES)
+    assert IncidentClass.COMPLETE in found.kinds
+    assert found.numbers["evid_us"][1] == 600 * S
+    # What others wore it for is not the officer's, whatever the clock is.
+    before = OfficerCameras(
+        ((told, times([(-9000 * S, -8000 * S)])),), times([(-9000 * S, -8000 * S)])
+    )
+    assert score_range(window(300, 900), before, abs(wrong_s) * S, RULES).kinds == (
+        IncidentClass.NO_DEVICE,
+    )  # fmt: skip
+
+
+def test_cameras_are_cut_at_their_assignments_as_every_half_second_has_it() -> None:
+    rng = random.Random(41)
+    unsure = 0
+    for number in range(200):
+        w, first, _, _, _ = a_case(rng)
+        _, second, _, _, _ = a_case(rng)
+        taken = rng.randint(100, 500), rng.randint(100, 500)
+        whens = [times([(a * S, (a + rng.randint(1, 500)) * S)]) for a in taken]
+        mine = OfficerCameras(
+            ((first, whens[0]), (second, whens[1])), times([*whens[0], *whens[1]])
+        )
+        err_s = rng.choice([3, 12, 40])
+        found = score_range(w, mine, err_s * S, RULES)
+        tries = {
+            score(w, mine.shifted(by * S // 2), RULES).kind
+            for by in range(-2 * err_s, 2 * err_s + 1)
+        }
+        assert {*found.kinds} == tries, number
+        unsure += len(found.kinds) > 1
+    assert unsure > 20
+
+
+@pytest.mark.parametrize(("peer_err_s", "kinds"), [(0, {"EARLY"}), (20, {"EARLY", "COMPLETE"})])
+def test_a_peer_s_clock_may_hide_that_somebody_took_over(peer_err_s: int, kinds: set[str]) -> None:
+    """By the peer's clock there are ten seconds between one's stop and the other's beginning."""
+    took_over = peers_prove([(times([(310 * S, 900 * S)]), peer_err_s * S)], window(0, 600))
+    found = score_range(window(0, 600), officer([(0, 300)]), 0, RULES, peers=took_over)
+    assert {kind.value for kind in found.kinds} == kinds
+
+
+def test_a_peer_s_clock_may_pretend_that_somebody_took_over() -> None:
+    took_over = peers_prove([(times([(290 * S, 900 * S)]), 20 * S)], window(0, 600))
+    found = score_range(window(0, 600), officer([(0, 300)]), 5000, RULES, peers=took_over)
+    assert found.nominal.handed_over
+    assert {kind.value for kind in found.kinds} == {"EARLY", "COMPLETE"}
 
 
 # -- a clock that is 40 minutes wrong ----------------------------------------------------------

@@ -18,16 +18,16 @@ from .filings import Filings
 from .groups import Groups
 from .incidentcsv import Incidents
 from .incidents import Incident, Window, windows
-from .intervals import NEVER, Times, both, clip, length_us, times, union, without
+from .intervals import both, length_us, times, without
 from .measures import MEASURES
 from .measures.measure import Figure, Stretch, shifts, whole_line
-from .officers import err_us, officer_time
+from .officers import OfficerCameras, err_us, officer_cameras
 from .outcomes import Outcomes, outcomes
 from .policy import Policy
 from .scoring import IncidentClass, OfficerTime, S, excluded
 from .states import DeviceState
 from .timeline import DeviceTimeline, StoryBook, timelines
-from .uncertainty import ScoreRange, score_range
+from .uncertainty import ScoreRange, peers_prove, score_range
 from .useofforce import ForceRecords, ForceUsed, NearForce, near_force
 
 
@@ -163,8 +163,9 @@ def audit(
     names = {one.officer for one in given.good} | {one.officer for one in used.good} | due
     names |= {one.officer for one in rostered.good if worn.of(one.officer)}
     every = names | {one.officer for one in rostered.good}
-    officers = {name: officer_time(name, worn, lines) for name in sorted(every)}
-    scored, empty = _scored(given.good, officers, worn, lines, policy)
+    cameras = {name: officer_cameras(name, worn, lines) for name in sorted(every)}
+    officers = {name: mine.nominal for name, mine in cameras.items()}
+    scored, empty = _scored(given.good, cameras, worn, lines, policy)
     known = {device for name in names for device in worn.of(name)}
     came = outcomes(used.good, made.good)
     return Outcome(
@@ -228,7 +229,7 @@ def _camera(line: DeviceTimeline, policy: Policy) -> Camera:
 
 
 def _scored(
-    incidents: Sequence[Incident], officers: Mapping[str, OfficerTime], worn: Assignments,
+    incidents: Sequence[Incident], officers: Mapping[str, OfficerCameras], worn: Assignments,
     lines: Mapping[str, DeviceTimeline], policy: Policy,
 ) -> tuple[list[ScoredIncident], list[BadRow]]:  # fmt: skip
     at_event: dict[str, set[str]] = {}
@@ -241,10 +242,11 @@ def _scored(
                                 f"{one.event},{one.officer}"))  # fmt: skip
             continue
         mine = officers[one.officer]
-        peers: Times = union(
-            *(clip(officers[o].evid, window.due_us, window.end_us)
-              for o in at_event[one.event] if o != one.officer)
-        ) or NEVER  # fmt: skip
+        peers = peers_prove(
+            ((officers[other].nominal.evid,
+              err_us(other, worn, lines, window.due_us, window.end_us))
+             for other in at_event[one.event] if other != one.officer), window,
+        )  # fmt: skip
         err = err_us(one.officer, worn, lines, window.due_us, window.end_us)
         found, left_out = None, _left_out(one, worn, policy)
         if not left_out:
@@ -253,7 +255,7 @@ def _scored(
             )
         whole = times([(window.due_us, window.end_us)])
         devices = tuple(sorted(d for d, when in worn.of(one.officer).items() if both(when, whole)))
-        partner_us = length_us(without(peers, mine.evid))
+        partner_us = length_us(without(peers.proven, mine.nominal.evid))
         twice_us = length_us(both(worn.worn_twice(one.officer), whole))
         scored.append(ScoredIncident(one, window, found, left_out, partner_us, devices, twice_us,
                                      _whys(devices, lines, window)))  # fmt: skip

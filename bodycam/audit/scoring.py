@@ -99,6 +99,24 @@ class OfficerTime:
     assigned: Times = NEVER
     presses: tuple[Press, ...] = ()
 
+    @property
+    def nominal(self) -> OfficerTime:
+        """By the cameras' clocks as they are."""
+        return self
+
+    @property
+    def edges(self) -> set[int]:
+        """Where anything that a camera did begins or ends."""
+        sets = (self.live, self.evid, self.failed, self.muted, *self.states.values())
+        return {edge for found in sets for one in found for edge in one} | {
+            press.start_us for press in self.presses
+        }
+
+    @property
+    def bounds(self) -> Times:
+        """When a camera was assigned."""
+        return self.assigned
+
     def shifted(self, by_us: int) -> OfficerTime:
         """The same, had the cameras' clocks been so much later; the assignment is not theirs."""
         return OfficerTime(

@@ -1,9 +1,10 @@
 """Scores of an incident over all that the cameras' clocks may have been.
 
 A camera's times are off by at most its clock's error, all of one boot alike. So the cameras' sets of
-time are shifted against the window by every d in [-e, +e], e the largest error of the boots that may
-touch the window; each number becomes the pair of its least and its greatest value, the class the set
-of classes that occur. Between two shifts at which an edge meets a threshold every number is linear:
+time are shifted against the window, and against when the cameras were assigned, by every d in [-e, +e], e
+the largest error of the boots that may touch the window; each number becomes the pair of its least and its
+greatest value, the class the set of classes that occur. The clocks of the other officers' cameras are off
+by themselves: whether they took over is asked of what they prove surely, and of what they prove possibly. Between two shifts at which an edge meets a threshold every number is linear:
 looking at those, and a microsecond to either side, is looking at all. Between two such shifts
 each class holds on one stretch at most, for it asks only linear numbers whether they are at least others:
 so halving between two that differ finds every class.
@@ -15,9 +16,10 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Protocol
 
 from .incidents import Window
-from .intervals import NEVER, Times, clip
+from .intervals import NEVER, Interval, Times, clip, grown, union
 from .policy import IncidentRules
 from .scoring import IncidentClass, OfficerTime, S, Score, score
 
@@ -44,25 +46,64 @@ class ScoreRange:
         return len(self.kinds) == 1
 
 
+class Shiftable(Protocol):
+    """What cameras did: one officer's time, or each camera with when it was worn."""
+
+    @property
+    def nominal(self) -> OfficerTime: ...
+    @property
+    def edges(self) -> set[int]: ...
+    @property
+    def bounds(self) -> tuple[Interval, ...]: ...
+    def shifted(self, by_us: int) -> OfficerTime: ...
+    def near(self, start_us: int, end_us: int) -> Shiftable: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """What the other officers' cameras prove of an event: by their clocks, surely, and possibly."""
+
+    proven: Times = NEVER
+    surely: Times = NEVER
+    possibly: Times = NEVER
+
+
+def peers_prove(evid: Iterable[tuple[Times, int]], window: Window) -> Peers:
+    """Of each what it proves and how far its clock may be off."""
+    told = list(evid)
+    due, end = window.due_us, window.end_us
+    return Peers(*(
+        clip(union(*(grown(found, sign * err_us) for found, err_us in told)), due, end)
+        for sign in (0, -1, 1)
+    ))  # fmt: skip
+
+
 def score_range(
-    window: Window, officer: OfficerTime, err_us: int, rules: IncidentRules, *,
-    dispatched_us: int | None = None, peers: Times = NEVER,
+    window: Window, officer: Shiftable, err_us: int, rules: IncidentRules, *,
+    dispatched_us: int | None = None, peers: Peers = Peers(),
 ) -> ScoreRange:  # fmt: skip
     """Score one window for every shift of the cameras' clocks within their error."""
     near = officer.near(window.due_us - err_us - S, window.end_us + err_us + S)
 
-    @cache
-    def at(by_us: int) -> Score:
-        shown = near.shifted(by_us) if by_us else near
-        return score(window, shown, rules, dispatched_us=dispatched_us, peers=peers)
+    def scores(mine: OfficerTime) -> tuple[Score, ...]:
+        told = score(window, mine, rules, dispatched_us=dispatched_us, peers=peers.proven)
+        if not (told.early or told.handed_over) or peers.surely == peers.possibly:
+            return (told,)
+        return told, *(
+            score(window, mine, rules, dispatched_us=dispatched_us, peers=proven)
+            for proven in (peers.surely, peers.possibly)
+        )
 
-    whole = score(window, officer, rules, dispatched_us=dispatched_us, peers=peers)
-    seen = [whole]
+    @cache
+    def at(by_us: int) -> tuple[Score, ...]:
+        return scores(near.shifted(by_us))
+
+    seen = list(scores(officer.nominal))
+    whole = seen[0]
     if err_us:
         points = sorted({-err_us, 0, err_us, *_breaks(window, near, err_us, rules)})
-        seen += [at(point) for point in points]
         for one, two in itertools.pairwise(points):
-            seen += _between(at, one, two)
+            seen += (*at(one), *at(two), *_between(at, one, two))
     kinds = {s.kind for s in seen}
     return ScoreRange(
         whole, err_us, tuple(k for k in IncidentClass if k in kinds),
@@ -70,29 +111,28 @@ def score_range(
     )  # fmt: skip
 
 
-def _between(at: Callable[[int], Score], one: int, two: int) -> Iterator[Score]:
-    """The scores at two neighbouring points, and wherever the class changes between them."""
-    if two - one > 1 and at(one).kind is not at(two).kind:
+def _between(at: Callable[[int], tuple[Score, ...]], one: int, two: int) -> Iterator[Score]:
+    """The scores wherever the class changes between two neighbouring points."""
+    if two - one > 1 and _kinds(at(one)) != _kinds(at(two)):
         middle = (one + two) // 2
-        yield at(middle)
+        yield from at(middle)
         yield from _between(at, one, middle)
         yield from _between(at, middle, two)
 
 
-def _breaks(
-    window: Window, officer: OfficerTime, err_us: int, rules: IncidentRules
-) -> Iterator[int]:
+def _kinds(scores: tuple[Score, ...]) -> list[IncidentClass]:
+    return [one.kind for one in scores]
+
+
+def _breaks(window: Window, officer: Shiftable, err_us: int, rules: IncidentRules) -> Iterator[int]:
     due, end = window.due_us, window.end_us
     thresholds = {
         due, due + rules.grace_on_s * S, due + rules.activated_min_s * S, due + rules.gap_min_s * S,
         end, end - rules.grace_off_s * S, end - rules.activated_min_s * S, end - rules.gap_min_s * S,
     }  # fmt: skip
     # Where a camera was assigned only for a part: its states are cut there, and what they sum up to bends.
-    thresholds |= {at for cut in clip(officer.assigned, due, end) for at in cut}
-    sets = (officer.live, officer.evid, officer.failed, officer.muted, *officer.states.values())
-    edges = {edge for found in sets for interval in found for edge in interval}
-    edges |= {p.start_us for p in officer.presses}
-    for edge in edges:
+    thresholds |= {at for cut in officer.bounds for at in cut if due <= at <= end}
+    for edge in officer.edges:
         for threshold in thresholds:
             for by_us in (threshold - edge - 1, threshold - edge, threshold - edge + 1):
                 if -err_us <= by_us <= err_us:
