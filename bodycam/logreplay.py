@@ -95,8 +95,8 @@ class LogKnowledge:
         if not any(mark in line for mark in _MARKS):
             return
         try:
-            fields = decode_line(line)
-            self._take(fields["ev"], fields["data"])
+            said = decode_line(line)
+            self._take(said.ev, said.data)
         except (EvidenceError, KeyError, TypeError):
             # The verifier names it; the camera goes on and records.
             self._damaged += 1
@@ -142,8 +142,8 @@ class LogKnowledge:
         boot, boot_ns, damaged = "", 0, self._damaged
         if self._last:
             try:
-                fields = decode_line(self._last)
-                boot, boot_ns = fields["boot"], fields["boot_ns"]
+                said = decode_line(self._last)
+                boot, boot_ns = said.boot, said.boot_ns
             except EvidenceError:
                 damaged += 1
         lines = self.tree.size

@@ -9,15 +9,16 @@ from typing import Any, TypeGuard
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace as replace_line
 
 from bodycam.audit.anchors import Anchor, Anchors
 from bodycam.audit.beats import Beats, Said, Span
 from bodycam.audit.clocksamples import SYNCED, ClockSamples
 from bodycam.audit.logstory import LogStory, Run
 from bodycam.audit.states import run_states, why_unknown
+from bodycam.formats.logline import LogLine
 
 UTC_NS = 1_780_300_800 * 10**9
-Line = dict[str, Any]
 Sample = tuple[int, int, int, int, str]
 # Times of few values, so that events, heartbeats and cuts meet, in order and out of it.
 MOMENTS = st.integers(0, 20).map(lambda tick: tick * 5 * 10**9)
@@ -88,7 +89,7 @@ CHARGER = st.one_of(
 
 
 @st.composite
-def logs(draw: st.DrawFn) -> list[Line]:
+def logs(draw: st.DrawFn) -> list[LogLine]:
     """The lines of a log: mostly with heartbeats whose times rise, as a camera has them."""
     kinds = draw(st.sampled_from([EVENT, CAMERA, CHARGER]))
     drawn = draw(st.lists(st.tuples(kinds, MOMENTS), max_size=40))
@@ -103,17 +104,16 @@ def logs(draw: st.DrawFn) -> list[Line]:
     begin += [(("ready", {}), 0), (("device.added", {"kind": "dock"}), 0)] * (kinds is CHARGER)
     begin += [(("ready", {}), 0)] * (kinds is CAMERA)
     made = log(*((at_ns, ev, data) for (ev, data), at_ns in [*begin, *drawn]))
-    made[0]["utc"] = draw(st.sampled_from([made[0]["utc"], "not set"]))
-    return made
+    utc = draw(st.sampled_from([made[0].utc, "not set"]))
+    return [replace_line(made[0], utc=utc), *made[1:]]
 
 
-def log(*told: tuple[int, str, dict[str, Any]]) -> list[Line]:
+def log(*told: tuple[int, str, dict[str, Any]]) -> list[LogLine]:
     """These lines, in one boot; times are boot time in ns."""
     return [
-        {"boot": "b", "boot_ns": at_ns, "utc": "2026-06-01T08:00:00Z", "clk": "ntp", "unc_ms": 7,
-         "ev": ev, "data": data}
-        for at_ns, ev, data in told
-    ]  # fmt: skip
+        LogLine(1, seq, "b", at_ns, "2026-06-01T08:00:00Z", ev, data, "", clk="ntp", unc_ms=7)
+        for seq, (at_ns, ev, data) in enumerate(told)
+    ]
 
 
 S = 10**9
@@ -142,7 +142,7 @@ ALLOWED_AT_A_BEAT = log(
 )  # fmt: skip
 
 
-def read(lines: list[Line], signed: int) -> LogStory:
+def read(lines: list[LogLine], signed: int) -> LogStory:
     story = LogStory(Path("events.jsonl"))
     for number, line in enumerate(lines, 1):
         story.take(number, line)
@@ -150,28 +150,26 @@ def read(lines: list[Line], signed: int) -> LogStory:
     return story
 
 
-def mine(lines: list[Line], run: Run, signed: int, ev: str) -> list[tuple[int, Line]]:
+def mine(lines: list[LogLine], run: Run, signed: int, ev: str) -> list[tuple[int, LogLine]]:
     """The lines of a run that were signed for, of this event."""
     last = min(run.last_line, signed)
-    return [
-        (n, line) for n, line in enumerate(lines, 1) if run.line <= n <= last and line["ev"] == ev
-    ]
+    return [(n, line) for n, line in enumerate(lines, 1) if run.line <= n <= last and line.ev == ev]
 
 
-def each_beat(lines: list[Line], run: Run, signed: int) -> EachBeat:
-    each = [(line["boot_ns"], line["data"]) for _, line in mine(lines, run, signed, "heartbeat")]
+def each_beat(lines: list[LogLine], run: Run, signed: int) -> EachBeat:
+    each = [(line.boot_ns, line.data) for _, line in mine(lines, run, signed, "heartbeat")]
     return EachBeat(said=[saying(data) for _, data in each], each=each)
 
 
-def each_sample(lines: list[Line], run: Run, signed: int) -> list[Sample]:
+def each_sample(lines: list[LogLine], run: Run, signed: int) -> list[Sample]:
     said = [
-        (n, line["boot_ns"], UTC_NS, line["unc_ms"] * 1000, line["clk"])
+        (n, line.boot_ns, UTC_NS, line.unc_ms * 1000, line.clk)
         for n, line in mine(lines, run, signed, "boot")
-        if line["utc"] != "not set"
+        if line.utc != "not set"
     ]
     said += [
-        (n, line["boot_ns"], line["data"]["utc_ns"], line["data"]["error_ms"] * 1000,
-         line["data"]["source"])
+        (n, line.boot_ns, line.data["utc_ns"], line.data["error_ms"] * 1000,
+         line.data["source"])
         for n, line in mine(lines, run, signed, "clock.sample")
     ]  # fmt: skip
     return said
@@ -184,7 +182,7 @@ def each_sample(lines: list[Line], run: Run, signed: int) -> list[Sample]:
 @example(TWO_AT_ONCE, 43, 0, 20 * S)
 @example(ALLOWED_AT_A_BEAT, 43, 0, 20 * S)
 def test_the_fold_tells_what_every_line_tells_wherever_it_is_cut(
-    lines: list[Line], signed: int, start_ns: int, end_ns: int
+    lines: list[LogLine], signed: int, start_ns: int, end_ns: int
 ) -> None:
     samples: list[Sample] = []
     story = read(lines, signed)
@@ -222,7 +220,9 @@ def test_the_fold_tells_what_every_line_tells_wherever_it_is_cut(
 
 
 @given(logs(), st.integers(1, 43))
-def test_a_log_that_is_cut_is_the_log_that_was_never_longer(lines: list[Line], signed: int) -> None:
+def test_a_log_that_is_cut_is_the_log_that_was_never_longer(
+    lines: list[LogLine], signed: int
+) -> None:
     """Nothing that was folded behind the last signed line leaves a trace before it."""
     cut, short = read(lines, signed), read(lines[:signed], signed)
     assert [(r.line, r.at_ns, list(r.written), r.events) for r in cut.runs] == [

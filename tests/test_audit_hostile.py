@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bodycam.audit.incidentcsv import Incidents
 from bodycam.audit.incidents import Incident
@@ -22,6 +23,7 @@ from bodycam.audit.report import audit_page
 from bodycam.audit.tables import as_json, write_tables
 from bodycam.audit.timeline import StoryBook
 from bodycam.custody.verify import Report, verify_paths
+from bodycam.formats.logline import LogLine
 from bodycam.signing import load_root
 
 from .auditlogs import Day, at, day
@@ -95,12 +97,13 @@ def test_signed_nonsense_neither_fails_nor_overlaps(
 @pytest.mark.parametrize("huge", [10**40, -(10**40), 2**64])
 def test_times_that_no_clock_can_have_happened_at_no_time(huge: int) -> None:
     story = LogStory(Path("events.jsonl"))
-    line = {"boot": "b", "boot_ns": 5, "logged_ns": 6, "utc": "2026-06-01T08:00:00Z", "clk": "ntp",
-            "unc_ms": 5, "ev": "boot", "data": {"heartbeat_s": huge}}  # fmt: skip
+    line = LogLine(
+        1, 0, "b", 5, "2026-06-01T08:00:00Z", "boot", {"heartbeat_s": huge}, "", 6, "ntp", 5
+    )
     story.take(1, line)
-    story.take(2, {**line, "ev": "ready", "boot_ns": huge})
-    story.take(3, {**line, "ev": "ready", "logged_ns": huge})
-    story.take(4, {**line, "ev": "clock.sample", "data": {"utc_ns": huge, "error_ms": 1}})
+    story.take(2, replace(line, ev="ready", boot_ns=huge))
+    story.take(3, replace(line, ev="ready", logged_ns=huge))
+    story.take(4, replace(line, ev="clock.sample", data={"utc_ns": huge, "error_ms": 1}))
     (run,) = story.runs
     assert list(run.written) == [6, 5, 5, 6]
     assert [event.line for event in run.events] == [3]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,12 +17,13 @@ from bodycam.certificates import TrustPolicy
 from bodycam.clock import NS
 from bodycam.commands import log as log_command
 from bodycam.custody.findings import Verdict
+from bodycam.custody.logcheck import TakeLine
 from bodycam.custody.logfacts import LogAnswer
 from bodycam.custody.logproofs import LogFolder, check_line, prove_growth, prove_line, read_note
 from bodycam.custody.logroots import OutsideWord
 from bodycam.custody.verify import Report, verify_paths
 from bodycam.errors import ConfigError, EvidenceError
-from bodycam.formats.logline import decode_line, encode_line
+from bodycam.formats.logline import encode_line
 from bodycam.formats.logproof import decode_proof, encode_proof
 from bodycam.logreplay import RESUME_FILE
 from bodycam.signing import load_root
@@ -49,7 +51,7 @@ def rechained(lines: list[bytes], edit: Callable[[dict[str, object]], None]) -> 
     """The lines with something changed, and chain, numbers and checksums made to fit again."""
     prev, made = "0" * 64, []
     for seq, raw in enumerate(lines):
-        fields = decode_line(raw)
+        fields = json.loads(raw)
         fields.pop("crc")
         fields.update(seq=seq, prev=prev)
         edit(fields)
@@ -174,6 +176,46 @@ def test_a_line_changed_in_place(evidence: Evidence) -> None:
     report = evidence.verify()
     assert (report.exit_code, answers(report)) == (4, [LogAnswer.EDITED])
     assert said(report, Verdict.ALTERED, "line 4", "does not match its own checksum")
+
+
+def test_a_log_that_is_swapped_while_it_is_read_is_judged_by_what_was_read(
+    evidence: Evidence,
+) -> None:
+    """Its lines would be those of one file, and their root that of another."""
+    good = evidence.log.read_bytes()
+
+    def later(fields: dict[str, object]) -> None:
+        if fields["ev"] == "switch.on":
+            fields["boot_ns"] = int(str(fields["boot_ns"])) + MINUTE_NS
+
+    def swap(path: Path) -> TakeLine:
+        path.write_bytes(good)
+        return lambda _number, _line: None
+
+    rewrite(evidence, rechained(good.splitlines(), later))
+    report = verify_paths([evidence.store], evidence.root, follow=swap)
+    assert evidence.log.read_bytes() == good
+    assert (report.exit_code, answers(report)) == (4, [LogAnswer.TWO_HISTORIES])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        (b'"ev":"', b'"ev":"\xff', "not JSON"),
+        (b'"unc_ms":', b'"unc_ms":1e999,"was":', "lacks proper data"),
+        (b'"logged_ns":', b'"logged_ns":Infinity,"was":', "lacks proper data"),
+    ],
+)  # fmt: skip
+def test_a_line_that_says_what_nobody_can_read_is_a_finding(
+    evidence: Evidence, old: bytes, new: bytes, text: str
+) -> None:
+    lines = evidence.log.read_bytes().splitlines()
+    body = lines[3][:-18].replace(old, new, 1)
+    lines[3] = body + b',"crc":"%08x"}' % zlib.crc32(body)
+    rewrite(evidence, lines)
+    report = evidence.verify()
+    assert report.exit_code == 4
+    assert said(report, Verdict.ALTERED, "line 4", text)
 
 
 # -- two cameras ------------------------------------------------------------------------------

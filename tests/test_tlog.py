@@ -78,6 +78,15 @@ def test_roots_are_those_of_certificate_transparency() -> None:
         assert tlog.root_of([tlog.leaf_hash(x) for x in CT_LEAVES[: tree.size]]).hex() == root
 
 
+@given(st.integers(0, 70), st.data())
+def test_the_roots_of_many_beginnings_are_those_of_each(count: int, data: st.DataObject) -> None:
+    leaves = leaves_of(count)
+    sizes = data.draw(st.sets(st.integers(0, count)))
+    assert tlog.roots_of(b"".join(leaves), sizes) == {
+        size: tlog.root_of(leaves[:size]) for size in sizes
+    }
+
+
 def test_proofs_are_those_of_certificate_transparency() -> None:
     leaves = [tlog.leaf_hash(leaf) for leaf in CT_LEAVES]
     assert [h.hex() for h in tlog.inclusion_proof(leaves, 5)] == CT_PATH_OF_5_IN_8

@@ -16,7 +16,7 @@ from bodycam.custody.findings import Check, Verdict
 from bodycam.custody.segmentwalk import Sealed, SegmentBytes, walk
 from bodycam.custody.verify import Report, numbered_checks, verify_paths
 from bodycam.errors import StorageError
-from bodycam.formats.logline import decode_line, encode_line
+from bodycam.formats.logline import encode_line
 from bodycam.media import AccessUnit, Track
 from bodycam.recording import CloseReason
 from bodycam.signing import NoKey
@@ -384,7 +384,7 @@ def test_swapped_lines_are_altered(evidence: Evidence) -> None:
 def test_a_log_rewritten_with_a_good_chain_contradicts_what_was_signed(evidence: Evidence) -> None:
     prev, lines = "0" * 64, []
     for raw in evidence.log.read_bytes().splitlines():
-        fields = decode_line(raw)
+        fields = json.loads(raw)
         fields.pop("crc")
         if fields["ev"] == "switch.on":
             fields["boot_ns"] += 60 * NS

@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from msgspec import UNSET
+
 from ..clock import NS, utc_from_text
+from ..formats.logline import LogLine
 from .anchors import Anchor, Anchors
 from .beats import Beats
 from .clocksamples import ClockSamples
@@ -111,20 +114,23 @@ class LogStory:
         self.unsigned_from: int | None = None
         self.unsigned_to_ns: tuple[str, int] | None = None
 
-    def take(self, number: int, fields: dict[str, Any]) -> None:
+    def take(self, number: int, line: LogLine) -> None:
         """One line that stands in its own frame and follows the one before."""
-        ev, data, at_ns = fields["ev"], fields["data"], fields["boot_ns"]
+        ev, data, at_ns = line.ev, line.data, line.boot_ns
         if at_ns not in _CLOCK_NS:
             return  # signed nonsense: it happened at no time
-        logged = fields.get("logged_ns")
-        logged_ns = logged if is_whole(logged) and logged in _CLOCK_NS else at_ns
-        if ev == "boot" or not self.runs or self.runs[-1].boot != fields["boot"]:
-            self._begin(number, fields, data)
+        logged_ns = line.logged_ns
+        if type(logged_ns) is not int or logged_ns not in _CLOCK_NS:
+            logged_ns = at_ns
+        if ev == "boot" or not self.runs or self.runs[-1].boot != line.boot:
+            self._begin(number, line)
         run = self.runs[-1]
-        if number != run.line + len(run.written):
+        written = run.written
+        missing = number - run.line - len(written)
+        if missing:
             # Lines in between did not verify; no time is known of them.
-            run.written.extend([logged_ns] * (number - run.line - len(run.written)))
-        run.written.append(logged_ns)
+            written.extend([logged_ns] * missing)
+        written.append(logged_ns)
         # Nearly every line is one of these two.
         if ev == "heartbeat":
             run.beats.take(number, at_ns, data)
@@ -133,8 +139,9 @@ class LogStory:
         elif ev in _WANTED:
             run.events.append(Told(number, at_ns, ev, data))
 
-    def _begin(self, number: int, fields: dict[str, Any], data: dict[str, Any]) -> None:
-        run = Run(fields["boot"], number, fields["boot_ns"])
+    def _begin(self, number: int, line: LogLine) -> None:
+        data = line.data
+        run = Run(line.boot, number, line.boot_ns)
         self.runs.append(run)
         beat_s, pre_s = data.get("heartbeat_s"), data.get("pre_record_s")
         if is_whole(beat_s) and 0 < beat_s <= _LONGEST_HEARTBEAT_S:
@@ -142,13 +149,14 @@ class LogStory:
         run.pre_record_ms = pre_s * 1000 if is_whole(pre_s) else 0
         run.firmware = str(data.get("fw", ""))
         self.device = self.device or str(data.get("device", ""))
-        unc = fields.get("unc_ms")
+        unc = line.unc_ms
         try:
-            utc_ns = utc_from_text(fields["utc"])
+            utc_ns = utc_from_text(line.utc)
         except (ValueError, OverflowError):
             return  # an unplaced line: the samples that follow place its boot
         if is_whole(unc) and unc >= 0 and utc_ns in _UTC_RANGE_NS:
-            run.samples.take(number, run.at_ns, utc_ns, unc * 1000, str(fields.get("clk")))
+            source = "none" if line.clk is UNSET else str(line.clk)
+            run.samples.take(number, run.at_ns, utc_ns, unc * 1000, source)
 
     def _sample(self, run: Run, number: int, at_ns: int, data: dict[str, Any]) -> None:
         utc_ns, error = data.get("utc_ns"), data.get("error_ms")

@@ -24,9 +24,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise, takewhile, zip_longest
 from pathlib import Path
-from typing import Any
 
 from ..certificates import Trust
+from ..custody.logcheck import TakeLine
 from ..custody.logfacts import LogFacts
 from ..custody.segmentfacts import SegmentFacts
 from ..custody.verify import Report
@@ -109,11 +109,10 @@ class StoryBook:
     def __init__(self) -> None:
         self.stories: dict[Path, LogStory] = {}
 
-    def follow(self, path: Path, number: int, fields: dict[str, Any]) -> None:
-        story = self.stories.get(path)
-        if story is None:
-            story = self.stories[path] = LogStory(path)
-        story.take(number, fields)
+    def follow(self, path: Path) -> TakeLine:
+        """What takes the lines of this log."""
+        story = self.stories[path] = LogStory(path)
+        return story.take
 
 
 def timelines(report: Report, book: StoryBook) -> list[DeviceTimeline]:

@@ -128,7 +128,7 @@ class ExportLog:
         if first is None or not first.whole:
             return
         try:
-            desk = decode_line(first.data)["data"].get("device")
+            desk = decode_line(first.data).data.get("device")
         except (EvidenceError, AttributeError) as fault:
             raise StorageError(
                 f"{path}: {fault}", "Name another folder with --custody-log"

@@ -200,19 +200,14 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
     try:
         for raw in raw_lines(path):
             try:
-                fields = decode_line(raw.data)
+                line = decode_line(raw.data)
             except EvidenceError as fault:
                 yield {"line": raw.number, "says": fault.message}
                 continue
-            data = fields.get("data")
-            shown = (
-                " ".join(f"{k}={_short(v)}" for k, v in data.items())
-                if isinstance(data, dict)
-                else str(data)
-            )
+            shown = " ".join(f"{k}={_short(v)}" for k, v in line.data.items())
             yield {
-                "line": raw.number, "utc": str(fields.get("utc", "")), "ev": fields["ev"],
-                "boot_ns": fields["boot_ns"], "data": data, "says": shown,
+                "line": raw.number, "utc": line.utc, "ev": line.ev, "boot_ns": line.boot_ns,
+                "data": line.data, "says": shown,
             }  # fmt: skip
     except OSError as fault:
         raise CannotOpen(f"{path}: {fault.strerror}", "Check path and permissions") from fault

@@ -7,10 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from msgspec import UNSET
+
 from ..errors import EvidenceError
 from ..eventlog import LOG_FILE
-from ..formats.logline import GENESIS, MAX_LINE_BYTES, check_frame, decode_line
+from ..formats.logline import GENESIS, MAX_LINE_BYTES, LogLine, check_frame, decode_line
+from ..formats.tlog import leaf_hash
 from .findings import Check, Findings, Verdict
+from .linesread import LinesRead
 from .logfacts import LineTime, LogAnswer, LogEvent, LogFacts, RawLine, SegmentEntry, raw_lines
 from .segmentfacts import Closing
 
@@ -21,14 +25,19 @@ _NOTED = frozenset((
 ))  # fmt: skip
 
 
-Follow = Callable[[Path, int, dict[str, Any]], None]
+# What these say is checked against more than the line's own frame and place.
+_SEGMENTS = frozenset(("seg.open", "seg.close", "recovery", "io.error"))
+
+TakeLine = Callable[[int, LogLine], None]
+Follow = Callable[[Path], TakeLine]
 
 
 class LogCheck:
-    """Reads the lines of one log.
+    """Reads the lines of one log, once: `read` has what `LogRootCheck` needs of them.
 
-    `follow` is handed the path, number and fields of each line that stands in its own frame and
-    follows the one before: whether somebody signed for it, `LogFacts.vouched_lines` says later.
+    What `follow` gives for the path is handed number and fields of each line that stands in its own frame
+    and follows the one before: whether somebody signed for it, `LogFacts.vouched_lines` says later.
+    It is asked at the first such line.
     """
 
     def __init__(self, path: Path, label: str, follow: Follow | None = None) -> None:
@@ -36,10 +45,14 @@ class LogCheck:
         self.label = label
         self.found = Findings(label)
         self.facts = LogFacts(self.path)
+        self.read = LinesRead(self.path)
+        self.bad_line = 0
         self._follow = follow
+        self._told: TakeLine | None = None
         self._prev = GENESIS
         self._seq = 0
-        self.bad_line = 0
+        self._boot: str | None = None
+        self._logged_ns = 0
 
     def read_lines(self) -> LogFacts:
         """(12) Every line stands in its own frame, follows the one before, and is numbered."""
@@ -53,37 +66,47 @@ class LogCheck:
             self.found.add(
                 Check.LOG_LINES, Verdict.UNREADABLE, "", f"{fault.strerror}: check the path"
             )
+        if self._boot is not None:
+            self.facts.last_line = LineTime(self._boot, self._logged_ns)
         self.facts.findings = self.found.done()
         return self.facts
 
-    def _take(self, line: RawLine) -> None:
-        facts = self.facts
-        prev, self._prev = self._prev, hashlib.sha256(line.data).hexdigest()
-        facts.lines = line.number
+    def _take(self, raw: RawLine) -> None:
+        number, offset, data, _, too_long = raw
+        self.facts.lines = number
+        self.read.take(number, offset, leaf_hash(data))
+        prev, self._prev = self._prev, hashlib.sha256(data).hexdigest()
         seq, self._seq = self._seq, self._seq + 1
         try:
-            if line.too_long:
+            if too_long:
                 raise EvidenceError(f"line is longer than {MAX_LINE_BYTES} bytes")
-            fields = decode_line(line.data)
+            line = decode_line(data)
         except EvidenceError as fault:
-            self._bad(line.number, fault.message)
+            self._bad(number, fault.message)
             return
         bad_before = self.bad_line
-        after_bad = self.bad_line and self.bad_line == line.number - 1
-        if fields["seq"] != seq and not after_bad:
-            self._bad(line.number, f"has number {fields['seq']} where {seq} is expected")
-        elif fields["prev"] != prev and not after_bad:
-            self._bad(line.number, "does not follow the line before it")
-        self._seq = fields["seq"] + 1
+        if line.seq != seq or line.prev != prev:
+            self._check_place(number, line, seq)
+        self._seq = line.seq + 1
         try:
-            self._collect(line.number, fields)
+            self._collect(number, line)
             if self._follow is not None and self.bad_line == bad_before:
-                self._follow(self.path, line.number, fields)
-        except (KeyError, TypeError, ValueError) as fault:
+                if self._told is None:
+                    self._told = self._follow(self.path)
+                self._told(number, line)
+        except (KeyError, TypeError, ValueError, OverflowError) as fault:
             self.found.altered(
-                Check.LOG_LINES, f"line {line.number}",
-                f"event {fields['ev']!r} lacks proper data: {fault!r}",
+                Check.LOG_LINES, f"line {number}",
+                f"event {line.ev!r} lacks proper data: {fault!r}",
             )  # fmt: skip
+
+    def _check_place(self, number: int, line: LogLine, seq: int) -> None:
+        if self.bad_line and self.bad_line == number - 1:
+            return  # what comes behind a bad line cannot follow it
+        if line.seq != seq:
+            self._bad(number, f"has number {line.seq} where {seq} is expected")
+        else:
+            self._bad(number, "does not follow the line before it")
 
     def _bad(self, number: int, text: str) -> None:
         self.bad_line = number
@@ -103,33 +126,37 @@ class LogCheck:
             return
         self._bad(line.number, "a whole line that does not end in a newline: changed after")
 
-    def _collect(self, number: int, fields: dict[str, Any]) -> None:
-        facts, ev, data = self.facts, fields["ev"], fields["data"]
-        utc = str(fields["utc"])
-        facts.first_utc = facts.first_utc or utc
-        facts.last_utc, facts.last_ev = utc, ev
-        facts.last_clock = (str(fields.get("clk", "none")), int(fields.get("unc_ms", 0)))
-        self._follow_boot(number, fields)
+    def _collect(self, number: int, line: LogLine) -> None:
+        facts, ev, boot = self.facts, line.ev, line.boot
+        facts.last_utc = line.utc
+        if not facts.first_utc:
+            facts.first_utc = line.utc
+        facts.last_ev = ev
+        clk, unc_ms, logged_ns = line.clk, line.unc_ms, line.logged_ns
+        facts.last_clock = (
+            "none" if clk is UNSET else str(clk), 0 if unc_ms is UNSET else int(unc_ms)
+        )  # fmt: skip
+        logged_ns = int(line.boot_ns if logged_ns is UNSET else logged_ns)
+        last, self._boot, self._logged_ns = self._boot, boot, logged_ns
+        if boot != last or ev == "boot":
+            self._follow_boot(number, line, last)
         if ev in _NOTED and len(facts.events) < _MAX_EVENTS:
-            facts.events.append(
-                LogEvent(number, ev, utc, fields["boot"], fields["boot_ns"], dict(data))
-            )
-        self._collect_segment(number, ev, data)
+            facts.events.append(LogEvent(number, ev, line.utc, boot, line.boot_ns, line.data))
+        if ev in _SEGMENTS:
+            self._collect_segment(number, ev, line.data)
 
-    def _follow_boot(self, number: int, fields: dict[str, Any]) -> None:
+    def _follow_boot(self, number: int, line: LogLine, last: str | None) -> None:
         """One camera, and each boot begins with `boot`: else lines of another log were put in."""
-        facts, ev = self.facts, fields["ev"]
-        here = LineTime(fields["boot"], int(fields.get("logged_ns", fields["boot_ns"])))
-        last, facts.last_line = facts.last_line, here
-        if last is None or here.boot != last.boot:
+        facts, ev, boot = self.facts, line.ev, line.boot
+        if boot != last:
             if last is not None and ev != "boot":
                 self._spliced(number, "is of another boot, which never began in this log")
-            if here.boot not in facts.boots and len(facts.boots) < _MAX_EVENTS:
-                facts.boots.append(here.boot)
+            if boot not in facts.boots and len(facts.boots) < _MAX_EVENTS:
+                facts.boots.append(boot)
         if ev != "boot":
             return
-        facts.boot_began = here
-        device = str(fields["data"].get("device", facts.device))
+        facts.boot_began = LineTime(boot, self._logged_ns)
+        device = str(line.data.get("device", facts.device))
         if facts.device and device != facts.device:
             self._spliced(number, f"is of camera {device}, the lines before are of {facts.device}")
         facts.device = facts.device or device

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from ..formats.logline import MAX_LINE_BYTES, is_torn
 from .findings import Finding, Verdict, worst
 from .segmentfacts import Closing
+
+_BLOCK_BYTES = 256 * 1024
 
 
 class LogAnswer(Enum):
@@ -132,20 +134,43 @@ class RawLine(NamedTuple):
 
 def raw_lines(path: Path) -> Iterator[RawLine]:
     """The lines of a log up to the first torn one, each at most `MAX_LINE_BYTES` in memory."""
-    limit = MAX_LINE_BYTES + 2
+    number = offset = 0
     with path.open("rb") as file:
-        number = offset = 0
-        while raw := file.readline(limit):
+        while block := file.read(_BLOCK_BYTES):
+            plain = _plain_lines(block)
+            for data in plain:
+                number += 1
+                yield RawLine(number, offset, data, True, False)
+                offset += len(data) + 1
+            file.seek(offset)
+            if plain:
+                continue
             number += 1
-            size = len(raw)
-            if size < limit and is_torn(raw):
-                yield RawLine(number, offset, raw.removesuffix(b"\n"), whole=False, too_long=False)
+            line = _line_by_itself(file, number, offset)
+            yield line
+            if not line.whole:
                 return
-            whole = raw.endswith(b"\n")
-            too_long = not whole and size == limit
-            ended = whole
-            while too_long and not ended and (rest := file.readline(limit)):
-                ended = rest.endswith(b"\n")
-                size += len(rest)
-            yield RawLine(number, offset, raw[:-1] if whole else raw, ended, too_long)
-            offset += size
+            offset = file.tell()
+
+
+def _plain_lines(block: bytes) -> list[bytes]:
+    """The lines that end in this block, if each is as a log has it: no NUL, and not too long."""
+    lines = block.split(b"\n")
+    rest = lines.pop()
+    if block.find(b"\0", 0, len(block) - len(rest)) >= 0:
+        return []
+    return lines if max(map(len, lines), default=0) <= MAX_LINE_BYTES else []
+
+
+def _line_by_itself(file: BinaryIO, number: int, offset: int) -> RawLine:
+    limit = MAX_LINE_BYTES + 2
+    raw = file.readline(limit)
+    size = len(raw)
+    if size < limit and is_torn(raw):
+        return RawLine(number, offset, raw.removesuffix(b"\n"), whole=False, too_long=False)
+    whole = raw.endswith(b"\n")
+    too_long = not whole and size == limit
+    ended = whole
+    while too_long and not ended and (rest := file.readline(limit)):
+        ended = rest.endswith(b"\n")
+    return RawLine(number, offset, raw[:-1] if whole else raw, ended, too_long)

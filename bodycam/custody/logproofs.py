@@ -151,17 +151,15 @@ def check_line(
     Raises EvidenceError for what does not hold; whether the signer is trusted is in the answer.
     """
     proof.check_path()
-    fields = decode_line(proof.line)
+    line = decode_line(proof.line)
     note = proof.proof.checkpoint
-    if fields["seq"] != proof.proof.index:
-        raise EvidenceError(f"line says to be number {fields['seq']}, not {proof.proof.index}")
+    if line.seq != proof.proof.index:
+        raise EvidenceError(f"line says to be number {line.seq}, not {proof.proof.index}")
     if not proof.certificates:
         raise EvidenceError("the proof carries no certificate: nobody signed this log")
     try:
-        when = SigningTime.of(
-            utc_from_text(str(fields["utc"])), str(fields["clk"]), int(fields["unc_ms"])
-        )
-    except (KeyError, TypeError, ValueError, OverflowError) as fault:
+        when = SigningTime.of(utc_from_text(line.utc), str(line.clk), int(line.unc_ms))
+    except (TypeError, ValueError, OverflowError) as fault:
         raise EvidenceError(f"line has no proper time: {fault!r}") from fault
     judged = LogKeys([proof.certificates]).judge(note, policy, when)
     if judged is None:

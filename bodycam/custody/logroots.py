@@ -30,10 +30,9 @@ from ..formats.checkpoint import (
     parse_checkpoint_unverified,
 )
 from ..formats.logline import decode_line
-from ..formats.tlog import Tree
 from .findings import Check, Verdict
 from .logcheck import LogCheck
-from .logfacts import LineTime, LogAnswer, LogFacts, Vouched, raw_lines
+from .logfacts import LineTime, LogAnswer, LogFacts, Vouched
 from .logkeys import Chain, LogKeys, chains_beside
 
 WITNESSED_FILE = "checkpoint.witnessed"
@@ -77,9 +76,8 @@ class _Note:
 
 @dataclass(frozen=True, slots=True)
 class _At:
-    """The log after so many lines."""
+    """When the last of so many lines was written."""
 
-    root: str
     when: SigningTime
     line: LineTime | None
 
@@ -98,6 +96,7 @@ class LogRootCheck:
         self._heads = heads
         self._chains = frozenset(chains)
         self._keys = LogKeys(self._chains)
+        self._roots: dict[int, str] = {}
         self._at: dict[int, _At] = {}
 
     def run(self) -> LogFacts:
@@ -109,7 +108,9 @@ class LogRootCheck:
         own = next((n.note for n in notes if n.label == CHECKPOINT_FILE), None)
         if own is not None:
             facts.origin, facts.checkpoint_size = own.origin, own.size
-        self._read({n.note.size for n in notes} | {h.size for h in self._heads})
+        sizes = {n.note.size for n in notes}
+        self._roots = self._log.read.roots(sizes | {head.size for head in self._heads})
+        self._at = {size: _at(self._log.read.line(size)) for size in sizes & self._roots.keys()}
         for note in notes:
             if self._check_note(note):
                 facts.vouched_lines = max(facts.vouched_lines, note.note.size)
@@ -177,16 +178,6 @@ class LogRootCheck:
         except OSError as fault:
             self._found.add(Check.LOG_ROOT, Verdict.UNREADABLE, label, str(fault.strerror))
             return None
-
-    def _read(self, sizes: set[int]) -> None:
-        wanted = {size for size in sizes if 0 < size <= self._facts.lines}
-        tree = Tree()
-        for number, _, data, _, _ in raw_lines(self._log.path) if wanted else ():
-            tree.append(data)
-            if number in wanted:
-                self._at[number] = _at(tree, data)
-                if len(self._at) == len(wanted):
-                    return
 
     # -- one checkpoint -----------------------------------------------------------------------
 
@@ -275,7 +266,7 @@ class LogRootCheck:
         if size > facts.lines:
             self._short(size, where, seen_by)
             return False
-        if size == 0 or self._at[size].root == root:
+        if size == 0 or self._roots[size] == root:
             return True
         if not self._log.bad_line:
             facts.answer(LogAnswer.TWO_HISTORIES)
@@ -349,13 +340,10 @@ class UntrustedStamp(EvidenceError):
     """A time stamp that no TSA under the given root issued."""
 
 
-def _at(tree: Tree, line: bytes) -> _At:
-    root = tree.root().hex()
+def _at(line: bytes | None) -> _At:
     try:
-        fields = decode_line(line)
-        when = SigningTime.of(
-            utc_from_text(str(fields["utc"])), str(fields["clk"]), int(fields["unc_ms"])
-        )
-        return _At(root, when, LineTime(fields["boot"], int(fields["logged_ns"])))
-    except (EvidenceError, KeyError, TypeError, ValueError, OverflowError):
-        return _At(root, SigningTime(), None)
+        said = decode_line(line or b"")
+        when = SigningTime.of(utc_from_text(said.utc), str(said.clk), int(said.unc_ms))
+        return _At(when, LineTime(said.boot, int(said.logged_ns)))
+    except (EvidenceError, TypeError, ValueError, OverflowError):
+        return _At(SigningTime(), None)

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from msgspec import UNSET
+
 from ..clock import NS, utc_from_text
 from ..errors import EvidenceError
-from ..formats.logline import decode_line
+from ..formats.logline import LogLine, decode_line
 from .logfacts import raw_lines
 
 MAX_EVENTS = 500_000
@@ -137,18 +139,17 @@ class _Reader:
         self._on: Span | None = None
         self._open: dict[str, Span] = {}
 
-    def take(self, fields: dict[str, Any]) -> None:
-        shift, ev = self.shift, fields["ev"]
-        data = fields["data"] if isinstance(fields["data"], dict) else {}
-        if fields["boot"] != self._boot or self._on is None or ev == "boot":
-            self._new_boot(fields)
+    def take(self, line: LogLine) -> None:
+        shift, ev, data = self.shift, line.ev, line.data
+        if line.boot != self._boot or self._on is None or ev == "boot":
+            self._new_boot(line)
         shift.lines += 1
-        at_ns = self._at(fields["boot_ns"])
-        logged = fields.get("logged_ns")
+        at_ns = self._at(line.boot_ns)
+        logged = line.logged_ns
         self._now_ns = max(self._now_ns, at_ns, self._at(logged) if _is_int(logged) else at_ns)
         shift.to_ns = max(shift.to_ns, self._now_ns)
-        shift.clock = str(fields.get("clk", shift.clock))
-        unc = fields.get("unc_ms")
+        shift.clock = shift.clock if line.clk is UNSET else str(line.clk)
+        unc = line.unc_ms
         shift.unc_ms = max(shift.unc_ms, unc if _is_int(unc) else 0)
         if self._on is not None:
             self._on.to_ns = self._now_ns
@@ -160,17 +161,17 @@ class _Reader:
     def _at(self, boot_ns: int) -> int:
         return boot_ns + self._offset_ns
 
-    def _new_boot(self, fields: dict[str, Any]) -> None:
+    def _new_boot(self, line: LogLine) -> None:
         try:
-            utc_ns = utc_from_text(str(fields.get("utc")))
+            utc_ns = utc_from_text(line.utc)
         except (ValueError, OverflowError):
-            utc_ns = fields["boot_ns"]
+            utc_ns = line.boot_ns
         self._close_all(self._now_ns)
         self._cut_open()
-        if fields["boot"] != self._boot:
-            self._boot = fields["boot"]
-            self._offset_ns = utc_ns - fields["boot_ns"]
-        at_ns = self._at(fields["boot_ns"])
+        if line.boot != self._boot:
+            self._boot = line.boot
+            self._offset_ns = utc_ns - line.boot_ns
+        at_ns = self._at(line.boot_ns)
         self._now_ns = at_ns
         self.shift.from_ns = min(self.shift.from_ns or at_ns, at_ns)
         self._on = Span("on", at_ns, at_ns, "camera on")

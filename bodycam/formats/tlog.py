@@ -7,7 +7,7 @@ smaller tree is the beginning of a larger one. Whoever holds only the roots can 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ..errors import EvidenceError
 
@@ -53,12 +53,33 @@ class Tree:
         self.size += 1
 
     def root(self) -> bytes:
-        if not self._peaks:
-            return EMPTY_ROOT
-        root = self._peaks[-1]
-        for peak in reversed(self._peaks[:-1]):
-            root = _node(peak, root)
-        return root
+        return _over(self._peaks[::-1])
+
+
+def roots_of(leaves: bytes, sizes: Collection[int]) -> dict[int, bytes]:
+    """The root over the first `size` leaf hashes, for each of these sizes; `leaves` has them in a row."""
+    peaks: dict[int, list[bytes]] = {size: [] for size in sizes}
+    sha256, pair = hashlib.sha256, 2 * HASH_BYTES
+    level, height = leaves[: max(sizes, default=0) * HASH_BYTES], 0
+    while level:
+        for size, found in peaks.items():
+            if size >> height & 1:
+                end = (size >> height) * HASH_BYTES
+                found.append(level[end - HASH_BYTES : end])
+        whole = len(level) // pair * pair
+        level = b"".join(
+            [sha256(b"\1" + level[i : i + pair]).digest() for i in range(0, whole, pair)]
+        )
+        height += 1
+    return {size: _over(found) for size, found in peaks.items()}
+
+
+def _over(peaks: Sequence[bytes]) -> bytes:
+    """The root over peaks, smallest subtree first."""
+    root = peaks[0] if peaks else EMPTY_ROOT
+    for peak in peaks[1:]:
+        root = _node(peak, root)
+    return root
 
 
 def root_of(leaves: Sequence[bytes]) -> bytes:

@@ -230,8 +230,8 @@ class Trial:
         said: dict[str, dict[str, Any]] = {}
         lens: set[str] = set()
         for line in path.read_bytes().splitlines():
-            fields = decode_line(line)
-            ev, data = fields["ev"], fields["data"]
+            told = decode_line(line)
+            ev, data = told.ev, told.data
             said[ev] = data
             if ev == "video.clear":
                 lens.discard(str(data.get("was")))

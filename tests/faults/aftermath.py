@@ -126,7 +126,7 @@ class Found:
     @classmethod
     def by(cls, begun: Begun, folder: Path) -> Found:
         lines = (folder / "log" / LOG_FILE).read_bytes().splitlines()
-        said = [(line["ev"], line["data"]) for line in map(decode_line, lines)]
+        said = [(line.ev, line.data) for line in map(decode_line, lines)]
         return cls(
             tuple((d["file"], d["frags"], d["bytes_intact"], d["last"]) for ev, d in said if ev == "recovery"),
             tuple((d["file"], d["bytes"]) for ev, d in said if ev == "log.torn"),

@@ -69,10 +69,10 @@ def untrue(store: Path) -> list[str]:
     lines = [line for line in raw_lines(path) if line.whole] if path.exists() else []
     said = [decode_line(line.data) for line in lines]
     return [
-        f"{line['data']['file']}: {line['ev']} in line {line['seq']} says {size} bytes"
+        f"{line.data['file']}: {line.ev} in line {line.seq} says {size} bytes"
         for line in said
-        if (size := line["data"].get(_SIZES.get(line["ev"], "")))
-        and _size(store / "evidence" / line["data"]["file"]) < size
+        if (size := line.data.get(_SIZES.get(line.ev, "")))
+        and _size(store / "evidence" / line.data["file"]) < size
     ]
 
 

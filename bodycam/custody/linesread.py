@@ -1,0 +1,51 @@
+"""The lines of a log as they were read, so that nothing that was signed about them reads them again.
+
+What a second reading found could be another file: roots are of the bytes that were checked.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..formats.logline import MAX_LINE_BYTES
+from ..formats.tlog import HASH_BYTES, leaf_hash, roots_of
+
+# Where every so many lines begin is kept.
+STEP = 64
+
+
+class LinesRead:
+    """The leaf hash of every line of one log, and where to find a line again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.leaves = bytearray()
+        self._offsets = array("q")
+
+    def take(self, number: int, offset: int, leaf: bytes) -> None:
+        """The next line, numbered from 1: where it begins, and its leaf hash."""
+        self.leaves += leaf
+        if number % STEP == 1:
+            self._offsets.append(offset)
+
+    def roots(self, sizes: Iterable[int]) -> dict[int, str]:
+        """The Merkle root over the first so many lines, for each of these sizes that is there."""
+        there = len(self.leaves) // HASH_BYTES
+        found = roots_of(bytes(self.leaves), {size for size in sizes if 0 < size <= there})
+        return {size: root.hex() for size, root in found.items()}
+
+    def line(self, number: int) -> bytes | None:
+        """A line that was read, without its newline; None if another one is there by now."""
+        before, beyond = divmod(number - 1, STEP)
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offsets[before])
+                for _ in range(beyond):
+                    file.readline()
+                data = file.readline(MAX_LINE_BYTES + 2).removesuffix(b"\n")
+        except OSError:
+            return None
+        leaf = self.leaves[(number - 1) * HASH_BYTES : number * HASH_BYTES]
+        return data if leaf_hash(data) == leaf else None
