@@ -150,7 +150,7 @@ def group(name: str, judged: int, officers: int, complete: int) -> PublicGroup:
 def test_small_groups_are_one_and_a_group_of_one_person_is_none() -> None:
     groups = (group("north", 80, 12, 60), group("south", 30, 3, 5), group("east", 8, 8, 8),
               group("west", 32, 12, 27))  # fmt: skip
-    told = public_summary(facts(groups={"District": groups}))["groups"]["District"]
+    told = public_summary(facts(groups={"District": groups}))["breakdown"]["District"]
     assert [(row["name"], row["judged"]) for row in told] == [
         ("north", 80), ("west", 32), (OTHERS, 38),
     ]  # fmt: skip
@@ -159,13 +159,13 @@ def test_small_groups_are_one_and_a_group_of_one_person_is_none() -> None:
 
 def test_where_the_small_groups_are_still_few_the_smallest_of_the_others_joins_them() -> None:
     groups = (group("north", 80, 12, 60), group("east", 8, 8, 8), group("west", 62, 12, 32))
-    told = public_summary(facts(groups={"District": groups}))["groups"]["District"]
+    told = public_summary(facts(groups={"District": groups}))["breakdown"]["District"]
     assert [(row["name"], row["judged"]) for row in told] == [("north", 80), (OTHERS, 70)]
 
 
 def test_a_group_that_hides_takes_another_with_it() -> None:
     groups = (group("north", 60, 12, 57), group("west", 50, 12, 25), group("east", 40, 12, 18))
-    told = public_summary(facts(groups={"District": groups}))["groups"]["District"]
+    told = public_summary(facts(groups={"District": groups}))["breakdown"]["District"]
     assert {row["name"]: row["complete_share"] for row in told} == {
         "east": None, "north": None, "west": 0.5,
     }  # fmt: skip
@@ -177,7 +177,7 @@ def test_the_groups_do_not_tell_the_class_that_is_withheld() -> None:
     groups = (group("north", 75, 12, 75), group("west", 75, 12, 73))
     told = public_summary(facts(incidents=few, groups={"District": groups}))
     assert told["incidents"]["classes"]["COMPLETE"] is None
-    assert {row["complete_share"] for row in told["groups"]["District"]} == {None}
+    assert {row["complete_share"] for row in told["breakdown"]["District"]} == {None}
 
 
 def test_a_group_s_name_is_no_markup() -> None:
@@ -201,7 +201,7 @@ def funnel(events: int = 40, officers: int = 30) -> Funnel:
 
 
 def together(**changed: Any) -> dict[str, Any]:
-    told: dict[str, Any] = public_summary(facts(together=Groups(**changed)))["statistics"]
+    told: dict[str, Any] = public_summary(facts(together=Groups(**changed)))["groups"]
     return told
 
 
@@ -220,7 +220,7 @@ def test_a_difference_of_few_is_withheld(missing: int, total: int) -> None:
 
 def test_of_a_funnel_the_group_is_told_and_no_point() -> None:
     found = facts(together=Groups(never=funnel(), late=funnel(events=3)))
-    told = public_summary(found)["statistics"]
+    told = public_summary(found)["groups"]
     assert told == {"M32": {"never": {"value": 0.012, "low": 0.0, "high": 0.05}, "late": None}}
     assert "pc-4711" not in public_page(found) + str(told)
     assert together(never=funnel(officers=4)) == {"M32": {"never": None}}
@@ -231,7 +231,7 @@ def test_of_duties_and_filings_only_shares_are_told() -> None:
     duties = DutyCoverage(sums, (("pc-4711", sums),), 0, 0, 0)
     counts = {**dict.fromkeys(Filed, 0), Filed.IN_TIME: 90, Filed.LATE: 7, Filed.MISSING: 3}
     found = facts(together=Groups(duties=duties, filing=FilingResult(counts, 10, 1, None, 0)))
-    told = public_summary(found)["statistics"]
+    told = public_summary(found)["groups"]
     assert told["M34"] == {"recorded": 0.333, "able": 0.0, "unknown": 0.0, "proven": 0.333}
     # Three are withheld; what was late goes with them, or they would be what is left of all.
     assert told["M35"] == {

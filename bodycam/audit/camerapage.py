@@ -8,13 +8,13 @@ from html import escape
 from ..clock import utc_text
 from .measures import MEASURES
 from .measures.measure import Figure, Stretch
-from .outcome import Outcome
+from .outcome import Outcome, ScoredIncident
 from .pageparts import MAX_ROWS, table
-from .picture import legend, picture
+from .picture import IncidentBar, legend, picture
 from .words import name_text, span_text, value_text
 
 _MAX_CASES = 50
-_KEY_FIGURES = (
+KEY_FIGURES = (
     ("M1", "ready_ratio", "ready"), ("M12", "unknown_share", "unknown"),
     ("M5", "recordings", "recordings"), ("M5", "short", "short"), ("M5", "bounces", "bounces"),
     ("M6", "count", "killed"), ("M9", "refused", "presses without effect"),
@@ -23,14 +23,14 @@ _KEY_FIGURES = (
 
 
 def shifts(outcome: Outcome) -> str:
-    parts = []
+    parts, bars = [], [_bar(one) for one in outcome.scored]
     for camera in outcome.cameras:
         device = escape(camera.line.device)
         for shift, figures in camera.shifts[:MAX_ROWS]:
             parts.append(
                 f"<section class='shift'><h2>{device}, {utc_text(shift.start_us * 1000)[:16]}</h2>"
-                f"{picture(shift, outcome.scored)}<p>{_shift_short(figures)}</p>"
-                f"{_state_table(shift)}</section>"
+                f"{picture(shift, bars)}<p>{_shift_short(figures)}</p>"
+                f"{state_table(shift)}</section>"
             )
         if not camera.line.states:
             parts.append(
@@ -41,14 +41,24 @@ def shifts(outcome: Outcome) -> str:
     return "".join(parts)
 
 
+def _bar(one: ScoredIncident) -> IncidentBar:
+    window, found = one.window, one.found
+    word = one.left_out.lower() if found is None else " or ".join(k.value for k in found.kinds)
+    return IncidentBar(
+        one.incident.event, one.incident.officer, word, window.due_us, window.due_by.value,
+        window.end_us, window.end_by.value, found.err_us if found else 0, one.devices,
+    )  # fmt: skip
+
+
 def _shift_short(figures: Mapping[str, Figure]) -> str:
     return "; ".join(
         f"{words} <b>{escape(value_text(name, figures[number].values[name]))}</b>"
-        for number, name, words in _KEY_FIGURES
+        for number, name, words in KEY_FIGURES
     )
 
 
-def _state_table(shift: Stretch) -> str:
+def state_table(shift: Stretch) -> str:
+    """The states of a shift, with the lines of the log around each."""
     rows = [
         (utc_text(s.start_us * 1000), span_text(s.length_us), f"<b>{s.state.value}</b>",
          escape(s.why), f"\u00b1{span_text(s.err_us)}",

@@ -13,7 +13,6 @@ from html import escape
 from ..clock import utc_text
 from .intervals import Times, clip
 from .measures.measure import S, Stretch
-from .outcome import ScoredIncident
 from .states import DeviceState, Overlay
 from .words import span_text
 
@@ -45,6 +44,21 @@ _STYLE = """<style>
 
 
 @dataclass(frozen=True, slots=True)
+class IncidentBar:
+    """An incident as it is drawn: whose, its window, what it came to, and by how much clocks may be off."""
+
+    event: str
+    officer: str
+    word: str
+    due_us: int
+    due_by: str
+    end_us: int
+    end_by: str
+    err_us: int
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Scale:
     from_us: int
     to_us: int
@@ -67,7 +81,7 @@ def patterns() -> str:
     )
 
 
-def picture(shift: Stretch, incidents: Sequence[ScoredIncident]) -> str:
+def picture(shift: Stretch, incidents: Sequence[IncidentBar]) -> str:
     """An SVG element of one shift of one camera."""
     scale = _Scale(shift.start_us, shift.end_us)
     line = shift.line
@@ -117,16 +131,16 @@ def _within(shift: Stretch, found: Times) -> Times:
     return clip(found, shift.start_us, shift.end_us)
 
 
-def _touches(shift: Stretch, one: ScoredIncident) -> bool:
-    near = one.window.due_us < shift.end_us and shift.start_us < one.window.end_us
+def _touches(shift: Stretch, one: IncidentBar) -> bool:
+    near = one.due_us < shift.end_us and shift.start_us < one.end_us
     return near and shift.line.device in one.devices
 
 
-def _rows(incidents: Sequence[ScoredIncident]) -> list[list[ScoredIncident]]:
+def _rows(incidents: Sequence[IncidentBar]) -> list[list[IncidentBar]]:
     """Overlapping incidents below each other; what finds no row goes on the last."""
-    rows: list[list[ScoredIncident]] = []
-    for one in sorted(incidents, key=lambda i: i.window.due_us)[:_MAX_DRAWN]:
-        free = next((r for r in rows if r[-1].window.end_us <= one.window.due_us), None)
+    rows: list[list[IncidentBar]] = []
+    for one in sorted(incidents, key=lambda i: i.due_us)[:_MAX_DRAWN]:
+        free = next((r for r in rows if r[-1].end_us <= one.due_us), None)
         if free is None and len(rows) < _MAX_ROWS:
             rows.append([one])
         else:
@@ -168,19 +182,16 @@ def _bars(scale: _Scale, kind: str, found: Times, what: str) -> list[str]:
     ]
 
 
-def _incident(scale: _Scale, one: ScoredIncident) -> Iterable[str]:
-    window, found = one.window, one.found
-    word = one.left_out.lower() if found is None else " or ".join(k.value for k in found.kinds)
+def _incident(scale: _Scale, one: IncidentBar) -> Iterable[str]:
     title = (
-        f"{one.incident.event}, officer {one.incident.officer}: {word}; due {window.due_by.value} "
-        f"{utc_text(window.due_us * 1000)}, end {window.end_by.value}, {span_text(window.length_us)}"
+        f"{one.event}, officer {one.officer}: {one.word}; due {one.due_by} "
+        f"{utc_text(one.due_us * 1000)}, end {one.end_by}, {span_text(one.end_us - one.due_us)}"
     )
-    yield _bar(scale, "incident", window.due_us, window.end_us, title, word)
-    err_us = found.err_us if found else 0
-    for edge in (window.due_us, window.end_us):
-        if scale.x(edge + err_us) - scale.x(edge - err_us) >= 3:
-            yield _bar(scale, "unsure", edge - err_us, edge + err_us,
-                       f"the camera's clock may be off by {span_text(err_us)}")  # fmt: skip
+    yield _bar(scale, "incident", one.due_us, one.end_us, title, one.word)
+    for edge in (one.due_us, one.end_us):
+        if scale.x(edge + one.err_us) - scale.x(edge - one.err_us) >= 3:
+            yield _bar(scale, "unsure", edge - one.err_us, edge + one.err_us,
+                       f"the camera's clock may be off by {span_text(one.err_us)}")  # fmt: skip
 
 
 def _clocks(scale: _Scale, shift: Stretch) -> list[str]:
@@ -189,7 +200,12 @@ def _clocks(scale: _Scale, shift: Stretch) -> list[str]:
         from_us, to_us = max(placed.start_us, shift.start_us), min(placed.end_us, shift.end_us)
         if from_us < to_us:
             word = f"\u00b1{span_text(placed.anchor.err_us)}"
-            title = f"clock: {placed.anchor.source}, {word}, boot {placed.run.boot}"
+            said = (
+                placed.anchor.source,
+                word,
+                f"boot {placed.run.boot}" if placed.run.boot else "",
+            )
+            title = f"clock: {', '.join(filter(None, said))}"
             shapes.append(_bar(scale, "off", from_us, to_us, title, word))
     return shapes
 

@@ -170,8 +170,8 @@ def public_summary(facts: PublicFacts) -> dict[str, Any]:
         "from": facts.days and facts.days[0], "to": facts.days and facts.days[1],
         "verification": facts.verification, "cameras": facts.cameras, "incidents": incidents,
         "force": _force(facts.force, rules), "measures": _measures(facts, rules),
-        "statistics": public_statistics(facts.together, rules),
-        "groups": {
+        "groups": public_statistics(facts.together, rules),
+        "breakdown": {
             title: _groups(groups, rules, incidents) for title, groups in facts.groups.items()
         },
     }  # fmt: skip
@@ -292,9 +292,9 @@ def public_page(facts: PublicFacts) -> str:
          f'<p class="when">{found["from"] or ""} to {found["to"] or ""}: {found["cameras"]} cameras, '
          f'{incidents["judged"]} incidents of officers judged</p></header>'),
         _section("Incidents", incidents), _classes(incidents),
-        *(_group(title, rows) for title, rows in found["groups"].items() if rows),
+        *(_group(title, rows) for title, rows in found["breakdown"].items() if rows),
         _section("Use of force", found["force"]), _section("Cameras", found["measures"]),
-        statistics_section(found["statistics"]),
+        statistics_section(found["groups"]),
         _rules(facts.policy),
     ])  # fmt: skip
 

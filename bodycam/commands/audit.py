@@ -29,7 +29,7 @@ from ..errors import ConfigError, ExitCode
 from ..progress import Progress
 from ..signing import load_root
 from ..store import storage_error
-from . import auditingest
+from . import auditforce, auditingest
 
 REPORT_FILE = "audit.html"
 JSON_FILE = "audit.json"
@@ -87,6 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also public.html and public.json: aggregates alone, fit to be published",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    auditforce.add_arguments(parser)
     actions = parser.add_subparsers(dest="action", metavar="ingest")
     ingest = actions.add_parser("ingest", help="stores and records of a force into a data set")
     auditingest.add_arguments(ingest)
@@ -95,8 +96,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> ExitCode:
     """Verification's exit code; 3 too if a row or an officer did not count."""
+    if arguments.data is not None:
+        return auditforce.main(arguments)
     if not arguments.store or arguments.out is None:
-        raise ConfigError("audit: --store and --out are needed", "See bodycam audit --help")
+        raise ConfigError(
+            "audit: --store (or --data) and --out are needed", "See bodycam audit --help"
+        )
     zone = zone_of(arguments.zone)
     policy = load_policy(arguments.policy)
     # What the command line names is read before hours of verification, not after.
