@@ -211,6 +211,7 @@ class Cameras:
         return table(EVENTS, len(at), at, {
             "device": self._device(said.device), "boot": self._boots.take(pa.array(said.run)),
             "line": said.line, "at_us": at, "ev": said.name, "data": said.data,
+            "run_line": said.lines.boot[said.run],
         })  # fmt: skip
 
     def _findings(self) -> pa.Table:

@@ -79,7 +79,9 @@ def record(roster: Roster, calls: Calls, conduct: Conduct, rng: np.random.Genera
     order = np.lexsort((start, device))
     device, start, end, call, is_short = (a[order] for a in (device, start, end, call, is_short))
     complete = does.ravel()[call] == code(Does.COMPLETE)
-    altered = complete & ~is_short & (rng.random(len(device)) < _ALTERED)
+    # Where a colleague counts on it, nobody changes it.
+    able = complete & ~is_short & ~calls.paired.ravel()[call]
+    altered = able & (rng.random(len(device)) < _ALTERED)
     faulty = roster.of("faulty_camera")[device]
     killed = is_short & faulty & (rng.random(len(device)) < _KILLED)
     return Footage(device, start, end, call, altered, killed)

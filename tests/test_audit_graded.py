@@ -1,0 +1,150 @@
+"""The engine graded by a month whose truth is known: what was planted is found, and nobody else accused."""
+
+from __future__ import annotations
+
+import pytest
+
+from .gradedmonth import Graded, behaviours
+
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("audit-graded")]
+
+ACCUSING = "('NEVER', 'LATE', 'EARLY', 'GAP')"
+
+
+@pytest.fixture(scope="module")
+def month(tmp_path_factory: pytest.TempPathFactory) -> Graded:
+    """Every kind of officer: 300 of them for a week."""
+    folder = tmp_path_factory.mktemp("graded")
+    return Graded(folder, 300, 7, 1, behaviours(0.04, incidents__force=0.02))
+
+
+# -- classes --------------------------------------------------------------------------------------
+
+
+def test_every_incident_gets_the_class_that_was_planted(month: Graded) -> None:
+    wrong = month.ask(
+        "select behaves, does, true_kind, kind, count(*) from graded where true_kind is not null"
+        " and behaves <> 'wrong_clock' and kind <> true_kind group by all"
+    )
+    assert wrong == []
+    counts = dict(month.ask("select true_kind, count(*) from graded group by 1"))
+    print(f"graded: {sum(counts.values())} incidents, {counts}")
+    assert sum(counts.values()) == 300 * 7 * 10
+    # None of the classes is left untried; of None dispatch does not say when it began, or ended.
+    assert min(counts.values()) > 20
+    assert len(counts) == 11
+
+
+def test_what_is_said_beside_the_class_is_what_was_done(month: Graded) -> None:
+    assert month.one("select count(*) from graded where does = 'late' and true_kind is not null"
+                     " and (press_delay_us <> late_us or not late)") == 0  # fmt: skip
+    for flag, does in (
+        ("retro", "pressed when it was over"), ("saved_by_buffer", "saved by the buffer"),
+        ("handed_over", "handed over to a colleague"),
+    ):  # fmt: skip
+        met = month.ask(
+            f"select {flag}, does = '{does}', count(*) from graded where true_kind is not null"
+            " and behaves <> 'wrong_clock' group by all order by all"
+        )
+        assert [(found, true) for found, true, _ in met] == [(False, False), (True, True)], flag
+        assert met[1][2] > 5
+
+
+def test_who_could_not_have_recorded_is_never_said_to_have_chosen_so(month: Graded) -> None:
+    able = "off_us + boot_us + ready_us + recording_us + sleep_us"
+    assert month.one(f"select count(*) from graded where kind = 'NEVER' and 2 * ({able}) <= window_us") == 0  # fmt: skip
+    # Neither reason alone took half of the window.
+    mixed = month.ask(
+        "select kind, max(2 * unknown_us < window_us), max(2 * fault_us < window_us), count(*)"
+        " from graded where does = 'camera failed, then hung' and true_kind is not null group by 1"
+    )
+    assert [row[:3] for row in mixed] == [("FAULT", True, True)]
+    assert mixed[0][3] > 5
+
+
+def test_a_colleague_is_missed_where_somebody_leaves_it_to_him(month: Graded) -> None:
+    missed = dict(month.ask(
+        "select behaves, sum(partner_us) / count(*) / 1e6 from graded where partner_us > 0 or"
+        " behaves in ('always', 'leaves_it_to_colleagues') group by 1"
+    ))  # fmt: skip
+    assert missed["leaves_it_to_colleagues"] > 5 * missed["always"]
+
+
+# -- the cameras alone ------------------------------------------------------------------------------
+
+
+def shifts(month: Graded, what: str) -> dict[str, float]:
+    """By kind of officer."""
+    return dict(month.ask(f"select behaves, {what} from worn_shifts group by 1"))
+
+
+def test_each_measure_of_the_cameras_finds_its_own_and_nobody_else(month: Graded) -> None:
+    for what, kinds in (
+        ("sum(m9_refused)", {"too_hot", "faulty_camera"}),
+        ("sum(m6_count)", {"faulty_camera"}),
+        # Whoever is not heard of for hours is in no shift: a battery that died is known by M34 alone.
+        ("sum(m12_unknown_us)", {"faulty_camera"}),
+        ("sum(m16_throttled_us)", {"too_hot", "flat_battery"}),
+        ("sum(m16_undervolt_events)", {"flat_battery"}),
+        ("sum(m1_fault_us)", {"faulty_camera", "too_hot"}),
+        ("sum(m3_behaviour)", {"switches_off_between"}),
+        ("sum(m11_starts_never_synced)", {"wrong_clock"}),
+        ("sum((m14_passed < m14_shifts)::int)", {"faulty_camera"}),
+        ("sum(m1_off_us)", {"switches_off_between"}),
+    ):  # fmt: skip
+        found = shifts(month, what)
+        assert {kind for kind, value in found.items() if value} == kinds, what
+
+
+def test_a_camera_that_is_off_between_incidents_is_ready_for_less_of_its_time(
+    month: Graded,
+) -> None:
+    ready = shifts(month, "sum(m1_ready_us) / sum(m1_undocked_us)")
+    assert ready["switches_off_between"] < 0.6
+    assert all(
+        share == 1 for kind, share in ready.items() if kind in ("always", "ordinary", "late")
+    )
+    mine = month.ask(
+        "select sum(m3_recordings), sum(m3_behaviour), max(m3_longest_us) from worn_shifts"
+        " where behaves = 'switches_off_between'"
+    )
+    # Three seconds of thirty are there, of each one.
+    ((recordings, behaviour, longest_us),) = mine
+    assert (recordings == behaviour, longest_us) == (True, 27_000_000)
+
+
+def test_a_slow_firmware_is_told_by_its_name(month: Graded) -> None:
+    took = {row[0]: row[1:] for row in month.ask("select firmware, p50_us, max_us from latencies")}
+    assert took["bodycam month"][1] < 160_000
+    assert 900_000 < took["bodycam month slow"][0] < took["bodycam month slow"][1] < 1_900_000
+
+
+def test_evidence_that_was_changed_is_counted_and_no_gap(month: Graded) -> None:
+    counts = dict(month.ask("select verdict, count(*) from recordings group by 1"))
+    assert counts["altered"] > 0
+    found = month.one("select sum(m13_mismatches) from shifts")
+    assert found == counts["altered"] + counts["incomplete"]
+    # What failed is neither late nor a gap: these stay what they are, with nothing covered.
+    assert set(month.ask(
+        "select kind from graded where failed_us = window_us and true_kind is not null"
+    )) == {("COMPLETE",)}  # fmt: skip
+
+
+# -- the group --------------------------------------------------------------------------------------
+
+
+def test_what_is_missing_after_force_and_complaints_is_found_among_the_ordinary(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    given = behaviours(
+        0, incidents__force=0.04, incidents__complaint=0.02, outcome__not_complete=0.25,
+        outcome__never=0.15, ordinary__spread=0.04,
+    )  # fmt: skip
+    graded = Graded(tmp_path_factory.mktemp("ordinary"), 160, 5, 1, given)
+    told = graded.missingness()
+    for found, planted in ((told.not_complete.estimate, 0.25), (told.never.estimate, 0.15)):
+        assert found is not None
+        assert 0 < found.low < planted < found.high < 0.4
+    habit = graded.habit("NEVER")
+    assert habit.p_value < 0.001
+    assert habit.rho_low < 0.04 < habit.rho_high
