@@ -194,7 +194,7 @@ def test_a_cell_that_is_a_treatise_is_given_back(tmp_path: Path) -> None:
 
 
 def test_files_that_were_put_together_are_noticed(tmp_path: Path) -> None:
-    swapped = "Officer Badge ID,Event ID,Officer Cleared DateTime,Officer Dispatched DateTime"
+    swapped = "\ufeffOfficer Badge ID,Event ID,Officer Cleared DateTime,Officer Dispatched DateTime"
     rows = [ROW, HEAD.lower(), *numbered(2, 3), swapped, *numbered(4, 5)]
     again, other, *below = why(tmp_path, *rows)
     assert again.startswith("3: is the heading again")

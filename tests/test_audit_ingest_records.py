@@ -456,6 +456,17 @@ def test_the_command_needs_a_root_for_stores_alone(
     assert not (tmp_path / "set").exists()
 
 
+def test_what_a_file_says_steers_no_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cad = file(tmp_path, "cad.csv", HEAD, "\x1b[2J\x1b]0;all is well\x07", "a\u202eb")
+    main(["audit", "ingest", "--into", str(tmp_path / "set"), "--force-name", "example",
+          "--incidents", str(cad)])  # fmt: skip
+    out = capsys.readouterr().out
+    assert "row 2: has 1 cells" in out
+    assert all(char.isprintable() or char == "\n" for char in out)
+
+
 def test_the_first_bad_rows_are_the_first_of_all(tmp_path: Path) -> None:
     into = tmp_path / "set"
     path = file(tmp_path, "a.csv", HEAD, ROW, ROW, "x", ROW)

@@ -289,7 +289,8 @@ class _CountedFile(io.RawIOBase):
 
 
 def _column(cell: str) -> str:
-    return " ".join(cell.replace("_", " ").split()).lower()
+    # The mark of a file that was put behind another one is part of its first heading.
+    return " ".join(cell.replace("\ufeff", "").replace("_", " ").split()).lower()
 
 
 def _encoding(name: str, mark: bytes) -> str:

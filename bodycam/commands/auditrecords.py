@@ -47,12 +47,18 @@ def take_records(
 
 def _say(one: Taken, records: Records) -> None:
     file = one.file
-    print(f"{one.status:11} {file.name}: {file.good} rows of {file.table}, {file.bad} bad rows")
+    counts = f"{file.good} rows of {file.table}, {file.bad} bad rows"
+    print(_plain(f"{one.status:11} {file.name}: {counts}"))
     for bad in records.first_bad(file, _SHOWN):
         what = f" | {bad.text[:_LONGEST]}" if bad.text else ""
-        print(f"            row {bad.row}: {bad.why}{what}")
+        print(_plain(f"            row {bad.row}: {bad.why}{what}"))
     if file.bad > _SHOWN:
         print(f"            and {file.bad - _SHOWN} more, in the table bad_rows")
+
+
+def _plain(text: str) -> str:
+    """What a file says, without what would steer the terminal."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _force(data: DataSet, name: str | None) -> str:

@@ -66,8 +66,8 @@ KINDS: dict[str, tuple[TableSchema, RowKind[Any], str]] = {
 }
 _BATCH_ROWS = 50_000
 _BATCH_BYTES = 16 << 20
-_FILE_ROWS = 500_000
-_FILE_BYTES = 96 << 20
+_FILE_ROWS = 250_000
+_FILE_BYTES = 48 << 20
 _READING = 0.8  # of the work; the rest is to write
 Show = Callable[[int, int], None]
 

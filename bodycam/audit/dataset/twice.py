@@ -20,7 +20,7 @@ from ...errors import StorageError
 from ..rowkind import RowKind
 from .schema import TableSchema
 
-_MEMORY = "384MB"
+_MEMORY = "256MB"
 _AT_ONCE = 50_000
 _NO_ROOM = (duckdb.IOException, duckdb.OutOfMemoryException)
 _FILE, _FRESH = 1 << 40, 1 << 62
