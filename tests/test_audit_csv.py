@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import random
 import tracemalloc
 from datetime import UTC, datetime, timedelta
@@ -101,6 +102,8 @@ def test_what_spreadsheets_make_of_it_is_read(
         ("E1,4711,1900-01-01T08:00:00Z,2026-06-01T08:30:00Z", "is of the year 1900"),
         ("E1,47\x0011,2026-06-01T08:00:00Z,2026-06-01T08:30:00Z", "holds a zero byte"),
         ("E1,47\x0711,2026-06-01T08:00:00Z,2026-06-01T08:30:00Z", "is no id"),
+        ("1.23457E+11,4711,2026-06-01T08:00:00Z,", "what a spreadsheet left of a long number"),
+        ("E1,5E+03,2026-06-01T08:00:00Z,", "what a spreadsheet left of a long number"),
         (f"{'E' * 300},4711,2026-06-01T08:00:00Z,2026-06-01T08:30:00Z", "is no id"),
     ],
 )
@@ -226,6 +229,18 @@ def test_utf_16_that_is_spoilt_costs_its_row_alone(tmp_path: Path) -> None:
     assert [(bad.row, bad.why[:13]) for bad in found.bad] == [
         (3, "is not UTF-16"), (5, "is not UTF-16"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b"PK\x03\x04\x14\0", "a workbook or an archive"), (b"\xd0\xcf\x11\xe0", "a workbook"),
+        (gzip.compress(b"Event ID"), "compressed"),
+    ],
+)  # fmt: skip
+def test_a_workbook_is_told_from_a_table(tmp_path: Path, raw: bytes, said: str) -> None:
+    with pytest.raises(ConfigError, match=rf"cad\.csv: is {said}, no CSV file"):
+        read(tmp_path, raw)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32", "utf-32-le"])

@@ -176,6 +176,26 @@ def test_other_bytes_of_the_same_name_take_the_place(tmp_path: Path) -> None:
     assert set(into.rglob("*.parquet")) == named
 
 
+def test_the_heading_alone_takes_the_rows_away(tmp_path: Path) -> None:
+    into = tmp_path / "set"
+    take(into, [file(tmp_path, "a.csv", HEAD, ROW)])
+    (taken,) = take(into, [file(tmp_path, "a.csv", HEAD)])
+    assert (taken.status, taken.file.good, taken.file.bad) == ("replaced", 0, 0)
+    assert rows(into) == []
+    assert not list(into.rglob("*.parquet"))
+
+
+def test_a_name_that_gets_the_bytes_of_another_does_not_keep_its_old_rows(tmp_path: Path) -> None:
+    into = tmp_path / "set"
+    a, b = file(tmp_path, "a.csv", HEAD, row("E1")), file(tmp_path, "b.csv", HEAD, row("E2"))
+    take(into, [a, b])
+    a.write_bytes(b.read_bytes())
+    assert [(t.status, t.file.good, t.file.bad) for t in take(into, [a, b])] == [
+        ("replaced", 0, 1), ("unchanged", 1, 0),
+    ]  # fmt: skip
+    assert counted(into) == ["E2 b.csv 2"]
+
+
 def test_the_same_file_in_another_zone_is_read_again(tmp_path: Path) -> None:
     into = tmp_path / "set"
     path = file(tmp_path, "a.csv", HEAD, ROW.replace("Z", ""))
@@ -383,6 +403,30 @@ def test_an_old_file_of_the_set_that_was_changed_is_told(tmp_path: Path) -> None
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(CannotOpen, match="was changed"):
         take(into, [file(tmp_path, "b.csv", HEAD, row("E2"))])
+
+
+def test_a_full_disk_changes_nothing_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    small = file(tmp_path, "small.csv", HEAD, row("E"))
+    big = file(tmp_path, "big.csv", HEAD, *(row(f"E{n}") for n in range(20_000)))
+    into = tmp_path / "set"
+    program = (
+        "import resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)\n"
+        "from bodycam.cli import main\n"
+        "sys.exit(main(sys.argv[2:]))\n"
+    )
+    words = ["audit", "ingest", "--into", str(into), "--force-name", "example",
+             "--incidents", str(small), "--incidents", str(big)]  # fmt: skip
+    for room in (60_000, 5_000):
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(room), *words],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == ExitCode.STORAGE, done.stderr
+        assert "no space left" in done.stderr
+        assert counted(into) == ["E small.csv 2"]
+    assert main(words) == ExitCode.OK
+    assert len(counted(into)) == 20_001
 
 
 @pytest.mark.system

@@ -39,6 +39,7 @@ _MAX_COLUMNS = 1000
 _SHOWN = 200
 _BUFFER_BYTES = 1 << 20
 _UTF16, _UTF32 = (b"\xff\xfe", b"\xfe\xff"), (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
+_NO_TEXT = {b"PK": "a workbook or an archive", b"\xd0\xcf": "a workbook", b"\x1f\x8b": "compressed"}
 _SPOILT = re.compile("[\ud800-\udfff]")
 _DATE = re.compile(r"\s*\d{4}-\d\d-\d\d", re.ASCII)
 _ENDS = "\r\n"
@@ -294,6 +295,9 @@ def _column(cell: str) -> str:
 
 
 def _encoding(name: str, mark: bytes) -> str:
+    for begins, what in _NO_TEXT.items():
+        if mark.startswith(begins):
+            raise ConfigError(f"{name}: is {what}, no CSV file", "Save it as CSV, in UTF-8")
     if mark in _UTF32 or (b"\0" in mark and mark[:2] not in _UTF16):
         raise ConfigError(f"{name}: is UTF-16 without its mark, or UTF-32", "Save it as UTF-8")
     return "UTF-16" if mark[:2] in _UTF16 else "UTF-8"

@@ -6,6 +6,7 @@ it says the same, or as a contradiction. That holds for all files of a kind toge
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -18,6 +19,7 @@ from .csvrows import BadRow, CsvRow, read_rows
 from .moments import moment_us
 
 MAX_TEXT = 200
+_ROUNDED = re.compile(r"\d([.,]\d+)?E\+\d{1,3}", re.ASCII)
 
 
 class Fact(Protocol):
@@ -128,6 +130,9 @@ def maybe_id(cells: dict[str, str], name: str) -> str:
     value = cells.get(name, "")
     if len(value) > MAX_TEXT or not value.isprintable():
         raise ValueError(f"'{name}' is no id")
+    if "E+" in value and _ROUNDED.fullmatch(value):
+        raise ValueError(f"'{name}' {value!r} is what a spreadsheet left of a long number: "
+                         "give the column the format text")  # fmt: skip
     return value
 
 

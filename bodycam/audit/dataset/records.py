@@ -3,7 +3,7 @@
 | a file                                                           | becomes                          |
 |------------------------------------------------------------------|----------------------------------|
 | whose bytes were ingested, as this kind and of this force        | nothing: it is in the set        |
-| of another name than those that are in the set                   | its rows                         |
+| of a name that is not in the set, with other bytes               | its rows                         |
 | of the name of one that is, with other bytes                     | its rows, in the place of the old |
 
 A file is committed whole, with its bad rows; those that take the place of others are committed together.
@@ -154,14 +154,10 @@ class Records:
         return _Given(table, path, shown_name(path), fingerprint, sha256, size_bytes)
 
     def _known(self, file: _Given) -> RecordFile | None:
-        return next(
-            (
-                old
-                for old in self._mine(file.table)
-                if old.fingerprint == file.fingerprint
-            ),
-            None,
-        )  # fmt: skip
+        """The file of the set with these bytes: that of this name, if there is one of this name."""
+        mine = self._mine(file.table)
+        named = [old for old in mine if old.name == file.name] or mine
+        return next((old for old in named if old.fingerprint == file.fingerprint), None)
 
     def _mine(self, table: str) -> list[RecordFile]:
         records = self._data.manifest.records
