@@ -309,3 +309,45 @@ def test_too_little_memory_is_said_with_what_to_do(
     words = ["--data", str(month), "--out", str(tmp_path / "out"), "--memory", "1MB"]
     assert main(["audit", *words]) == ExitCode.USAGE
     assert "--memory 1MB is not enough" in capsys.readouterr().err
+
+
+# -- one camera of it ----------------------------------------------------------------------------------
+
+
+def drawings(html: str) -> list[str]:
+    """The pictures of shifts, without what of a clock ingest does not keep."""
+    found = re.findall(r'<svg viewBox="[^"]*" role="img".*?</svg>', html, flags=re.DOTALL)
+    return [re.sub(r"<title>clock: [^<]*</title>", "", svg) for svg in found]
+
+
+def test_a_camera_is_drawn_as_the_audit_of_its_store_draws_it(
+    planted: Path, plain: dict[str, Any], tmp_path: Path
+) -> None:
+    devices = [camera["device"] for camera in plain["cameras"]]
+    words = [word for device in devices for word in ("--camera", device)]
+    found = run(planted / "set", tmp_path, *words)
+    html = (planted / "plain/audit.html").read_text(encoding="utf-8")
+    theirs = drawings(html)
+    compared = 0
+    for camera in plain["cameras"]:
+        device = camera["device"]
+        wanted = [svg for svg in theirs if f"Timeline of camera {device} from" in svg]
+        mine = drawings(found.text(f"camera-{device}.html"))
+        assert len(mine) == len(wanted) == len(camera["shifts"])
+        if all(
+            device not in row["devices"]
+            for row in plain["incidents"]
+            if row["class"] == "UNCERTAIN"
+        ):
+            assert mine == wanted
+            compared += 1
+    assert compared == 7
+
+
+def test_a_camera_that_is_not_there_is_said_before_anything_is_measured(
+    month: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--data", str(month), "--out", str(tmp_path / "out"), "--camera", "cam-9999"]
+    assert main(["audit", *words]) == ExitCode.USAGE
+    assert "--camera 'cam-9999' is not in" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "results").exists()

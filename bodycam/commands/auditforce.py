@@ -29,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the data set, this month alone (UTC); may be given several times",
     )  # fmt: skip
     parser.add_argument(
+        "--camera", action="append", default=[], metavar="ID",
+        help="of the data set, also a page with a picture of each shift of this camera; may be given "
+        "several times",
+    )  # fmt: skip
+    parser.add_argument(
         "--csv", action="store_true",
         help="with --data: incidents.csv also of more than 100000 incidents",
     )  # fmt: skip
@@ -62,7 +67,8 @@ def main(arguments: argparse.Namespace) -> ExitCode:
 
     written = audit_force(
         Wanted(arguments.data, arguments.out, policy, tuple(arguments.month), arguments.memory,
-               arguments.threads, public=arguments.public, every_row=arguments.csv),
+               arguments.threads, public=arguments.public, every_row=arguments.csv,
+               cameras=tuple(dict.fromkeys(arguments.camera))),
         show,
     )  # fmt: skip
     if bar is not None:

@@ -14,9 +14,11 @@ from ...errors import ConfigError, StorageError
 from ...store import make_folder, storage_error
 from ..dataset.store import DataSet
 from ..engine.force import Limits, Show, measure_force
+from ..engine.results import Results
 from ..policy import Policy
 from ..public import public_page, public_summary
 from .asjson import as_json
+from .camera import camera_file, camera_page, known_cameras
 from .facts import ForceSummary
 from .page import force_page
 from .published import public_facts
@@ -39,6 +41,7 @@ class Wanted:
     threads: int
     public: bool = False
     every_row: bool = False
+    cameras: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +75,17 @@ def audit_force(wanted: Wanted, show: Show) -> Written:
 
 def _audit(wanted: Wanted, data: DataSet, show: Show) -> Written:
     policy, limits = wanted.policy, Limits(wanted.memory, wanted.threads)
-    results = measure_force(
-        data, policy, wanted.out / RESULTS, months=wanted.months, limits=limits, show=show
-    )
+    results = Results(wanted.out / RESULTS)
     asked = open_sources(results, data, policy, wanted.months, wanted.memory, wanted.threads)
+    known_cameras(asked, wanted.cameras)
+    measure_force(data, policy, results.folder, months=wanted.months, limits=limits, show=show)
     found = summary(asked)
     told = as_json(found)
     texts = {"audit.html": force_page(found), "audit.json": _json(told)}
     if wanted.public:
         facts = public_facts(found)
         texts |= {"public.html": public_page(facts), "public.json": _json(public_summary(facts))}
+    texts |= {camera_file(device): camera_page(asked, device) for device in wanted.cameras}
     files = [_write(wanted.out / name, text) for name, text in texts.items()]
     files += write_tables(asked, wanted.out, every_row=wanted.every_row)
     shutil.rmtree(results.folder / "spill", ignore_errors=True)
