@@ -18,7 +18,7 @@ from bodycam.audit.engine.strata import (
     funnels_of,
     missingness_of,
     outcomes,
-    unmatched_outcomes,
+    unmatched,
     with_outcome,
 )
 from bodycam.audit.groups import Estimate, Funnel, RiskDifference
@@ -131,7 +131,7 @@ def test_missing_because_of_what_happened_is_counted_as_the_plain_audit_does(zon
     same_difference(found.never, expected.never)
     assert found.never.by_officer is not None
     assert found.never.unsure > 50
-    lost = unmatched_outcomes(incidents, came).to_pyarrow().to_pylist()
+    lost = unmatched(incidents, came).to_pyarrow().to_pylist()
     assert sorted((r["event"], r["officer"]) for r in lost) == list(known.unmatched(at))
 
 

@@ -27,6 +27,7 @@ from ..dataset.store import DataFile, DataSet
 from ..policy import Policy
 from ..scoring import S
 from .assigned import camera_rows, missing_cameras
+from .beside import Beside
 from .cameras import shifts
 from .covered import alone, covered, joined, officer_rows
 from .incidents import Asked, scores
@@ -34,7 +35,7 @@ from .months import Months, months_of
 from .presses import latencies, percentiles
 from .results import Results
 from .shiftrows import cases, measured, stretch_rows
-from .tables import AuditTables, Read, camera_tables, duckdb_reader, record_tables, worn
+from .tables import AuditTables, Read, camera_tables, duckdb_reader, record_tables, whole, worn
 from .windows import EMPTY_WINDOW, windows
 
 Show = Callable[[int, int], None]
@@ -125,7 +126,7 @@ class _Force:
     def _write(self, t: ir.Table, table: str, part: str) -> None:
         t = t.mutate(force=ibis.literal(self.name)).relocate("force")
         path = self.results.path(table, f"{self.number:03}-{part}")
-        t.get_backend().to_parquet(t, path)
+        t.get_backend().to_parquet(whole(t), path)
 
     # -- before -------------------------------------------------------------------------------
 
@@ -147,6 +148,12 @@ class _Force:
         self._in_parts("windows", told, bounds)
         told = engine.read_parquet(self._work("windows", "*", "*.parquet"))
         self._in_parts("joined", joined(told), bounds)
+        self._beside = Beside(
+            records, roster, self.policy, self.months, self._keep,
+            lambda name: engine.read_parquet(self._work(f"{name}.parquet")),
+        )  # fmt: skip
+        spans = camera_tables(self.read, self.data.folder, self._files).spans
+        self._beside.prepare(spans)
 
     def _in_parts(self, name: str, t: ir.Table, bounds: Sequence[int]) -> None:
         """Keep these windows in a folder for each part, by when they are due."""
@@ -198,6 +205,7 @@ class _Force:
             cameras, self._devices(files), self._kept("worn"), self._kept("officers"), self.months
         )
         self._write(known, "cameras", part)
+        self._beside.of_cameras(part, cameras)
 
     def _near(self, told: AuditTables) -> AuditTables:
         spans, recordings, events = told.spans, told.recordings, told.events
@@ -238,7 +246,7 @@ class _Force:
         own = scored.filter(scored.alone)
         columns = ("officer", "window_us", "evid_us", "live_us")
         sums = ibis.union(own.select(*columns), covered(replace(asked, incidents=clusters)))
-        self._engine.to_parquet(sums, self._work(f"sums-{part:06}.parquet"))
+        self._engine.to_parquet(whole(sums), self._work(f"sums-{part:06}.parquet"))
 
     def _reach(self, incidents: ir.Table, clusters: ir.Table) -> tuple[int, int]:
         """From the first moment that any of them asks of to the last."""
@@ -275,6 +283,8 @@ class _Force:
         missing = missing_cameras(self._kept("worn"), self._kept("officers"), devices)
         self._write(missing, "missing_cameras", "all")
         recordings = camera_tables(self.read, self.data.folder, self._files).recordings
+        for name, t in self._beside.results(recordings).items():
+            self._write(t, name, "all")
         asked = recordings.filter(self.months.holds(recordings.begins_us))
         self._write(percentiles(latencies(asked), ("firmware",), "took_us"), "latencies", "all")
 
@@ -290,7 +300,7 @@ class _Force:
         return str(folder.joinpath(*names))
 
     def _keep(self, name: str, t: ir.Table) -> ir.Table:
-        self._engine.to_parquet(t, self._work(f"{name}.parquet"))
+        self._engine.to_parquet(whole(t), self._work(f"{name}.parquet"))
         return self._kept(name)
 
     def _kept(self, name: str) -> ir.Table:

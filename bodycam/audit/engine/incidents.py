@@ -75,7 +75,7 @@ def _pieces(asked: Asked) -> ir.Table:
         worn.select("incident", "start_us", "end_us", in_set=ibis.literal("worn")).select(
             *whole.columns
         ),
-        within(worn, _named(asked.cameras.spans)).select(*whole.columns),
+        within(worn, named(asked.cameras.spans)).select(*whole.columns),
         others.select(*whole.columns),
     )
 
@@ -99,7 +99,7 @@ def worn_in(incidents: ir.Table, worn: ir.Table) -> ir.Table:
     return found.view()
 
 
-def _named(spans: ir.Table) -> ir.Table:
+def named(spans: ir.Table) -> ir.Table:
     """The spans that matter in an incident, each with the set that it belongs to."""
     name = ibis.cases(
         (spans.kind == Kind.STATE.value, ibis.literal("is_") + spans.name),
@@ -140,7 +140,7 @@ def _sums(asked: Asked, stretches: ir.Table) -> ir.Table:
         failed_us=lengths(t, t.failed & ~t.evid), muted_us=lengths(t, t.muted & t.live),
         no_device_us=lengths(t, ~t.worn), partner_us=lengths(t, t.peer & ~t.evid),
         first_held_us=t.start_us.min(where=held), first_live_us=t.start_us.min(where=t.live),
-        last_live_us=t.end_us.max(where=t.live), **_state_sums(t),
+        last_live_us=t.end_us.max(where=t.live), **state_sums(t),
     )  # fmt: skip
     last = t.join(found.select("incident", "last_live_us", "window_end_us"), "incident")
     start = ibis.greatest(last.start_us, last.last_live_us)
@@ -152,7 +152,7 @@ def _sums(asked: Asked, stretches: ir.Table) -> ir.Table:
     return found.left_join(open_us, "incident").drop("incident_right")
 
 
-def _state_sums(t: ir.Table) -> Mapping[str, ir.IntegerScalar]:
+def state_sums(t: ir.Table) -> Mapping[str, ir.IntegerScalar]:
     """Of two cameras at once the more able one counts; where none tells, it is UNKNOWN."""
     sums: dict[str, ir.IntegerScalar] = {}
     taken: ir.BooleanValue = ibis.literal(value=False)
@@ -245,18 +245,23 @@ def _matched(asked: Asked) -> ir.Table:
 
 def _errors(asked: Asked) -> ir.Table:
     spans = asked.cameras.spans
-    clocks = spans.filter(spans.kind == Kind.CLOCK.value).select(
-        "device", clock_us="err_us", clock_from="start_us", clock_to="end_us"
-    )
-    incidents = asked.incidents.join(_ever(asked), "officer")
-    met = incidents.join(
-        clocks,
+    clocks = spans.filter(spans.kind == Kind.CLOCK.value)
+    return clock_errors(asked.incidents, _ever(asked), clocks)
+
+
+def clock_errors(incidents: ir.Table, ever: ir.Table, clocks: ir.Table) -> ir.Table:
+    """(incident, err_us): the largest error of a clock, of any camera that the officer ever wore, that
+    may touch [due, end); no row where there is none.
+    """
+    told = clocks.select("device", clock_us="err_us", clock_from="start_us", clock_to="end_us")
+    mine = incidents.select("incident", "officer", "due_us", "end_us").join(ever, "officer")
+    met = mine.join(
+        told,
         [
-            incidents.device == clocks.device,
-            clocks.clock_from - clocks.clock_us < incidents.end_us,
-            incidents.due_us < clocks.clock_to + clocks.clock_us,
+            mine.device == told.device, told.clock_from - told.clock_us < mine.end_us,
+            mine.due_us < told.clock_to + told.clock_us,
         ],
-    )
+    )  # fmt: skip
     return met.group_by("incident").agg(err_us=met.clock_us.max())
 
 

@@ -10,6 +10,13 @@
 | `latencies`          | a firmware: M10 of all its recordings                                           |
 | `empty_windows`      | a row of the incidents that counts for nothing: due is not before end            |
 | `missing_cameras`    | a camera that was assigned to an officer with incidents and is not in the set    |
+| `duties`             | a duty that has time of its own: M34                                            |
+| `near_force`         | a use of force: M30                                                             |
+| `filing_counts`      | how recordings were filed, how many, and what reviewers found: M35               |
+| `filed`              | a recording that is not filed as it should be, or under a wrong event            |
+| `unknown_filings`    | a row of the records system whose recording no camera has                        |
+| `outcomes`           | an officer at an event of which force or a complaint came; "": all at the event  |
+| `unmatched_outcomes` | those of no incident                                                            |
 
 The columns are those of docs/AUDIT-DATA.md.
 """
@@ -28,7 +35,8 @@ from ...store import make_folder, storage_error
 
 RESULTS = (
     "incidents", "shifts", "cases", "cameras", "officers", "latencies", "empty_windows",
-    "missing_cameras",
+    "missing_cameras", "duties", "near_force", "filing_counts", "filed", "unknown_filings",
+    "outcomes", "unmatched_outcomes",
 )  # fmt: skip
 WORK = "work"
 

@@ -71,11 +71,11 @@ def with_outcome(incidents: ir.Table, came: ir.Table) -> ir.Table:
     return t.mutate(outcome=outcome).drop("of_officer", "of_event")
 
 
-def unmatched_outcomes(incidents: ir.Table, came: ir.Table) -> ir.Table:
-    """Those that match no incident."""
-    keys = incidents.select("force", "event", "officer").distinct()
-    named = came.filter(came.officer != "").anti_join(keys, ["force", "event", "officer"])
-    whole = came.filter(came.officer == "").anti_join(keys, ["force", "event"])
+def unmatched(incidents: ir.Table, came: ir.Table) -> ir.Table:
+    """Those of one force that match none of its incidents."""
+    keys = incidents.select("event", "officer").distinct()
+    named = came.filter(came.officer != "").anti_join(keys, ["event", "officer"])
+    whole = came.filter(came.officer == "").anti_join(keys, "event")
     return ibis.union(named, whole)
 
 

@@ -8,11 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import ibis
+import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import pyarrow as pa
 
 from ..assignments import Assignments
-from ..dataset.schema import ASSIGNMENTS, EVENTS, RECORDINGS, SPANS, TableSchema
+from ..dataset.schema import (
+    ASSIGNMENTS,
+    COMPLAINTS,
+    DUTIES,
+    EVENTS,
+    FILINGS,
+    FORCE_USES,
+    RECORDINGS,
+    SPANS,
+    TableSchema,
+)
 from ..dataset.schema import INCIDENTS as INCIDENT_ROWS
 from ..dataset.store import DataFile, DataSet
 from ..incidents import Incident, Window
@@ -41,10 +52,14 @@ class AuditTables:
 
 @dataclass(frozen=True, slots=True)
 class RecordTables:
-    """What dispatch and roster say."""
+    """What dispatch, roster and records system say."""
 
     incidents: ir.Table
     assignments: ir.Table
+    duties: ir.Table
+    force_uses: ir.Table
+    complaints: ir.Table
+    filings: ir.Table
 
 
 Read = Callable[[TableSchema, Sequence[str]], ir.Table]
@@ -63,7 +78,8 @@ def camera_tables(read: Read, folder: Path, files: Sequence[DataFile]) -> AuditT
 
 def record_tables(read: Read, folder: Path, files: Sequence[DataFile]) -> RecordTables:
     """What these files hold of records."""
-    return RecordTables(*(read(t, _paths(folder, files, t)) for t in (INCIDENT_ROWS, ASSIGNMENTS)))
+    tables = (INCIDENT_ROWS, ASSIGNMENTS, DUTIES, FORCE_USES, COMPLAINTS, FILINGS)
+    return RecordTables(*(read(t, _paths(folder, files, t)) for t in tables))
 
 
 def _paths(folder: Path, files: Sequence[DataFile], table: TableSchema) -> list[str]:
@@ -99,6 +115,12 @@ def spark_reader(session: Any) -> Read:
         return engine.table(table.name)
 
     return read
+
+
+def whole(t: ir.Table) -> ir.Table:
+    """The same, to be written: DuckDB adds up whole numbers in 128 bits, which Parquet holds as floating."""
+    sums = [name for name, kind in t.schema().items() if kind.is_int64()]
+    return t.cast(dict.fromkeys(sums, dt.Int64(nullable=False))) if sums else t
 
 
 def worn(assignments: ir.Table) -> ir.Table:

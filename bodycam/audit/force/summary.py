@@ -14,7 +14,7 @@ import ibis.expr.types as ir
 
 from ...custody.findings import Verdict
 from ..dataset.schema import ASSIGNMENTS, BAD_ROWS, FINDINGS, INCIDENTS, SOURCES
-from ..groups import Groups
+from ..engine.groupfacts import groups_of
 from ..pageparts import MAX_ROWS
 from ..scoring import IncidentClass, S
 from .breakdown import by_call_type, by_day, by_district, by_hour
@@ -70,7 +70,7 @@ def summary(asked: Sources) -> ForceSummary:
         finding_kinds=_finding_kinds(findings), findings=_findings(asked, findings),
         findings_count=count_of(findings), bad_rows=_bad_rows(asked), unmatched=_unmatched(asked, incidents),
         unassigned=_unassigned(asked),
-        assigned=count_of(asked.told(ASSIGNMENTS)) > 0, groups=Groups(),
+        assigned=count_of(asked.told(ASSIGNMENTS)) > 0, groups=groups_of(asked.result, policy),
     )  # fmt: skip
 
 

@@ -1,0 +1,143 @@
+"""M31 to M35 of a whole force, of the tables that its run left: the facts that a page tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+
+from ..duties import Arm
+from ..dutytimes import ABLE
+from ..groups import ArmResult, DutyCoverage, DutySum, Filed, FilingResult, Groups, SiteResult
+from ..policy import Policy, StatisticsRules
+from ..scoring import IncidentClass, S
+from ..states import DeviceState
+from ..statistics.integrity import sites
+from ..statistics.sample import share
+from .incidents import STATE_COLUMNS
+from .strata import banded, funnels_of, missingness_of, with_outcome
+
+
+def groups_of(result: Callable[[str], ir.Table], policy: Policy) -> Groups:
+    """All groups, as far as there is something to compute them from; `result` opens a table of results."""
+    rules = policy.statistics
+    judged, came = banded(result("incidents"), rules).cache(), result("outcomes")
+    told, never, late = None, None, None
+    if _count(judged):
+        never, late = funnels_of(judged, (IncidentClass.NEVER, IncidentClass.LATE), rules)
+        if _count(came):
+            told = missingness_of(with_outcome(judged, came))
+    duties = result("duties")
+    trial, left_out = trial_of(duties, rules)
+    return Groups(
+        told, never, late, tuple(trial), left_out, duties_of(duties, rules.min_count),
+        filing_of(result("filing_counts"), result("unknown_filings")),
+    )  # fmt: skip
+
+
+def _count(t: ir.Table) -> int:
+    found: int = t.count().to_pyarrow().as_py()
+    return found
+
+
+def _rows(t: ir.Table) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = t.to_pyarrow().to_pylist()
+    return found
+
+
+# -- M33 --------------------------------------------------------------------------------------
+
+
+def trial_of(duties: ir.Table, rules: StatisticsRules) -> tuple[list[SiteResult], int]:
+    """Each site of a trial, and how many treatment shifts are left out, as `grouping.trial_shifts` does;
+    of several forces a site is named with its own.
+    """
+    t = duties.filter(duties.arm != Arm.NONE.value)
+    t = t.mutate(counts=t.matched | (t.arm == Arm.CONTROL.value))
+    left_out = _count(t.filter(~t.counts))
+    t = t.filter(t.counts)
+    treatment = t.arm == Arm.TREATMENT.value
+
+    def kept(more_us: ir.IntegerValue) -> ir.IntegerScalar:
+        held = ibis.ifelse(
+            treatment, (t.covered_us + more_us) * 100 >= rules.duty_coverage_percent * t.duty_us,
+            t.recorded_us + more_us <= rules.contamination_s * S,
+        )  # fmt: skip
+        return held.cast("int64").sum()
+
+    for_it = ibis.ifelse(treatment, t.err_us, -t.err_us)
+    lost_us = (
+        t[STATE_COLUMNS[DeviceState.UNKNOWN]] + t[STATE_COLUMNS[DeviceState.FAULT]] + t.no_device_us
+    )
+    sums = t.group_by(["force", "site", "arm"]).agg(
+        shifts=t.count(), kept=kept(ibis.literal(0, "int64")), kept_surely=kept(-for_it),
+        kept_possibly=kept(for_it), duty_us=t.duty_us.sum(), covered_us=t.covered_us.sum(),
+        recorded_us=t.recorded_us.sum(), lost_us=lost_us.sum(),
+    )  # fmt: skip
+    rows = _rows(sums)
+    many = len({row["force"] for row in rows}) > 1
+    arms = {
+        (f"{row['force']} {row['site']}" if many else row["site"], Arm(row["arm"])): ArmResult(
+            *(row[name] for name in ("shifts", "kept", "kept_surely", "kept_possibly", "duty_us",
+                                     "covered_us", "recorded_us", "lost_us"))
+        )
+        for row in rows
+    }  # fmt: skip
+    return sites(arms, rules), left_out
+
+
+# -- M34 and M35 ------------------------------------------------------------------------------
+
+
+def duties_of(duties: ir.Table, min_count: int) -> DutyCoverage | None:
+    """M34, as `dutytimes.duty_coverage` has it; None without a roster."""
+    if not _count(duties):
+        return None
+    matched = duties.filter(duties.matched)
+    total = _duty_sum(_rows(matched.agg(**_sums(matched)))[0])
+    by = matched.group_by(["force", "officer"]).agg(**_sums(matched))
+    shown = _rows(by.filter(by.duties >= min_count).order_by(["force", "officer"]))
+    many = len({row["force"] for row in shown}) > 1
+    officers = tuple(
+        (f"{row['force']} {row['officer']}" if many else row["officer"], _duty_sum(row)) for row in shown
+    )  # fmt: skip
+    return DutyCoverage(
+        total, officers, _count(by) - len(shown), _count(duties.filter(~duties.matched)),
+        duties.shared_us.sum().to_pyarrow().as_py(),
+    )  # fmt: skip
+
+
+def _sums(t: ir.Table) -> Mapping[str, ir.IntegerScalar]:
+    of = {state: t[column] for state, column in STATE_COLUMNS.items()}
+    sums = {
+        "duty_us": t.duty_us, "recording_us": of[DeviceState.RECORDING],
+        "able_us": sum((of[state] for state in ABLE), ibis.literal(0, "int64")),
+        "unknown_us": of[DeviceState.UNKNOWN], "fault_us": of[DeviceState.FAULT],
+        "docked_us": of[DeviceState.DOCKED], "off_us": of[DeviceState.OFF],
+        "no_device_us": t.no_device_us, "covered_us": t.covered_us, "recorded_us": t.recorded_us,
+    }  # fmt: skip
+    return {
+        "duties": t.count(), **{name: column.sum().fill_null(0) for name, column in sums.items()},
+        "most_err_us": t.err_us.max().fill_null(0),
+    }  # fmt: skip
+
+
+def _duty_sum(row: Mapping[str, Any]) -> DutySum:
+    return DutySum(**{name: row[name] for name in DutySum.__slots__})
+
+
+def filing_of(counts: ir.Table, unknown: ir.Table) -> FilingResult | None:
+    """M35; None if there is no row of the records system."""
+    rows: Sequence[Mapping[str, Any]] = _rows(counts)
+    of = {row["how"]: 0 for row in rows}
+    sampled = wrong = 0
+    for row in rows:
+        of[row["how"]] += row["recordings"]
+        sampled, wrong = sampled + row["sampled"], wrong + row["wrong"]
+    strange, missing = _count(unknown), {Filed.MISSING.value}
+    if not strange and set(of) <= missing:
+        return None
+    return FilingResult({how: of.get(how.value, 0) for how in Filed}, sampled, wrong,
+                        share(wrong, sampled), strange)  # fmt: skip
