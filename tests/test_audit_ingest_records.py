@@ -31,6 +31,7 @@ from bodycam.cli import main
 from bodycam.clock import utc_from_text
 from bodycam.errors import CannotOpen, ConfigError, ExitCode
 
+from .auditlogs import day
 from .hostilecsv import reason, write
 
 HEAD = "Event ID,Officer Badge ID,Officer Dispatched DateTime,Officer Cleared DateTime"
@@ -487,6 +488,41 @@ def test_the_command_says_what_became_of_each_file(
     for more, said in ((["--force-name", " "], "is no name"), (["--zone", "Nowhere"], "--zone")):
         assert main([*words, *more]) == ExitCode.USAGE
         assert said in capsys.readouterr().err
+
+
+def test_whose_records_they_are_the_cameras_say(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with day(tmp_path / "day", "cam-0001") as camera:
+        camera.boot(0)
+        camera.record(100, 200)
+        camera.end(300)
+        camera.log.checkpoint()
+    into, cad = tmp_path / "set", file(tmp_path, "cad.csv", HEAD, ROW)
+    words = ["audit", "ingest", str(camera.store), "--into", str(into), "--trust",
+             str(camera.identity.root), "--incidents", str(cad)]  # fmt: skip
+    assert main(words) == ExitCode.OK
+    assert {(r["force"], r["file"]) for r in rows(into)} == {("example", "cad.csv")}
+    before = bytes_of(into)
+    assert main(words) == ExitCode.OK
+    assert bytes_of(into) == before
+    # Another camera leaves the records as they are, and a corrected file the cameras.
+    with day(tmp_path / "other", "cam-0002") as other:
+        other.boot(0)
+        other.end(50)
+    file(tmp_path, "cad.csv", HEAD, row("E2"))
+    assert (
+        main([*words[:2], str(other.store), *words[3:6], str(other.identity.root)]) == ExitCode.OK
+    )
+    assert counted(into) == ["E1 cad.csv 2"]
+    assert main([*words[:2], *words[3:5], "--incidents", str(cad)]) == ExitCode.OK
+    assert counted(into) == ["E2 cad.csv 2"]
+    assert {source.device for source in DataSet(into).sources()} == {"cam-0001", "cam-0002"}
+    # Somebody who mistypes the name is told.
+    capsys.readouterr()
+    cad.write_text(cad.read_text() + "\n")
+    main([*words[:2], *words[3:5], "--incidents", str(cad), "--force-name", "exmaple"])
+    assert "nothing of the force exmaple is in the data set so far" in capsys.readouterr().out
 
 
 def test_the_command_needs_a_root_for_stores_alone(
