@@ -162,6 +162,9 @@ def test_the_same_bytes_change_nothing_under_any_name(tmp_path: Path) -> None:
         again = take(into, paths)
         assert {(t.status, t.file.name, t.file.bad) for t in again} == {("unchanged", "a.csv", 1)}
     assert bytes_of(into) == before
+    # So it is in one command, where neither was there before.
+    both = take(tmp_path / "new", [one, one, other])
+    assert [(t.status, t.file.name) for t in both] == [("added", "a.csv"), ("unchanged", "a.csv")]
     # Another kind, or another force, is another file.
     assert take(into, [one], force="other")[0].status == "added"
 
@@ -244,7 +247,7 @@ def test_of_two_forces_no_row_is_there_twice(tmp_path: Path) -> None:
 
 def test_rows_that_were_second_to_a_file_that_is_replaced_are_not_lost(tmp_path: Path) -> None:
     into = tmp_path / "set"
-    a, b = file(tmp_path, "a.csv", HEAD, row("E1")), file(tmp_path, "b.csv", HEAD, row("E1"))
+    a, b = file(tmp_path, "a.csv", HEAD, row("E1")), file(tmp_path, "b.csv", HEAD, row("E1"), "")
     c = file(tmp_path, "c.csv", HEAD, row("E9"))
     take(into, [a, b, c])
     before = bytes_of(into)
@@ -485,6 +488,11 @@ def test_the_command_says_what_became_of_each_file(
     assert main(words) == ExitCode.INCOMPLETE
     assert "unchanged   cad.csv: 1 rows of incidents, 7 bad rows" in capsys.readouterr().out
     assert main([*words[:4], "--complaints", str(told)]) == ExitCode.OK
+    told = told.rename(tmp_path / "june.csv")
+    capsys.readouterr()
+    assert main([*words[:4], "--complaints", str(told)]) == ExitCode.OK
+    assert "unchanged   june.csv, which is told.csv: 1 rows" in capsys.readouterr().out
+    words[-1] = str(told)
     for more, said in ((["--force-name", " "], "is no name"), (["--zone", "Nowhere"], "--zone")):
         assert main([*words, *more]) == ExitCode.USAGE
         assert said in capsys.readouterr().err

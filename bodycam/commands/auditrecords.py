@@ -48,7 +48,8 @@ def take_records(
 def _say(one: Taken, records: Records) -> None:
     file = one.file
     counts = f"{file.good} rows of {file.table}, {file.bad} bad rows"
-    print(_plain(f"{one.status:11} {file.name}: {counts}"))
+    name = file.name if one.given == file.name else f"{one.given}, which is {file.name}"
+    print(_plain(f"{one.status:11} {name}: {counts}"))
     for bad in records.first_bad(file, _SHOWN):
         what = f" | {bad.text[:_LONGEST]}" if bad.text else ""
         print(_plain(f"            row {bad.row}: {bad.why}{what}"))

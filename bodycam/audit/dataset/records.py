@@ -74,8 +74,12 @@ Show = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of a file: `added`, `replaced` or `unchanged`, and what of it is in the set."""
+    """What became of a file: `added`, `replaced` or `unchanged`, and what of it is in the set.
 
+    An unchanged one may be in the set by another name than the one it was given by.
+    """
+
+    given: str
     status: str
     file: RecordFile
 
@@ -101,11 +105,10 @@ class Records:
 
         What is wrong with the heading of any is said before the first is read.
         """
-        files = [self._given(table, path) for table, paths in given.items() for path in paths]
+        said = [self._given(table, path) for table, paths in given.items() for path in paths]
+        files = list(dict.fromkeys(said))
         _refuse_namesakes(files)
-        done = {file: old for file in files if (old := self._known(file)) is not None}
-        todo = [file for file in files if file not in done]
-        gone = self._leaving(todo)
+        gone = self._leaving([file for file in files if self._known(file) is None])
         left = {(old.table, old.name) for old in gone}
         missing = left - {(file.table, file.name) for file in files}
         if missing:
@@ -115,14 +118,19 @@ class Records:
                 "Give these files too: they are read again",
             )
         again = [file for file in files if (file.table, file.name) in left]
-        groups = [again, *([file] for file in todo if file not in again)]
-        bar = _Bar(show, sum(f.size_bytes for group in groups for f in group))
-        found = {file: Taken("unchanged", old) for file, old in done.items()}
-        for group in groups:
-            if group:
-                taken = self._take(group, gone if group is again else [], bar)
-                status = "replaced" if group is again else "added"
-                found |= {f: Taken(status, t) for f, t in zip(group, taken, strict=True)}
+        bar = _Bar(show, sum(file.size_bytes for file in files))
+        found: dict[_Given, Taken] = {}
+        if again:
+            taken = self._take(again, gone, bar)
+            found = {f: Taken(f.name, "replaced", t) for f, t in zip(again, taken, strict=True)}
+        for file in files:
+            if file in found:
+                continue
+            if (old := self._known(file)) is not None:
+                found[file] = Taken(file.name, "unchanged", old)
+                bar.end(file)
+            else:
+                found[file] = Taken(file.name, "added", *self._take([file], [], bar))
         return [found[file] for file in files]
 
     def first_bad(self, file: RecordFile, count: int) -> list[BadRow]:
