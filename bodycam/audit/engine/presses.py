@@ -63,7 +63,9 @@ def presses(cameras: AuditTables, wanted: ir.Table, rules: DeviceRules) -> ir.Ta
         Side(state, ("device",), "state_from", "state_to"),
     )
     then = then.group_by("press").agg(
-        state=(then.state + ibis.literal(" ") + then.why).strip().argmin(then.number)
+        state=(then.state + ibis.ifelse(then.why == "", "", ibis.literal(" ") + then.why)).argmin(
+            then.number
+        )
     )
     answers = _answers(cameras, wanted)
     said = meeting(pressed, Side(answers, ("device",), "said_at", "said_to"))
