@@ -22,10 +22,11 @@ from bodycam.audit.engine.groupfacts import duties_of, groups_of
 from bodycam.audit.engine.results import RESULTS, Results
 from bodycam.audit.filed import FiledRecordings, filed
 from bodycam.audit.filings import Filing
-from bodycam.audit.grouping import trial_shifts
+from bodycam.audit.grouping import force_uses, trial_shifts
 from bodycam.audit.groups import Filed, Groups
 from bodycam.audit.measures.measure import start_us
 from bodycam.audit.officers import err_us, officer_time
+from bodycam.audit.outcome import ScoredForce
 from bodycam.audit.outcomes import outcomes
 from bodycam.audit.policy import load_policy
 from bodycam.audit.scoring import OfficerTime
@@ -171,6 +172,15 @@ def test_every_duty_is_covered_as_the_plain_audit_says(beside: Beside) -> None:
         assert sum(row[f"{state.value}_us"] for row in found.values()) > 0
 
 
+def clock_error(beside: Beside, used: ForceUsed) -> int:
+    """As `outcome` asks for it."""
+    made, rules = beside.made, POLICY.force
+    around = max(rules.stop_before_s, rules.stop_after_s) * S + used.coarse_us(rules)
+    return err_us(
+        used.officer, made.assignments, made.lines, used.at_us - around, used.at_us + around
+    )
+
+
 def test_every_use_of_force_is_seen_as_the_plain_audit_sees_it(beside: Beside) -> None:
     made, rules = beside.made, POLICY.force
     officers = beside.officers({u.officer for u in beside.uses})
@@ -183,10 +193,7 @@ def test_every_use_of_force_is_seen_as_the_plain_audit_sees_it(beside: Beside) -
             assert (row["states"], row["covered_us_min"]) == ("UNMATCHED", None)
             seen["unmatched"] += 1
             continue
-        around = max(rules.stop_before_s, rules.stop_after_s) * S + used.coarse_us(rules)
-        err = err_us(
-            used.officer, made.assignments, made.lines, used.at_us - around, used.at_us + around
-        )
+        err = clock_error(beside, used)
         near = near_force(used, officers[used.officer], err, rules)
         expected = {
             "event": used.event, "officer": used.officer, "at_us": used.at_us, "err_us": err,
@@ -204,6 +211,17 @@ def test_every_use_of_force_is_seen_as_the_plain_audit_sees_it(beside: Beside) -
     assert (
         min(seen[n] for n in ("unmatched", "stops", "maybe", "states", "range", "unassigned")) > 5
     ), seen
+
+
+def scored_uses(beside: Beside) -> list[ScoredForce]:
+    made, found = beside.made, []
+    officers = beside.officers({u.officer for u in beside.uses})
+    for used in beside.uses:
+        near = None
+        if made.assignments.of(used.officer):
+            near = near_force(used, officers[used.officer], clock_error(beside, used), POLICY.force)
+        found.append(ScoredForce(used, near))
+    return found
 
 
 def plain_filed(beside: Beside) -> FiledRecordings:
@@ -294,6 +312,9 @@ def test_the_groups_of_a_force_are_those_of_the_plain_audit(beside: Beside) -> N
     times_ = duty_times(beside.duties, beside.officers({d.officer for d in beside.duties}),
                         made.assignments, made.lines)  # fmt: skip
     shifts, left_out = trial_shifts(times_)
+    assert found.force == force_uses(scored_uses(beside), POLICY)
+    assert found.force.proven_throughout > 0
+    assert found.force.stopped_possibly > found.force.stopped_surely > 0
     assert list(found.sites) == integrity(shifts, rules)
     assert found.shifts_left_out == left_out > 0
     assert found.duties == duty_coverage(times_, rules.min_count)

@@ -257,7 +257,10 @@ def test_a_funnel_names_nobody_and_draws_who_lies_outside_as_a_cross() -> None:
     found = funnel(in_columns(told), 20)
     drawn = funnel_chart(found, "funnel")
     assert "pc-" not in drawn
-    assert drawn.count("<path") == len({p.count.incidents for p in found.points if p.outside}) >= 1
+    outside = len({p.count.incidents for p in found.points if p.outside})
+    assert drawn.count("<path") == 1 + outside >= 2
+    inside = {(p.count.incidents, p.count.observed) for p in found.points if not p.outside}
+    assert drawn.count("h0") <= len(inside)
     assert drawn.count("<polyline") == 4
     assert funnel_chart(replace(found, points=()), "funnel") == ""
 
@@ -359,6 +362,11 @@ def test_duties_trial_and_filing_are_told(audited: Audited) -> None:
     assert filing["recordings"]["in time"] == filing["due"] == 1
     assert (filing["wrong"], filing["sampled"]) == (1, 1)
     assert filing["wrong_share"]["low"] == pytest.approx(0.025)
+    # All at one time, when the camera was ready and nothing was proven; its stop was 20 s before.
+    assert groups["force"] == {
+        "uses": 6, "matched": 6, "assigned": 6, "recording": 0, "stopped_surely": 6,
+        "stopped_possibly": 6, "proven_throughout": 0, "proven_nowhere": 6,
+    }  # fmt: skip
     (row,) = audited.table("filed.csv")
     assert (row["event"], row["reviewed_event"], row["wrong"]) == ("E1", "E2", "1")
 

@@ -149,11 +149,12 @@ def _points(points: Sequence[FunnelPoint], across: _Axis, up: _Axis) -> Iterable
     places = {
         (round(across.at(p.count.incidents)), round(up.at(_ratio(p))), p.outside) for p in points
     }
+    # One path of dots without length: a force has tens of thousands.
+    inside = "".join(f"M{x} {y}h0" for x, y, outside in sorted(places) if not outside)
+    yield f'<path d="{inside}" stroke="{_MARK}" stroke-width="6" stroke-linecap="round" stroke-opacity="0.7"/>'
     for x, y, outside in sorted(places):
         if outside:
             yield f'<path d="M{x - 5} {y - 5}l10 10m0-10l-10 10" stroke="{_OUT}" stroke-width="2.4"/>'
-        else:
-            yield f'<circle cx="{x}" cy="{y}" r="3" fill="{_MARK}" fill-opacity="0.7"/>'
 
 
 def _svg(width: int, height: float, what: str) -> str:

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 from .duties import Arm
 from .dutytimes import DutyTime, duty_coverage
-from .groups import Filed, FilingResult, Groups, Stratum
-from .outcome import Outcome
+from .groups import Filed, FilingResult, ForceUses, Groups, Stratum
+from .outcome import Outcome, ScoredForce
 from .policy import Policy
-from .scoring import IncidentClass
+from .scoring import IncidentClass, S
+from .states import DeviceState
 from .statistics.integrity import OfficerShift, integrity
 from .strata import band
 from .uncertainty import ScoreRange
@@ -32,9 +33,23 @@ def plain_groups(outcome: Outcome, not_installed: str = "") -> Groups:
         filing = FilingResult({kind: how[kind] for kind in Filed}, len(reviewed), sum(reviewed), None,
                               len(outcome.filed.unknown))  # fmt: skip
     return Groups(
+        force=force_uses(outcome.force, outcome.policy) if outcome.force else None,
         sites=tuple(integrity(shifts, rules)), shifts_left_out=left_out,
         duties=duty_coverage(outcome.duties, rules.min_count) if outcome.duties else None,
         filing=filing, not_installed=not_installed,
+    )  # fmt: skip
+
+
+def force_uses(uses: Sequence[ScoredForce], policy: Policy) -> ForceUses:
+    """M30 of all of them together."""
+    found = [one.found for one in uses if one.found is not None]
+    whole_us = 2 * policy.force.covered_s * S
+    return ForceUses(
+        len(uses), len(found), sum(one.assigned for one in found),
+        sum(one.states == (DeviceState.RECORDING,) for one in found),
+        sum(one.stops_surely > 0 for one in found), sum(one.stops_possibly > 0 for one in found),
+        sum(one.covered_us[0] == whole_us for one in found),
+        sum(one.covered_us[1] == 0 for one in found),
     )  # fmt: skip
 
 

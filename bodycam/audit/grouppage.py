@@ -18,6 +18,7 @@ from .groups import (
     Estimate,
     Filed,
     FilingResult,
+    ForceUses,
     Funnel,
     Groups,
     Missingness,
@@ -27,6 +28,7 @@ from .groups import (
 from .measures.measure import ratio
 from .pageparts import MAX_ROWS, more, table
 from .policy import StatisticsRules
+from .useofforce import DEFINITION as FORCE_DEFINITION
 from .words import count_text, share_text, span_text
 
 M31 = (
@@ -48,13 +50,14 @@ M33 = (
     "more than contamination_s were recorded; an arm is kept if kept_percent of its shifts are. Classes "
     "after Ariel et al. (2016)."),
 )  # fmt: skip
+_MOST_SITES = 5
 DEFINITIONS = (M31, M32, M33, DUTY_DEFINITION, FILING_DEFINITION)
 
 
 def group_sections(found: Groups, rules: StatisticsRules) -> str:
     """All sections for which there is something to say."""
     parts = [
-        _not_installed(found.not_installed),
+        _not_installed(found.not_installed), _force(found.force),
         "" if found.missingness is None else missing_section(found.missingness),
         _officers(found, rules), _trial(found), _duties(found.duties, rules), _filing(found.filing),
     ]  # fmt: skip
@@ -72,6 +75,57 @@ def _not_installed(package: str) -> str:
     return (
         f"<section><h2>Not computed</h2><p>M31, M32 and the interval of M35: <code>{escape(package)}</code> is "
         f"not installed here. Run <code>pip install 'bodycam[audit]'</code>, then this audit again.</p></section>"
+    )
+
+
+def groups_short(found: Groups) -> list[str]:
+    """What of it belongs into the answer: one sentence each."""
+    lines = []
+    if found.missingness is not None:
+        told = found.missingness
+        lines += [
+            missing_words("Not COMPLETE", told.not_complete),
+            missing_words("NEVER", told.never),
+        ]
+    if found.force is not None and found.force.matched:
+        one = found.force
+        lines.append(f"Of {count_text(one.matched, 'use')} of force the camera was surely recording in "
+                     f"{one.recording}; a recording was surely stopped near it in {one.stopped_surely}.")  # fmt: skip
+    lines += [
+        f"The trial at {site.site or 'its site'}: {' or '.join(k.value for k in site.kinds)}."
+        for site in found.sites[:_MOST_SITES]
+    ]
+    if found.duties is not None and found.duties.total.duty_us:
+        total = found.duties.total
+        lines.append(f"Of rostered duty cameras could record {share_text(total.able_us / total.duty_us)}, and "
+                     f"did {share_text(total.recording_us / total.duty_us)}.")  # fmt: skip
+    if found.filing is not None and found.filing.due:
+        share = found.filing.counts[Filed.IN_TIME] / found.filing.due
+        lines.append(f"Of recordings that were due, {share_text(share)} were filed in time.")
+    return lines
+
+
+# -- M30 ----------------------------------------------------------------------------------------
+
+
+def _force(one: ForceUses | None) -> str:
+    if one is None:
+        return ""
+    rows = [
+        (f"<b>{words}</b>", str(count), share_text(ratio(count, one.matched)))
+        for words, count in (
+            ("assigned to the officer", one.assigned), ("surely recording", one.recording),
+            ("stopped near it, surely", one.stopped_surely), ("stopped near it, possibly", one.stopped_possibly),
+            ("proven before and after, throughout", one.proven_throughout),
+            ("nothing proven before or after", one.proven_nowhere),
+        )
+    ]  # fmt: skip
+    lost = one.uses - one.matched
+    return _section(
+        (FORCE_DEFINITION[0], "Use of force, together", FORCE_DEFINITION[2]),
+        f"{table(('The camera was', 'Uses of force', 'Share'), rows, 'Use of force, together', 'numbers')}"
+        f'<p class="soft">Of {count_text(one.matched, "use")} of force; of {lost} more no camera belongs to the '
+        "officer's id.</p>",
     )
 
 
@@ -230,7 +284,7 @@ def _duties(found: DutyCoverage | None, rules: StatisticsRules) -> str:
     ]
     return _section(
         DUTY_DEFINITION,
-        f"{more(len(found.officers), 'duties.csv')}{table(head, rows, 'Duty coverage', 'numbers')}"
+        f"{more(len(found.officers), 'duty-officers.csv')}{table(head, rows, 'Duty coverage', 'numbers')}"
         f'<p class="soft">{escape("; ".join(notes))}.</p>',
     )
 
@@ -260,6 +314,6 @@ def _filing(found: FilingResult | None) -> str:
     return _section(
         FILING_DEFINITION,
         f"{table(head, rows, 'Filing', 'numbers')}"
-        f"<p>{wrong}. Each recording is in <code>filed.csv</code>; {count_text(found.unknown, 'row')} of recordings "
+        f"<p>{wrong}. See <code>filed.csv</code>; {count_text(found.unknown, 'row')} of recordings "
         "that no camera here has, in <code>unmatched.csv</code>.</p>",
     )

@@ -143,6 +143,24 @@ class SiteResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ForceUses:
+    """M30 of all uses of force: those of officers whom a camera belongs to, and what it did.
+
+    A stop is near surely, or possibly, as the doubt of the times allows; proven is the time before and
+    after for which the policy asks.
+    """
+
+    uses: int = 0
+    matched: int = 0
+    assigned: int = 0
+    recording: int = 0
+    stopped_surely: int = 0
+    stopped_possibly: int = 0
+    proven_throughout: int = 0
+    proven_nowhere: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class DutySum:
     """M34: duties and their time together: what the cameras were of it, and what they recorded."""
 
@@ -210,6 +228,7 @@ class Groups:
     which M31, M32 and the interval of M35 were not computed.
     """
 
+    force: ForceUses | None = None
     missingness: Missingness | None = None
     never: Funnel | None = None
     late: Funnel | None = None

@@ -11,6 +11,7 @@ from .dutytimes import DutyTime
 from .filed import FiledRecording
 from .groups import (
     ArmResult,
+    DutyCoverage,
     DutySum,
     Estimate,
     FilingResult,
@@ -23,16 +24,19 @@ from .measures.measure import Value, ratio
 from .states import DeviceState
 
 
-def groups_json(found: Groups) -> dict[str, Any]:
-    """One object with M31 to M35; null is what was not given, or what could not be computed."""
+def groups_json(found: Groups, *, officers: bool = True) -> dict[str, Any]:
+    """One object with M30 to M35; null is what was not given, or what could not be computed. Of a whole
+    force it has no officers: those are in tables.
+    """
     told, duties = found.missingness, found.duties
     return {
         "not_installed": found.not_installed or None,
+        "force": None if found.force is None else asdict(found.force),
         "missingness": None if told is None else {
             "not_complete": _difference(told.not_complete), "never": _difference(told.never),
         },
         "funnels": {
-            name: None if funnel is None else funnel_json(funnel)
+            name: None if funnel is None else funnel_json(funnel, officers=officers)
             for name, funnel in (("NEVER", found.never), ("LATE", found.late))
         },
         "sites": [_site(one) for one in found.sites],
@@ -40,7 +44,7 @@ def groups_json(found: Groups) -> dict[str, Any]:
         "duties": None if duties is None else {
             **asdict(duties.total), **_shares(duties.total), "not_shown": duties.not_shown,
             "unmatched": duties.unmatched, "shared_us": duties.shared_us,
-            "officers": [{"officer": name, **asdict(sums), **_shares(sums)} for name, sums in duties.officers],
+            **({"officers": list(duty_officer_rows(duties))} if officers else {}),
         },
         "filing": None if found.filing is None else _filing(found.filing),
     }  # fmt: skip
@@ -57,22 +61,34 @@ def _difference(d: RiskDifference) -> dict[str, Any]:
     return numbers | {name: estimate_json(getattr(d, name)) for name in estimates}
 
 
-def funnel_json(funnel: Funnel) -> dict[str, Any]:
+def funnel_json(funnel: Funnel, *, officers: bool) -> dict[str, Any]:
     """The group's result, and whom it may show, in order of id."""
     numbers = {
         f.name: getattr(funnel, f.name) for f in fields(funnel) if f.name not in ("points", "curve")
     }
-    return numbers | {"points": list(funnel_rows(funnel))}
+    return numbers | ({"points": list(_points(funnel))} if officers else {})
 
 
-def funnel_rows(funnel: Funnel) -> Iterator[dict[str, Value]]:
-    """A row an officer who may be shown."""
+def funnels_rows(found: Groups) -> Iterator[dict[str, Value]]:
+    """A row an event and officer who may be shown."""
+    for name, funnel in (("NEVER", found.never), ("LATE", found.late)):
+        for row in _points(funnel) if funnel else ():
+            yield {"event": name, **row}
+
+
+def _points(funnel: Funnel) -> Iterator[dict[str, Value]]:
     for point in funnel.points:
         (low, high), (far_low, far_high) = point.limits
         yield {
             **asdict(point.count), "low_95": low, "high_95": high, "low_998": far_low,
             "high_998": far_high, "outside": int(point.outside),
         }  # fmt: skip
+
+
+def duty_officer_rows(duties: DutyCoverage) -> Iterator[dict[str, Value]]:
+    """A row an officer who may be shown."""
+    for name, sums in duties.officers:
+        yield {"officer": name, **asdict(sums), **_shares(sums)}
 
 
 def _site(one: SiteResult) -> dict[str, Any]:

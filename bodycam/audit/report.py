@@ -10,7 +10,7 @@ from html import escape
 from ..clock import utc_text
 from ..custody.summary import SENTENCES
 from .camerapage import measures, shifts
-from .grouppage import group_sections
+from .grouppage import group_sections, groups_short
 from .incidentpage import force, incidents
 from .measures.measure import Figure
 from .outcome import Camera, Outcome
@@ -60,6 +60,7 @@ def in_short(outcome: Outcome) -> list[str]:
     lines = _incidents_short(outcome) if outcome.rows else [
         "No incidents were given: only what the cameras themselves tell."
     ]  # fmt: skip
+    lines += groups_short(outcome.groups)
     return [*lines, *(_camera_short(camera) for camera in outcome.cameras)]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..clock import utc_text
 from ..store import storage_error
-from .grouptables import duty_rows, filed_rows, funnel_rows, groups_json
+from .grouptables import duty_officer_rows, duty_rows, filed_rows, funnels_rows, groups_json
 from .measures import MEASURES
 from .measures.measure import Figure, Stretch, Value
 from .outcome import Outcome, ScoredForce, ScoredIncident
@@ -206,17 +206,16 @@ def write_tables(outcome: Outcome, folder: Path) -> list[Path]:
     if groups.duties:
         named = [name for name, _ in groups.duties.officers]
         files["duties.csv"] = list(duty_rows(outcome.duties, named))
+        files["duty-officers.csv"] = list(duty_officer_rows(groups.duties))
     if filed:
         files["filed.csv"] = list(filed_rows(filed.recordings))
-    funnels = [(name, one) for name, one in (("NEVER", groups.never), ("LATE", groups.late)) if one]
-    if funnels:
-        files["funnel.csv"] = [
-            {"event": name, **row} for name, one in funnels for row in funnel_rows(one)
-        ]
-    return [_write(folder / name, rows) for name, rows in files.items()]
+    if groups.never or groups.late:
+        files["funnel.csv"] = list(funnels_rows(groups))
+    return [write_csv(folder / name, rows) for name, rows in files.items()]
 
 
-def _write(path: Path, rows: Sequence[Mapping[str, Value]]) -> Path:
+def write_csv(path: Path, rows: Sequence[Mapping[str, Value]]) -> Path:
+    """Write rows with one heading. Raises StorageError."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     try:
         with path.open("w", encoding="utf-8", newline="") as file:

@@ -69,7 +69,7 @@ class Beside:
             ended.filter(self.months.holds(ended.begins_us)).drop("begins_us"),
             self.records.filings, self.policy.statistics, self.newest_us,
         )  # fmt: skip
-        told = self.keep(f"filed_now-{part}", told)
+        told = told.cache()
         self.keep(f"filing_counts-{part}", filing.filing_counts(told))
         self.keep(f"filed-{part}", filing.listed(told))
 

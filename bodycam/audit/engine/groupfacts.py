@@ -10,8 +10,17 @@ import ibis.expr.types as ir
 
 from ..duties import Arm
 from ..dutytimes import ABLE
-from ..groups import ArmResult, DutyCoverage, DutySum, Filed, FilingResult, Groups, SiteResult
-from ..policy import Policy, StatisticsRules
+from ..groups import (
+    ArmResult,
+    DutyCoverage,
+    DutySum,
+    Filed,
+    FilingResult,
+    ForceUses,
+    Groups,
+    SiteResult,
+)
+from ..policy import ForceRules, Policy, StatisticsRules
 from ..scoring import IncidentClass, S
 from ..states import DeviceState
 from ..statistics.integrity import sites
@@ -32,7 +41,7 @@ def groups_of(result: Callable[[str], ir.Table], policy: Policy) -> Groups:
     duties = result("duties")
     trial, left_out = trial_of(duties, rules)
     return Groups(
-        told, never, late, tuple(trial), left_out, duties_of(duties, rules.min_count),
+        force_of(result("near_force"), policy.force), told, never, late, tuple(trial), left_out, duties_of(duties, rules.min_count),
         filing_of(result("filing_counts"), result("unknown_filings")),
     )  # fmt: skip
 
@@ -45,6 +54,24 @@ def _count(t: ir.Table) -> int:
 def _rows(t: ir.Table) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = t.to_pyarrow().to_pylist()
     return found
+
+
+# -- M30 --------------------------------------------------------------------------------------
+
+
+def force_of(near: ir.Table, rules: ForceRules) -> ForceUses | None:
+    """M30 of all uses of force, as `grouping.force_uses` has it; None if there is none."""
+    whole_us = 2 * rules.covered_s * S
+    there = {
+        "matched": near.states != "UNMATCHED", "assigned": near.assigned,
+        "recording": near.states == DeviceState.RECORDING.value,
+        "stopped_surely": near.stops_surely > 0, "stopped_possibly": near.stops_possibly > 0,
+        "proven_throughout": near.covered_us_min == whole_us,
+        "proven_nowhere": near.covered_us_max == 0,
+    }  # fmt: skip
+    sums = {name: is_so.cast("int64").sum().fill_null(0) for name, is_so in there.items()}
+    found = ForceUses(**_rows(near.agg(uses=near.count(), **sums))[0])
+    return found if found.uses else None
 
 
 # -- M33 --------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ def as_json(found: ForceSummary) -> dict[str, Any]:
             "hour": [_group(g) for g in found.by_hour if g.judged],
             "day": [_group(g) for g in found.by_day],
         },
-        "groups": groups_json(found.groups),
+        "groups": groups_json(found.groups, officers=False),
         "measures": plain(found.measures), "cases": plain(found.cases),
         "causes": plain(found.causes), "firmwares": plain(found.firmwares),
         "bad_rows": {"count": found.counts.bad_rows, "first": plain(found.bad_rows)},
@@ -55,6 +55,8 @@ def as_json(found: ForceSummary) -> dict[str, Any]:
         "unmatched": {
             "officers": plain(found.unmatched.officers), "cameras": plain(found.unmatched.cameras),
             "assigned_without_data": plain(found.unmatched.without_data),
+            "force_and_complaints": plain(found.unmatched.outcomes),
+            "filings": plain(found.unmatched.filings),
         },
     }  # fmt: skip
 

@@ -19,6 +19,8 @@ UNCERTAIN = "UNCERTAIN"
 # Beside the page: what is too long for it.
 INCIDENTS_CSV, CAMERAS_CSV, FINDINGS_CSV = "incidents.csv", "cameras.csv", "findings.csv"
 BAD_ROWS_CSV, UNMATCHED_CSV = "bad-rows.csv", "unmatched.csv"
+FORCE_CSV, FILED_CSV = "force.csv", "filed.csv"
+FUNNEL_CSV, DUTY_OFFICERS_CSV = "funnel.csv", "duty-officers.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +224,8 @@ class Unmatched:
     officers: Ids
     cameras: Ids
     without_data: Ids
+    outcomes: Ids
+    filings: Ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,5 +287,8 @@ class ForceSummary:
         """That of the worst verdict; else incomplete, if a row or an officer did not count."""
         code = self.verdict.exit_code
         unmatched = self.unmatched
-        lost = self.counts.bad_rows or unmatched.officers.count or unmatched.without_data.count
+        lost = (
+            self.counts.bad_rows or unmatched.officers.count or unmatched.without_data.count
+            or unmatched.outcomes.count
+        )  # fmt: skip
         return ExitCode.INCOMPLETE if code is ExitCode.OK and lost else code

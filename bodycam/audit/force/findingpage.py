@@ -45,6 +45,8 @@ def lost(found: ForceSummary) -> str:
         _ids("Officers of the incidents to whom no camera belongs", found.unmatched.officers),
         _ids("Cameras without an incident", found.unmatched.cameras),
         _ids("Cameras that were assigned, and are not in the data set", found.unmatched.without_data),
+        _ids("Force and complaints of no incident", found.unmatched.outcomes),
+        _ids("Recordings in the records system that no camera has", found.unmatched.filings),
     ))  # fmt: skip
     free = found.unassigned
     if free.cameras:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from html import escape
 
 from ...custody.summary import SENTENCES
-from ..grouppage import group_sections
+from ..grouppage import group_sections, groups_short
 from ..pageparts import page, table
 from ..picture import patterns
 from ..policypage import rules
@@ -100,6 +100,7 @@ def in_short(found: ForceSummary) -> list[str]:
     without = found.unmatched.without_data.count
     if without:
         lines.append(f"{count_text(without, 'camera')} assigned, and not in the data set: UNKNOWN.")
+    lines += groups_short(found.groups)
     if found.assigned:
         return [*lines, "Who wore which camera was given, and is signed by nobody."]
     return [*lines, "No assignments were given: a badge id was taken for that of a camera."]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..groups import ForceUses
 from ..public import PublicFacts, PublicForce, PublicGroup, PublicIncidents
 from ..scoring import IncidentClass
 from .facts import ForceSummary, Group
@@ -19,7 +20,7 @@ def public_facts(found: ForceSummary) -> PublicFacts:
             counts.officers, {kind.value: n.surely for kind, n in found.classes.items()},
             counts.vendor, covered.window_us, covered.evid_us, covered.live_us,
         ),
-        PublicForce(0, 0, 0, 0, 0),
+        _force(found.groups.force or ForceUses()),
         {(one.measure, one.value): one.whole for one in found.measures if isinstance(one.whole, int)},
         found.groups,
         {
@@ -27,6 +28,12 @@ def public_facts(found: ForceSummary) -> PublicFacts:
             "Day": _groups(found.by_day),
         },
     )  # fmt: skip
+
+
+def _force(one: ForceUses) -> PublicForce:
+    return PublicForce(
+        one.uses, one.matched, one.recording, one.proven_throughout, one.proven_nowhere
+    )
 
 
 def _groups(groups: Iterable[Group]) -> list[PublicGroup]:

@@ -87,7 +87,7 @@ def _audit(wanted: Wanted, data: DataSet, show: Show) -> Written:
         texts |= {"public.html": public_page(facts), "public.json": _json(public_summary(facts))}
     texts |= {camera_file(device): camera_page(asked, device) for device in wanted.cameras}
     files = [_write(wanted.out / name, text) for name, text in texts.items()]
-    files += write_tables(asked, wanted.out, every_row=wanted.every_row)
+    files += write_tables(asked, found.groups, wanted.out, every_row=wanted.every_row)
     shutil.rmtree(results.folder / "spill", ignore_errors=True)
     return Written(found, told, (*files, results.folder))
 

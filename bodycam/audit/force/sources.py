@@ -82,8 +82,11 @@ def unmatched_of(asked: Sources, incidents: ir.Table) -> Mapping[str, ir.Table]:
     """Ids that one side alone knows, by that side; each a table with the column `id`."""
     lone = incidents.filter(incidents.left_out == "UNMATCHED")
     cameras, missing = asked.result("cameras"), asked.result("missing_cameras")
+    came = asked.result("unmatched_outcomes")
     return {
         "incidents": lone.select(id="officer").distinct(),
         "cameras": cameras.filter(~cameras.matched).select(id="device").distinct(),
         "assignments": missing.select(id="device").distinct(),
+        "force and complaints": came.select(id=(came.event + " " + came.officer).strip()),
+        "filings": asked.result("unknown_filings").select(id="recording").distinct(),
     }

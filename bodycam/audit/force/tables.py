@@ -8,6 +8,8 @@
 | `findings.csv`    | what failed, of which camera, and where                                         |
 | `bad-rows.csv`    | rows that do not count, with their number and why                               |
 | `unmatched.csv`   | ids that one side alone knows                                                   |
+| `force.csv`, `filed.csv` | uses of force; recordings not filed as they should be: if they are few, or asked for |
+| `funnel.csv`, `duty-officers.csv` | officers with `min_count` incidents, or duties, or more                  |
 """
 
 from __future__ import annotations
@@ -18,15 +20,30 @@ import ibis
 import ibis.expr.types as ir
 
 from ..dataset.schema import FINDINGS, SOURCES
-from ..tables import FORMULA
-from .facts import BAD_ROWS_CSV, CAMERAS_CSV, FINDINGS_CSV, INCIDENTS_CSV, UNCERTAIN, UNMATCHED_CSV
+from ..groups import Groups
+from ..grouptables import duty_officer_rows, funnels_rows
+from ..tables import FORMULA, write_csv
+from .facts import (
+    BAD_ROWS_CSV,
+    CAMERAS_CSV,
+    DUTY_OFFICERS_CSV,
+    FILED_CSV,
+    FINDINGS_CSV,
+    FORCE_CSV,
+    FUNNEL_CSV,
+    INCIDENTS_CSV,
+    UNCERTAIN,
+    UNMATCHED_CSV,
+)
 from .sources import Sources, bad_rows_of, count_of, unmatched_of
 
 # A spreadsheet opens a million rows, badly.
 MAX_CSV_ROWS = 100_000
 
 
-def write_tables(asked: Sources, folder: Path, *, every_row: bool) -> list[Path]:
+def write_tables(
+    asked: Sources, groups: Groups, folder: Path, *, every_row: bool
+) -> list[Path]:  # fmt: skip
     """Write the CSV files into a folder; their paths."""
     incidents, findings = asked.result("incidents"), asked.told(FINDINGS)
     sources = asked.told(SOURCES)
@@ -45,9 +62,21 @@ def write_tables(asked: Sources, folder: Path, *, every_row: bool) -> list[Path]
         BAD_ROWS_CSV: (bad_rows_of(asked), ("file", "row")),
         UNMATCHED_CSV: (ibis.union(*sides), ("side", "id")),
     }
-    if every_row or count_of(incidents) <= MAX_CSV_ROWS:
-        tables[INCIDENTS_CSV] = (_named(incidents), ("due_us", "event", "officer"))
-    return [_write(t, order, folder / name) for name, (t, order) in sorted(tables.items())]
+    long = {
+        INCIDENTS_CSV: (_named(incidents), ("due_us", "event", "officer")),
+        FORCE_CSV: (asked.result("near_force"), ("at_us", "event", "officer")),
+        FILED_CSV: (asked.result("filed"), ("device", "ended_us", "recording")),
+    }
+    tables |= {
+        name: told for name, told in long.items() if every_row or count_of(told[0]) <= MAX_CSV_ROWS
+    }
+    written = [_write(t, order, folder / name) for name, (t, order) in sorted(tables.items())]
+    if groups.never or groups.late:
+        written.append(write_csv(folder / FUNNEL_CSV, list(funnels_rows(groups))))
+    if groups.duties:
+        rows = list(duty_officer_rows(groups.duties))
+        written.append(write_csv(folder / DUTY_OFFICERS_CSV, rows))
+    return written
 
 
 def _named(incidents: ir.Table) -> ir.Table:
