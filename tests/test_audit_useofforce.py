@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from bodycam.audit.assignments import Assignments
 from bodycam.audit.intervals import times
+from bodycam.audit.officers import officer_time
 from bodycam.audit.policy import load_policy
+from bodycam.audit.recordings import Recording, ToggleCause
 from bodycam.audit.scoring import OfficerTime, Press, S
 from bodycam.audit.states import DeviceState
+from bodycam.audit.timeline import DeviceTimeline
 from bodycam.audit.useofforce import ForceUsed, NearForce, near_force, read_force
 
 RULES = load_policy().force
@@ -47,6 +51,27 @@ def test_a_camera_that_goes_on_is_near_no_stop() -> None:
 def test_a_stop_is_near_from_two_minutes_before_to_five_after(stop: float, near_it: int) -> None:
     found = near(0, stop)
     assert (found.stops_surely, found.stops_possibly) == (near_it, near_it)
+
+
+@pytest.mark.parametrize(("cause", "stops"), [(ToggleCause.AUTO_ROLL, 0), (ToggleCause.BUTTON, 1)])
+def test_a_recording_that_rolls_over_is_not_stopped(cause: ToggleCause, stops: int) -> None:
+    """It goes on as another one: nobody switched anything when force was used."""
+    line = DeviceTimeline("cam")
+    for name, start, end in (("one", 0, 1000), ("two", 1000, 3000)):
+        line.recordings.append(
+            Recording(name, start_us=start * S, live_end_us=end * S, stop_cause=cause)
+        )
+    mine = officer_time("A", Assignments({"A": {"cam": [*ALWAYS]}}), {"cam": line})
+    found = near_force(ForceUsed("E", "A", 1000 * S, 0), mine, 0, RULES)
+    assert (found.stops_surely, found.stops_possibly) == (stops, stops)
+
+
+@pytest.mark.parametrize(("returned_s", "stops"), [(999, 0), (1100, 1), (1200, 1)])
+def test_who_has_given_the_camera_away_did_not_stop_it(returned_s: int, stops: int) -> None:
+    line = DeviceTimeline("cam", recordings=[Recording("one", start_us=0, live_end_us=1100 * S)])
+    worn = Assignments({"A": {"cam": [(0, returned_s * S)]}})
+    mine = officer_time("A", worn, {"cam": line})
+    assert near_force(ForceUsed("E", "A", 990 * S, 0), mine, 0, RULES).stops_surely == stops
 
 
 def test_a_rounded_time_says_surely_and_possibly() -> None:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from .assignments import Assignments
-from .intervals import NEVER, Interval, Times, both, times, union, without
+from .intervals import NEVER, Interval, Times, both, clip, times, union, without
+from .recordings import ToggleCause
 from .scoring import OfficerTime, Press
 from .states import DeviceState, Overlay
 from .timeline import DeviceTimeline
@@ -53,7 +54,10 @@ class OfficerCameras:
             union(*(both(done.muted, when) for done, when in cut)),
             states, self.assigned,
             tuple(
-                Press(press.start_us, press.end_us, both(press.evid, when))
+                Press(
+                    press.start_us, press.end_us, both(press.evid, when),
+                    press.stopped and bool(clip(when, press.end_us - 1, press.end_us)),
+                )
                 for done, when in cut
                 for press in done.presses
                 if both(times([(press.start_us, press.end_us)]), when)
@@ -98,7 +102,8 @@ def _all_of(line: DeviceTimeline) -> OfficerTime:
     return OfficerTime(
         line.live, line.evid, line.failed, line.overlays.get(Overlay.MUTED, NEVER),
         {state: line.in_state(state) for state in DeviceState}, NEVER,
-        tuple(Press(live.start_us, live.end_us, recording.evid)
+        tuple(Press(live.start_us, live.end_us, recording.evid,
+                    recording.stop_cause is not ToggleCause.AUTO_ROLL)
               for recording in line.recordings for live in recording.live),
     )  # fmt: skip
 

@@ -80,11 +80,15 @@ class IncidentClass(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """One recording: [press, stop), and what is proven of it."""
+    """One recording: [press, stop), and what is proven of it.
+
+    `stopped` is whether it was stopped then, and not rolled over into the next one, or by somebody else.
+    """
 
     start_us: int
     end_us: int
     evid: Times
+    stopped: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,7 @@ class OfficerTime:
             shifted(self.live, by_us), shifted(self.evid, by_us), shifted(self.failed, by_us),
             shifted(self.muted, by_us), {s: shifted(t, by_us) for s, t in self.states.items()},
             self.assigned,
-            tuple(Press(p.start_us + by_us, p.end_us + by_us, shifted(p.evid, by_us))
+            tuple(Press(p.start_us + by_us, p.end_us + by_us, shifted(p.evid, by_us), p.stopped)
                   for p in self.presses),
         )  # fmt: skip
 

@@ -32,7 +32,7 @@ _MAX_ROUNDING_S = 86_400
 DEFINITION = (
     "M30", "Switch near force",
     ("For each time f at which force was used: the states of the camera at f, whether a recording was "
-    "stopped in [f - stop_before_s, f + stop_after_s], and how much of f - covered_s to f + covered_s is "
+    "stopped in [f - stop_before_s, f + stop_after_s] (one that rolled over into the next was not), and how much of f - covered_s to f + covered_s is "
     "proven. The rounding of f and the clock's error are carried: least and greatest."),
 )  # fmt: skip
 
@@ -107,7 +107,7 @@ def near_force(used: ForceUsed, officer: OfficerTime, err_us: int, rules: ForceR
         found[DeviceState.UNKNOWN] = moment
     states = tuple(s for s in DeviceState if found.get(s))
     before, after = rules.stop_before_s * S, rules.stop_after_s * S
-    stops = [press.end_us for press in officer.presses]
+    stops = [press.end_us for press in officer.presses if press.stopped]
     surely = sum(high - before <= stop <= low + after for stop in stops)
     possibly = sum(low - before <= stop <= high + after for stop in stops)
     return NearForce(

@@ -59,9 +59,10 @@ def span_rows(force: str, line: DeviceTimeline) -> Iterator[Row]:
         for number, (start, end) in enumerate(found):
             yield row(Kind.OVERLAY, overlay.value, number, start, end)
     for number, r in enumerate(line.recordings):
+        ended = r.stop_cause.value if r.stop_cause else ""
         for kind, spans in ((Kind.LIVE, r.live), (Kind.EVID, r.evid), (Kind.FAILED, r.failed)):
             for start, end in spans:
-                yield row(kind, "", number, start, end, r.err_us, recording=r.recording)
+                yield row(kind, "", number, start, end, r.err_us, ended, recording=r.recording)
     for number, ((start, end), err) in enumerate(line.errors):
         yield row(Kind.CLOCK, "", number, start, end, err)
     for number, (start, end) in enumerate(throttled_times(line.runs)):

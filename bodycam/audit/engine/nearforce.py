@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 from ..dataset.schema import Kind
 from ..officers import ABLE
 from ..policy import ForceRules
+from ..recordings import ToggleCause
 from ..scoring import S
 from ..states import DeviceState
 from .duty import STATES
@@ -50,13 +51,12 @@ def pieces_of(uses: ir.Table, worn: ir.Table, spans: ir.Table) -> ir.Table:
 
 
 def stops_of(uses: ir.Table, worn: ir.Table, spans: ir.Table, rules: ForceRules) -> ir.Table:
-    """(incident, stops_surely, stops_possibly) of these cameras: recordings that ended near, and were
-    live at some moment while the officer wore the camera.
+    """(incident, stops_surely, stops_possibly) of these cameras: recordings that were stopped near, and
+    did not roll over, while the officer wore the camera.
     """
-    live = spans.filter(spans.kind == Kind.LIVE.value)
-    live = live.select(
-        "device", "number", live_from="start_us", stop_us="end_us", stop_to=live.end_us + 1
-    )
+    stopped = (spans.kind == Kind.LIVE.value) & (spans.why != ToggleCause.AUTO_ROLL.value)
+    live = spans.filter(stopped)
+    live = live.select("device", "number", stop_us="end_us", stop_to=live.end_us + 1)
     mine = uses.join(worn.select("officer", "device").distinct(), "officer")
     mine = mine.select("incident", "officer", "device", "at_us", "unsure_us", "due_us", "end_us")
     met = meeting(
@@ -67,7 +67,7 @@ def stops_of(uses: ir.Table, worn: ir.Table, spans: ir.Table, rules: ForceRules)
     held = met.join(
         when,
         [
-            met.officer == when.officer, met.device == when.device, met.live_from < when.worn_to,
+            met.officer == when.officer, met.device == when.device, met.stop_us <= when.worn_to,
             when.worn_from < met.stop_us,
         ],
     )  # fmt: skip
@@ -132,7 +132,8 @@ def _states(uses: ir.Table, worn: ir.Table, pieces: ir.Table) -> ir.Table:
     words = ibis.literal("")
     for state_ in DeviceState:
         words = words + ibis.ifelse(found[STATES[state_]], f" {state_.value}", "")
-    return found.select("incident", assigned=ibis.literal(value=True), states=words.strip())
+    # Behind the first space; Spark's strip() takes more than white space.
+    return found.select("incident", assigned=ibis.literal(value=True), states=words.substr(1))
 
 
 def _covered(uses: ir.Table, pieces: ir.Table, rules: ForceRules) -> ir.Table:
