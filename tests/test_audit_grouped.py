@@ -103,7 +103,7 @@ def same_difference(one: RiskDifference, two: RiskDifference) -> None:
     for name in ("estimate", "least", "greatest", "by_officer"):
         same(getattr(one, name), getattr(two, name))
     for name in ("missing_with", "total_with", "missing_without", "total_without", "strata",
-                 "strata_left_out", "incidents_left_out", "unsure"):  # fmt: skip
+                 "strata_left_out", "incidents_left_out", "with_left_out", "unsure"):  # fmt: skip
         assert getattr(one, name) == getattr(two, name), name
     assert one.odds_ratio == pytest.approx(two.odds_ratio)
 

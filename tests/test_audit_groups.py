@@ -25,7 +25,7 @@ from bodycam.audit.grouping import trial_shifts
 from bodycam.audit.grouppage import missing_words
 from bodycam.audit.groups import Estimate, Filed, RiskDifference
 from bodycam.audit.incidents import Incident
-from bodycam.audit.intervals import times
+from bodycam.audit.intervals import shifted, times
 from bodycam.audit.officers import ABLE, officer_time
 from bodycam.audit.outcomes import outcomes
 from bodycam.audit.policy import load_policy
@@ -33,6 +33,7 @@ from bodycam.audit.recordings import Recording
 from bodycam.audit.states import DeviceState
 from bodycam.audit.statistics.funnel import Exposure, funnel, in_columns
 from bodycam.audit.statistics.sample import share
+from bodycam.audit.timeline import DeviceTimeline, StateSpan
 from bodycam.audit.useofforce import ForceUsed
 from bodycam.cli import main
 
@@ -158,6 +159,43 @@ def test_in_the_control_arm_nobody_need_have_a_camera() -> None:
     assert left_out == 1
 
 
+def test_a_clock_moves_no_time_of_a_duty_by_more_than_its_doubt() -> None:
+    rng = random.Random(4)
+    made = force(rng, cameras=6, incidents=0)
+    duties = duties_of(rng, made, 60)
+    before = {(one.duty.officer, one.start_us): one for one in measured(made, duties)}
+    moved = 0
+    for by_us in (-900_000, -700_000, 400_000, 900_000):
+        later = Force(
+            {name: later_by(line, by_us) for name, line in made.lines.items()}, made.assignments, []
+        )
+        for one in measured(later, duties):
+            was = before[one.duty.officer, one.start_us]
+            doubt_us = 900_000 * one.stretches
+            assert one.stretches == was.stretches
+            for name in ("covered_us", "recorded_us", "able_us"):
+                assert abs(getattr(one, name) - getattr(was, name)) <= doubt_us, name
+                moved += getattr(one, name) != getattr(was, name)
+    assert moved > 20
+
+
+def later_by(line: DeviceTimeline, by_us: int) -> DeviceTimeline:
+    """The same camera, had its clock been so much later."""
+    states = [
+        StateSpan(s.state, s.start_us + by_us, s.end_us + by_us, s.err_us, s.why, s.line)
+        for s in line.states
+    ]
+    recordings = [
+        replace(
+            r, start_us=None if r.start_us is None else r.start_us + by_us,
+            live_end_us=None if r.live_end_us is None else r.live_end_us + by_us,
+            evid=shifted(r.evid, by_us), failed=shifted(r.failed, by_us),
+        )
+        for r in line.recordings
+    ]  # fmt: skip
+    return DeviceTimeline(line.device, states=states, recordings=recordings)
+
+
 # -- M35 --------------------------------------------------------------------------------------
 
 DAY = 86_400 * S
@@ -220,7 +258,7 @@ def test_a_complaint_without_an_officer_is_of_all_who_were_there() -> None:
 
 
 def told_as(e: Estimate | None, **changes: Any) -> str:
-    one = RiskDifference(e, e, e, None, None, None, 1, 2, 3, 4, 1, 0, 0, 0)
+    one = RiskDifference(e, e, e, None, None, None, 1, 2, 3, 4, 1, 0, 0, 0, 0)
     return missing_words("NEVER", replace(one, **changes))
 
 

@@ -192,7 +192,9 @@ def test_a_group_s_name_is_no_markup() -> None:
 
 def difference(missing_with: int = 20, total_with: int = 60) -> RiskDifference:
     e = Estimate(0.123456, 0.012345, 0.234567)
-    return RiskDifference(e, e, e, None, 1.7, 0.5, missing_with, total_with, 100, 1000, 4, 0, 0, 0)
+    return RiskDifference(
+        e, e, e, None, 1.7, 0.5, missing_with, total_with, 100, 1000, 4, 0, 0, 0, 0
+    )
 
 
 def funnel(events: int = 40, officers: int = 30) -> Funnel:

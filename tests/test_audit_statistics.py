@@ -114,9 +114,8 @@ def test_never_alone_and_not_complete_are_two_questions() -> None:
     found = missingness(told)
     assert there(found.not_complete.estimate).value == pytest.approx(0.6 - 0.1)
     assert there(found.never.estimate).value == pytest.approx(0)
-    assert (found.never.strata, found.never.strata_left_out, found.never.incidents_left_out) == (
-        1, 2, 10,
-    )  # fmt: skip
+    assert (found.never.strata, found.never.strata_left_out) == (1, 2)
+    assert (found.never.incidents_left_out, found.never.with_left_out) == (10, 5)
     assert strata([row_of(c, Question.NEVER) for c in told]).nominal[0] == Table(1, 10, 1, 10)
 
 
@@ -520,8 +519,8 @@ def test_what_is_not_proven_covers_nothing_and_contaminates_all_the_same() -> No
 
 
 def test_a_site_whose_clocks_leave_it_open_says_every_class_that_it_may_be() -> None:
-    near = OfficerShift("x", Arm.TREATMENT, 10 * HOUR, 8 * HOUR + 1, 8 * HOUR + 1, err_us=2)
-    clean = OfficerShift("x", Arm.CONTROL, 10 * HOUR, 0, 0, err_us=2)
+    near = OfficerShift("x", Arm.TREATMENT, 10 * HOUR, 8 * HOUR + 1, 8 * HOUR + 1, doubt_us=2)
+    clean = OfficerShift("x", Arm.CONTROL, 10 * HOUR, 0, 0, doubt_us=2)
     found = integrity([near, clean], RULES)[0]
     assert (found.kind, found.kinds) == (SiteClass.HIGH, (SiteClass.HIGH, SiteClass.DISCRETION))
     assert (found.treatment.kept_surely, found.treatment.kept, found.treatment.kept_possibly) == (

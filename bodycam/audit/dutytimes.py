@@ -41,6 +41,7 @@ class DutyTime:
     covered_us: int
     recorded_us: int
     err_us: int
+    stretches: int
 
     @property
     def duty_us(self) -> int:
@@ -49,6 +50,13 @@ class DutyTime:
     @property
     def shared_us(self) -> int:
         return self.start_us - self.duty.start_us
+
+    @property
+    def doubt_us(self) -> int:
+        """By how much the clocks may move any of these times: by their error, at each stretch for which a
+        camera was assigned.
+        """
+        return self.err_us * self.stretches
 
     @property
     def able_us(self) -> int:
@@ -94,6 +102,7 @@ def _time(
         duty, start_us, bool(worn.of(duty.officer)), state_us(whole, mine),
         length_us(without(whole, mine.assigned)), length_us(both(whole, mine.evid)),
         length_us(claimed), err_us(duty.officer, worn, lines, start_us, duty.end_us),
+        sum(len(both(when, whole)) for when in worn.of(duty.officer).values()),
     )  # fmt: skip
 
 
@@ -106,7 +115,7 @@ def duty_sum(times_: Iterable[DutyTime]) -> DutySum:
         sum(t.able_us for t in found), of[DeviceState.UNKNOWN], of[DeviceState.FAULT],
         of[DeviceState.DOCKED], of[DeviceState.OFF], sum(t.no_device_us for t in found),
         sum(t.covered_us for t in found), sum(t.recorded_us for t in found),
-        max((t.err_us for t in found), default=0),
+        max((t.doubt_us for t in found), default=0),
     )  # fmt: skip
 
 

@@ -195,7 +195,8 @@ def _counts(name: str, one: RiskDifference) -> list[str]:
     return [
         f"<b>{name}</b>", part(one.missing_with, one.total_with),
         part(one.missing_without, one.total_without), str(one.strata),
-        f"{one.incidents_left_out} in {one.strata_left_out} strata of one group",
+        (f"{one.incidents_left_out}, with {one.with_left_out}, in {one.strata_left_out} strata of one group "
+         "alone"),
         str(one.unsure), odds,
     ]  # fmt: skip
 
@@ -280,7 +281,7 @@ def _duties(found: DutyCoverage | None, rules: StatisticsRules) -> str:
         f"{count_text(found.not_shown, 'officer')} with fewer than {rules.min_count} duties: in the sum alone",
         f"{count_text(found.unmatched, 'duty').replace('dutys', 'duties')} of officers whom no camera belongs to",
         f"{span_text(found.shared_us)} that two duties of an officer claim: counted once",
-        f"the clocks move a duty's times by {span_text(found.total.most_err_us)} at most",
+        f"the clocks move a duty's times by {span_text(found.total.most_doubt_us)} at most",
     ]
     return _section(
         DUTY_DEFINITION,

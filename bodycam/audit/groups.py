@@ -26,6 +26,7 @@ class RiskDifference:
 
     `least` and `greatest`: had every class that the clocks leave open been the one that makes the
     difference smallest, or largest. `by_officer`: its interval if an officer's incidents go together.
+    Left out are strata that have one group alone; `with_left_out` are their incidents with an outcome.
     """
 
     estimate: Estimate | None
@@ -41,6 +42,7 @@ class RiskDifference:
     strata: int
     strata_left_out: int
     incidents_left_out: int
+    with_left_out: int
     unsure: int
 
 
@@ -175,7 +177,7 @@ class DutySum:
     no_device_us: int = 0
     covered_us: int = 0
     recorded_us: int = 0
-    most_err_us: int = 0
+    most_doubt_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,7 @@ def duty_rows(
     """One row a duty: `sums` are all parts of `overlaps`, `officers` those whom a camera belongs to."""
     once = stretches.filter(~stretches.twice)
     worn = once.group_by("incident").agg(worn_us=(once.end_us - once.start_us).sum())
+    worn_for = stretches.group_by("incident").agg(stretches=stretches.count())
     whole = sums.group_by("incident").agg(**{column: sums[column].sum() for column in _SUMS})
     t = worn.left_join(whole, "incident").drop("incident_right")
     t = t.mutate(**{column: t[column].fill_null(0) for column in _SUMS})
@@ -98,13 +99,17 @@ def duty_rows(
     columns = ("incident", "worn_us", *_SUMS)
     every = ibis.union(t.select(*columns), twice.select(*columns))
     rows = duties.left_join(every, "incident").drop("incident_right")
-    rows = rows.mutate(**{column: rows[column].fill_null(0) for column in columns[1:]})
+    rows = rows.left_join(worn_for, "incident").drop("incident_right")
+    rows = rows.mutate(
+        **{column: rows[column].fill_null(0) for column in (*columns[1:], "stretches")}
+    )
     matched = officers.select("officer").distinct().mutate(known=ibis.literal(value=True))
     rows = rows.left_join(matched, "officer").drop("officer_right")
     return rows.select(
         "officer", "unit", "site", "arm", from_us="due_us", to_us="end_us",
         shared_us=rows.due_us - rows.start_us, matched=rows.known.fill_null(False),
         duty_us=rows.end_us - rows.due_us, **{column: rows[column] for column in _SUMS},
-        no_device_us=rows.end_us - rows.due_us - rows.worn_us, err_us=rows.err_us, file=rows.file,
+        no_device_us=rows.end_us - rows.due_us - rows.worn_us, err_us=rows.err_us,
+        doubt_us=rows.err_us * rows.stretches, file=rows.file,
         row=rows.row,
     )  # fmt: skip

@@ -94,7 +94,7 @@ def trial_of(duties: ir.Table, rules: StatisticsRules) -> tuple[list[SiteResult]
         )  # fmt: skip
         return held.cast("int64").sum()
 
-    for_it = ibis.ifelse(treatment, t.err_us, -t.err_us)
+    for_it = ibis.ifelse(treatment, t.doubt_us, -t.doubt_us)
     lost_us = (
         t[STATE_COLUMNS[DeviceState.UNKNOWN]] + t[STATE_COLUMNS[DeviceState.FAULT]] + t.no_device_us
     )
@@ -147,7 +147,7 @@ def _sums(t: ir.Table) -> Mapping[str, ir.IntegerScalar]:
     }  # fmt: skip
     return {
         "duties": t.count(), **{name: column.sum().fill_null(0) for name, column in sums.items()},
-        "most_err_us": t.err_us.max().fill_null(0),
+        "most_doubt_us": t.doubt_us.max().fill_null(0),
     }  # fmt: skip
 
 

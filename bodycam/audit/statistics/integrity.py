@@ -13,8 +13,9 @@ time, a control shift if no more than `contamination_s` of it were recorded, pro
 if at least `kept_percent` of its shifts are. Ariel et al. judged by what the sites said; the numbers are
 ours, and policy.
 
-A clock that is off by e moves a shift's recordings against its duty by e at most, and no sum of time by
-more: a shift is kept surely if it would be with e more, or less, and possibly if with the other.
+A clock that is off by e moves what a camera did against the duty, and against the stretch for which it was
+assigned, by e at most, and no sum of time in one stretch by more. So by `doubt_us`, e for each stretch, more
+or less may have been recorded: a shift is kept surely if either way, and possibly if one way.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class OfficerShift:
     covered_us: int
     recorded_us: int
     lost_us: int = 0
-    err_us: int = 0
+    doubt_us: int = 0
 
 
 def integrity(shifts: Iterable[OfficerShift], rules: StatisticsRules) -> list[SiteResult]:
@@ -82,9 +83,9 @@ def kept(shift: OfficerShift, rules: StatisticsRules, more_us: int = 0) -> bool:
 
 
 def _alone(shift: OfficerShift, rules: StatisticsRules) -> ArmResult:
-    err_us = -shift.err_us if shift.arm is Arm.TREATMENT else shift.err_us
+    doubt_us = -shift.doubt_us if shift.arm is Arm.TREATMENT else shift.doubt_us
     return ArmResult(
-        1, kept(shift, rules), kept(shift, rules, err_us), kept(shift, rules, -err_us), shift.duty_us,
+        1, kept(shift, rules), kept(shift, rules, doubt_us), kept(shift, rules, -doubt_us), shift.duty_us,
         shift.covered_us, shift.recorded_us, shift.lost_us,
     )  # fmt: skip
 

@@ -184,12 +184,14 @@ def risk_difference(
     with_outcome = sum(table.total_with for table in used)
     without = sum(table.total_without for table in used)
     every = sum(table.total_with + table.total_without for table in told.nominal)
+    every_with = sum(table.total_with for table in told.nominal)
     return RiskDifference(
         estimate, pooled(told.least, level), pooled(told.greatest, level),
         _by_officer(estimate, used, by, level), *_odds(used),
         sum(table.missing_with for table in used), with_outcome,
         sum(table.missing_without for table in used), without, len(used),
-        len(told.nominal) - len(used), every - with_outcome - without, told.unsure,
+        len(told.nominal) - len(used), every - with_outcome - without,
+        every_with - with_outcome, told.unsure,
     )  # fmt: skip
 
 
