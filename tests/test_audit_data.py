@@ -138,6 +138,17 @@ def test_the_incidents_are_in_the_tables_with_their_class(
     assert len(audited.result("shifts")) == audited.json["shifts"]
 
 
+def test_what_cameras_did_around_force_is_what_the_audit_of_the_stores_says(
+    audited: Audited, plain: dict[str, Any]
+) -> None:
+    rows = plain["force"]
+    assert audited.json["groups"]["force"] == plain["groups"]["force"]
+    assert audited.json["groups"]["force"]["uses"] == len(rows) > 2
+    names = ("event", "officer", "states", "stops_surely", "covered_us_min", "covered_us_max")
+    mine = [tuple(row[name] for name in names) for row in audited.table("force.csv")]
+    assert sorted(mine) == sorted(tuple(str(row[name]) for name in names) for row in rows)
+
+
 def test_every_breakdown_holds_every_incident(audited: Audited) -> None:
     rows = audited.result("incidents")
     for name, column in (("call_type", "call_type"), ("district", "district")):
