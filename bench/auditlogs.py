@@ -7,12 +7,14 @@ from pathlib import Path
 
 from bodycam.clock import MS, NS, ClockSource, Instant
 from bodycam.eventlog import EventLog
-from bodycam.provision.identity import make_identity
-from bodycam.signing import load_file_key
+from bodycam.provision.authority import open_authority
+from bodycam.provision.identity import make_identity, make_request
+from bodycam.provision.keyfiles import write_public
+from bodycam.provision.profile import DEVICE_DAYS
+from bodycam.signing import DEVICE_CHAIN, Signer, load_file_key
 
 _UTC_NS = 1_780_300_800 * NS
 _BEAT_S, _SHIFT_S = 10, 36_000
-_DEVICE = "cam-0001"
 
 
 class _Clock:
@@ -28,45 +30,57 @@ class _Clock:
         self.at_s = 0
 
     def boot_ns(self) -> int:
-        return (50 + self.at_s) * NS
+        # Read a little later each time, as a loop does.
+        return (50 + self.at_s) * NS + self.at_s % 1009 * 1_234_567
 
     def boot_at(self, monotonic_ns: int) -> int:
         return monotonic_ns
 
     def sample(self) -> Instant:
-        return Instant(self.boot_ns(), _UTC_NS + (self._day_s + self.at_s) * NS, ClockSource.NTP, 5)
+        boot_ns = self.boot_ns()
+        return Instant(boot_ns, _UTC_NS + self._day_s * NS + boot_ns, ClockSource.NTP, 5)
 
     def real_s(self, seconds: float) -> float:
         return seconds
 
 
-def make_store(folder: Path, days: int) -> tuple[Path, Path]:
-    """The store of a camera that was worn so many days, and the root that it is signed under."""
-    made = make_identity(folder / "force", _DEVICE, _UTC_NS - 86_400 * NS)
-    store = folder / "store"
-    (store / "log").mkdir(parents=True)
-    (store / "evidence").mkdir()
+def make_stores(folder: Path, cameras: int, days: int) -> tuple[list[Path], Path]:
+    """Stores of cameras of one force that were worn so many days, and the root that they are signed under."""
+    made_ns = _UTC_NS - 86_400 * NS
+    made = make_identity(folder / "force", "cam-0001", made_ns)
+    stores = []
+    for number in range(1, cameras + 1):
+        device = f"cam-{number:04}"
+        identity = made.identity
+        if number > 1:
+            identity = folder / "identities" / device
+            request = make_request(identity, device)
+            chain = open_authority(made.authority).sign(request, device, made_ns, DEVICE_DAYS)
+            write_public(identity / DEVICE_CHAIN, *chain)
+        store = folder / "stores" / device
+        (store / "log").mkdir(parents=True)
+        (store / "evidence").mkdir()
+        for day in range(days):
+            wear(store, device, load_file_key(identity), day)
+        stores.append(store)
+    return stores, made.root
+
+
+def wear(store: Path, device: str, signer: Signer, day: int) -> None:
+    """One shift more in the log of a store, signed at its end."""
     clock = _Clock()
-    signer = load_file_key(made.identity)
-    for day in range(days):
-        clock.wake(day * 86_400)
-        log = EventLog(store / "log", clock, f"example/bodycam/{_DEVICE}", signer)
-        log.open()
-        _shift(log, clock)
-        log.checkpoint()
-        log.close()
-    return store, made.root
+    clock.wake(day * 86_400)
+    log = EventLog(store / "log", clock, f"example/bodycam/{device}", signer)
+    log.open()
+    _shift(log, clock, device)
+    log.checkpoint()
+    log.close()
 
 
-def _shift(log: EventLog, clock: _Clock) -> None:
+def _shift(log: EventLog, clock: _Clock, device: str) -> None:
     log.append(
-        "boot",
-        fw="bodycam bench",
-        device=_DEVICE,
-        by="recorder",
-        heartbeat_s=_BEAT_S,
-        pre_record_s=30,
-    )
+        "boot", fw="bodycam bench", device=device, by="recorder", heartbeat_s=_BEAT_S, pre_record_s=30
+    )  # fmt: skip
     log.append("ready")
     for second in range(_BEAT_S, _SHIFT_S, _BEAT_S):
         clock.at_s = second
@@ -86,9 +100,11 @@ def _beat(log: EventLog, second: int) -> None:
         "heartbeat", state="standby", rec=None, on_disk=False, camera=True, signal="ready",
         levels={"record": False, "mute": False}, unreadable=[], ring_ms=30_500,
         ring_bytes=30_000_000 + second, fps_milli=30_000, dropped=0,
-        free_bytes=57_000_000_000 - second * 1000, sync_ms_max=None, audio_lost=False, supply="battery",
-        battery_permille=1000 - second // 40, cell_milli_c=30_500, charge="start",
-        soc_milli_c=51_000 + second % 997, throttled=[],
+        free_bytes=57_000_000_000 - second * 1000, sync_ms_max=None, audio_lost=False,
+        battery=100 - second // 400, battery_minutes=700 - second // 60,
+        soc_milli_c=51_000 + second % 997, soc_range_milli_c=[50_900 + second % 997, 51_100 + second % 997],
+        cell_milli_c=30_500 + second % 89, cell_range_milli_c=[30_400, 30_600], charge="allowed",
+        load="all", throttled=[],
     )  # fmt: skip
 
 
