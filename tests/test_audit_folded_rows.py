@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bodycam.audit.dataset.ingest import Ingest
 from bodycam.audit.dataset.store import DataSet, open_to_write
@@ -21,6 +24,7 @@ from bodycam.clock import ClockSource
 from bodycam.signing import load_root
 
 from .auditlogs import Day, day
+from .test_audit_hostile import EVENTS, told
 
 RULES = load_policy().device
 BY_NUMBER = {measure.number: measure for measure in MEASURES}
@@ -86,7 +90,9 @@ def clock_health(into: Path, shift: Stretch) -> Row:
                if r["ev"] == "clock.step" and shift.holds(r["at_us"])]  # fmt: skip
     return {
         "max_err_us": most(held, "most_err_us"),
-        "steps": sum(abs(ms) > RULES.clock_step_s * 1000 for ms in stepped),
+        "steps": sum(
+            type(ms) is int and RULES.clock_step_s * 1000 < abs(ms) < 2**62 for ms in stepped
+        ),
         "longest_since_sync_us": most(pressed, "since_sync_us"),
         "starts_never_synced": sum(r["since_sync_us"] is None for r in pressed),
     }
@@ -97,11 +103,11 @@ def strain(into: Path, shift: Stretch) -> Row:
     held = [r for r in spans if r["kind"] == "state"
             and shift.start_us <= r["start_us"] and r["end_us"] <= shift.end_us]  # fmt: skip
     throttled = times((r["start_us"], r["end_us"]) for r in spans if r["kind"] == "throttled")
-    told = [json.loads(r["data"])["flags"] for r in rows(into, "events")
+    said = [json.loads(r["data"])["flags"] for r in rows(into, "events")
             if r["ev"] == "power.throttled" and shift.holds(r["at_us"])]  # fmt: skip
     return {
         "throttled_us": length_us(clip(throttled, shift.start_us, shift.end_us)),
-        "undervolt_events": sum("undervolt" in flags for flags in told),
+        "undervolt_events": sum(isinstance(flags, list) and "undervolt" in flags for flags in said),
         "max_soc_milli_c": most(held, "most_soc_milli_c"),
         "max_cell_milli_c": most(held, "most_cell_milli_c"),
     }
@@ -166,3 +172,21 @@ def test_each_state_has_the_most_that_its_own_lines_tell(tmp_path: Path) -> None
     assert told[4] == ("off", None, None, None)
     (recording,) = rows(into, "recordings")
     assert recording["since_sync_us"] == 100_000_000
+
+
+@settings(max_examples=40, deadline=None,
+          suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
+@given(st.lists(EVENTS, max_size=12))
+def test_signed_nonsense_is_ingested_as_any_log(
+    tmp_path: Path, events: list[tuple[str, int | None, dict[str, Any]]]
+) -> None:
+    for name in ("camera", "set"):
+        shutil.rmtree(tmp_path / name, ignore_errors=True)
+    with day(tmp_path / "camera") as camera:
+        told(camera, events)
+    line = ingested(camera, tmp_path / "set")
+    states = [r for r in rows(tmp_path / "set", "spans") if r["kind"] == "state"]
+    assert len(states) == len(line.states)
+    for shift in shifts(line, RULES):
+        assert clock_health(tmp_path / "set", shift) == BY_NUMBER["M11"].of(shift, RULES).values
+        assert strain(tmp_path / "set", shift) == BY_NUMBER["M16"].of(shift, RULES).values

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from bodycam.audit.dataset.store import DataSet
 from bodycam.audit.incidentcsv import Incidents
 from bodycam.audit.incidents import Incident
 from bodycam.audit.logstory import _WANTED, LogStory
@@ -22,7 +25,9 @@ from bodycam.audit.public import public_facts, public_page
 from bodycam.audit.report import audit_page
 from bodycam.audit.tables import as_json, write_tables
 from bodycam.audit.timeline import StoryBook
+from bodycam.cli import main
 from bodycam.custody.verify import Report, verify_paths
+from bodycam.errors import ExitCode
 from bodycam.formats.logline import LogLine
 from bodycam.signing import load_root
 
@@ -121,3 +126,18 @@ def test_a_store_that_lacks_a_part_is_audited_as_far_as_it_goes(tmp_path: Path, 
     found = audited(report, book, tmp_path)
     assert found["exit_code"] != 0
     assert {row["class"] for row in found["incidents"]} <= {"UNKNOWN", "UNMATCHED"}
+
+
+def test_a_file_whose_name_is_no_text_is_named_by_its_bytes(tmp_path: Path) -> None:
+    with day(tmp_path / "camera") as camera:
+        told(camera, [])
+    spoilt = camera.store / "evidence" / os.fsdecode(b"rec\xff")
+    spoilt.mkdir()
+    (spoilt / os.fsdecode(b"\xff_0.mp4")).write_bytes(b"junk")
+    words = ["--trust", str(camera.identity.root)]
+    store, into, out = str(camera.store), str(tmp_path / "set"), str(tmp_path / "out")
+    assert main(["audit", "ingest", store, "--into", into, *words]) == ExitCode.ALTERED
+    assert main(["audit", "--store", store, "--out", out, *words]) == ExitCode.ALTERED
+    (findings,) = DataSet(Path(into)).paths("findings")
+    named = pq.read_table(findings, partitioning=None)["file"].to_pylist()
+    assert any("\\udcff_0.mp4" in name for name in named)

@@ -202,6 +202,7 @@ def test_a_log_that_is_swapped_while_it_is_read_is_judged_by_what_was_read(
     ("old", "new", "text"),
     [
         (b'"ev":"', b'"ev":"\xff', "not JSON"),
+        (b'"ev":"', b'"ev":"\\ud800', "not JSON"),
         (b'"unc_ms":', b'"unc_ms":1e999,"was":', "lacks proper data"),
         (b'"logged_ns":', b'"logged_ns":Infinity,"was":', "lacks proper data"),
     ],

@@ -54,8 +54,9 @@ class Told:
         return value if isinstance(value, str) else ""
 
     def whole(self, name: str) -> int | None:
+        """A whole number that a clock can show; nonsense beyond that would fit no column."""
         value = self.data.get(name)
-        return value if is_whole(value) else None
+        return value if is_whole(value) and value in _CLOCK_NS else None
 
 
 @dataclass(slots=True)
@@ -160,7 +161,9 @@ class LogStory:
 
     def _sample(self, run: Run, number: int, at_ns: int, data: dict[str, Any]) -> None:
         utc_ns, error = data.get("utc_ns"), data.get("error_ms")
-        if is_whole(utc_ns) and utc_ns in _UTC_RANGE_NS and is_whole(error) and error >= 0:
+        if (
+            type(utc_ns) is int and utc_ns in _UTC_RANGE_NS and type(error) is int and error >= 0
+        ):  # fmt: skip
             source = str(data.get("source", "none"))
             run.samples.take(number, at_ns, utc_ns, error * 1000, source)
 

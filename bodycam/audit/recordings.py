@@ -17,6 +17,8 @@ from .anchors import Anchor
 from .intervals import NEVER, Times, times
 from .logstory import Run
 
+_ASKED_MS = range(86_400_000 + 1)
+
 
 class ToggleCause(Enum):
     """What started or stopped a recording."""
@@ -100,7 +102,8 @@ def recordings_of(
                 known.stop_said, known.stop_line = event.text("reason"), event.line
                 known.stop_cause = stop_cause(known.stop_said, run)
             case "rec.start":
-                known.asked_ms = event.whole("asked_ms")
+                asked_ms = event.whole("asked_ms")
+                known.asked_ms = asked_ms if asked_ms in _ASKED_MS else None
                 known.short_said = event.text("reason")
                 synced_ns = event.whole("synced_ns")
                 known.synced_us = None if synced_ns is None else anchor.at_us(synced_ns)

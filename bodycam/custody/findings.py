@@ -62,15 +62,27 @@ class Check(IntEnum):
     ONVIF = 16
 
 
+def printable(text: str) -> str:
+    """The text, with what is no Unicode (bytes of a file's name that are no UTF-8) as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it should be: which check, how bad, where, and what."""
+    """One thing that is not as it should be: which check, how bad, where, and what.
+
+    Its words can be printed and kept anywhere, whatever the files are called.
+    """
 
     check: Check
     verdict: Verdict
     file: str
     place: str
     text: str
+
+    def __post_init__(self) -> None:
+        for name in ("file", "place", "text"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
     def as_json(self) -> dict[str, Any]:
         return {

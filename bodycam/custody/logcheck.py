@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ from msgspec import UNSET
 from ..errors import EvidenceError
 from ..eventlog import LOG_FILE
 from ..formats.logline import GENESIS, MAX_LINE_BYTES, LogLine, check_frame, decode_line
-from ..formats.tlog import leaf_hash
 from .findings import Check, Findings, Verdict
 from .linesread import LinesRead
 from .logfacts import LineTime, LogAnswer, LogEvent, LogFacts, RawLine, SegmentEntry, raw_lines
@@ -74,8 +73,8 @@ class LogCheck:
     def _take(self, raw: RawLine) -> None:
         number, offset, data, _, too_long = raw
         self.facts.lines = number
-        self.read.take(number, offset, leaf_hash(data))
-        prev, self._prev = self._prev, hashlib.sha256(data).hexdigest()
+        self.read.take(number, offset, data)
+        prev, self._prev = self._prev, sha256(data).hexdigest()
         seq, self._seq = self._seq, self._seq + 1
         try:
             if too_long:

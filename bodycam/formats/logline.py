@@ -7,8 +7,8 @@ to it, so that a torn or flipped line is known by itself, even the last one.
 from __future__ import annotations
 
 import json
-import zlib
 from typing import Any, Literal
+from zlib import crc32
 
 import msgspec
 
@@ -48,7 +48,7 @@ _UNTYPED = msgspec.json.Decoder()
 def encode_line(fields: dict[str, Any]) -> bytes:
     """The line for these fields, without its newline."""
     body = json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()[:-1]
-    return body + f',"crc":"{zlib.crc32(body):08x}"}}'.encode()
+    return body + f',"crc":"{crc32(body):08x}"}}'.encode()
 
 
 def is_torn(line: bytes) -> bool:
@@ -64,7 +64,7 @@ def check_frame(line: bytes) -> None:
     """Raises EvidenceError unless the line's checksum is its own."""
     if len(line) > MAX_LINE_BYTES:
         raise EvidenceError(f"line of {len(line)} bytes, at most {MAX_LINE_BYTES}")
-    if line[-18:] != b',"crc":"%08x"}' % zlib.crc32(line[:-18]):
+    if line[-18:] != b',"crc":"%08x"}' % crc32(line[:-18]):
         raise EvidenceError("line does not match its own checksum")
 
 
@@ -95,6 +95,9 @@ def _parsed(line: bytes) -> Any:
     except _NOT_TAKEN:
         pass  # it is stricter: NaN, numbers beyond a double, lone surrogates, a byte order mark
     try:
-        return json.loads(line)
+        found = json.loads(line)
+        # Half a surrogate pair is no text: it can be neither printed nor kept, and no camera writes it.
+        json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as fault:
         raise EvidenceError(f"line is not JSON: {fault}") from fault
+    return found

@@ -25,7 +25,7 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from ...custody.findings import Verdict, worst
+from ...custody.findings import Verdict, printable, worst
 from ...custody.logfacts import LogAnswer
 from ...custody.logroots import OutsideWord
 from ...custody.verify import Report, verify_paths
@@ -169,7 +169,7 @@ def _told(
     origin = next((log.origin for log in report.logs if log.origin), "")
     device = next((log.device for log in report.logs if log.device), "")
     force, named = _camera_of(origin)
-    device = device or named or next((line.device for line in lines), store.name)
+    device = device or named or next((line.device for line in lines), printable(store.name))
     mine = next((line for line in lines if line.device == device), DeviceTimeline(device))
     said = [*mine.findings, *(
         f"evidence of {line.device} in the store of {device}: not counted"
@@ -188,7 +188,7 @@ def _told(
     )  # fmt: skip
     verdict = worst(report.findings)
     rows[SOURCES.name] = [(
-        force, month, device, store.name, fingerprint, source.rows_sha256, verdict.value,
+        force, month, device, printable(store.name), fingerprint, source.rows_sha256, verdict.value,
         sum(log.lines for log in report.logs), source.lines_signed, source.proven_us,
         source.checkpoint,
     )]  # fmt: skip
@@ -238,7 +238,8 @@ def _files(store: Path) -> list[tuple[str, int, int]]:
         except OSError:
             continue  # gone meanwhile: the verifier says so
         if path.is_file():
-            found.append((str(path.relative_to(store.parent)), facts.st_size, facts.st_mtime_ns))
+            name = printable(str(path.relative_to(store.parent)))
+            found.append((name, facts.st_size, facts.st_mtime_ns))
     return found
 
 
