@@ -37,7 +37,8 @@ A run ends with its `shutdown`; else two heartbeats after its last line, or with
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
@@ -283,20 +284,16 @@ def _camera(run: Run, opened: _Opened) -> Times:
     beats = run.beats.marks([*seen, *(start for start, _ in lost)])
     marks = [(at_ns, said.camera) for at_ns, said in beats]
     back = sorted(seen + [at for at, ok in marks if ok])
-    blind = times(
-        (at_ns, next((to for to in back if to > at_ns), opened._end_ns))
-        for at_ns, camera in marks
-        if not camera
-    )
-    return union(_until_seen(lost, marks), silent, gaps, both(blind, opened.from_first("ready")))
+    blind = times((at_ns, _next(back, at_ns, opened._end_ns)) for at_ns, ok in marks if not ok)
+    well = sorted(at_ns for at_ns, ok in marks if ok)
+    until_seen = times((start, min(end, _next(well, start, end))) for start, end in lost)
+    return union(until_seen, silent, gaps, both(blind, opened.from_first("ready")))
 
 
-def _until_seen(lost: Times, marks: list[tuple[int, bool]]) -> Times:
-    seen = [at_ns for at_ns, camera in marks if camera]
-    return times(
-        (start, min([end, *(at_ns for at_ns in seen if start < at_ns < end)]))
-        for start, end in lost
-    )  # fmt: skip
+def _next(moments: Sequence[int], after_ns: int, none_ns: int) -> int:
+    """The first of these, which are sorted, behind a moment."""
+    number = bisect_right(moments, after_ns)
+    return moments[number] if number < len(moments) else none_ns
 
 
 def _switch(opened: _Opened) -> Times:
