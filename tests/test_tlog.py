@@ -78,13 +78,17 @@ def test_roots_are_those_of_certificate_transparency() -> None:
         assert tlog.root_of([tlog.leaf_hash(x) for x in CT_LEAVES[: tree.size]]).hex() == root
 
 
-@given(st.integers(0, 70), st.data())
-def test_the_roots_of_many_beginnings_are_those_of_each(count: int, data: st.DataObject) -> None:
-    leaves = leaves_of(count)
-    sizes = data.draw(st.sets(st.integers(0, count)))
-    assert tlog.roots_of(b"".join(leaves), sizes) == {
-        size: tlog.root_of(leaves[:size]) for size in sizes
-    }
+@pytest.mark.parametrize("block", [64, 192, 2**16])
+def test_the_roots_of_many_beginnings_are_those_of_each(
+    monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr(tlog, "_BLOCK", block)
+    for count in range(35):
+        leaves = leaves_of(count)
+        expected = {size: tlog.root_of(leaves[:size]) for size in range(count + 1)}
+        assert tlog.roots_of(b"".join(leaves), range(count + 1)) == expected
+        for size, root in expected.items():
+            assert tlog.roots_of(bytearray(b"".join(leaves)), {size}) == {size: root}
 
 
 def test_proofs_are_those_of_certificate_transparency() -> None:

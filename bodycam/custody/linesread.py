@@ -35,7 +35,7 @@ class LinesRead:
     def roots(self, sizes: Iterable[int]) -> dict[int, str]:
         """The Merkle root over the first so many lines, for each of these sizes that is there."""
         there = len(self.leaves) // HASH_BYTES
-        found = roots_of(bytes(self.leaves), {size for size in sizes if 0 < size <= there})
+        found = roots_of(self.leaves, {size for size in sizes if 0 < size <= there})
         return {size: root.hex() for size, root in found.items()}
 
     def line(self, number: int) -> bytes | None:

@@ -13,6 +13,8 @@ from ..errors import EvidenceError
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 HASH_BYTES = 32
+# Of hashes in a row, what is worked on at once: a multiple of two of them.
+_BLOCK = 2**16
 # A tree of 2^62 lines; C2SP tlog-witness sends at most 63 hashes.
 MAX_SIZE = 2**62
 MAX_PROOF_HASHES = 63
@@ -56,22 +58,29 @@ class Tree:
         return _over(self._peaks[::-1])
 
 
-def roots_of(leaves: bytes, sizes: Collection[int]) -> dict[int, bytes]:
+def roots_of(leaves: bytes | bytearray, sizes: Collection[int]) -> dict[int, bytes]:
     """The root over the first `size` leaf hashes, for each of these sizes; `leaves` has them in a row."""
     peaks: dict[int, list[bytes]] = {size: [] for size in sizes}
-    sha256, pair = hashlib.sha256, 2 * HASH_BYTES
-    level, height = leaves[: max(sizes, default=0) * HASH_BYTES], 0
-    while level:
+    level, count, height = leaves, max(sizes, default=0), 0
+    while count:
         for size, found in peaks.items():
             if size >> height & 1:
                 end = (size >> height) * HASH_BYTES
-                found.append(level[end - HASH_BYTES : end])
-        whole = len(level) // pair * pair
-        level = b"".join(
-            [sha256(b"\1" + level[i : i + pair]).digest() for i in range(0, whole, pair)]
-        )
-        height += 1
+                found.append(bytes(level[end - HASH_BYTES : end]))
+        level, count, height = _parents(level, count), count // 2, height + 1
     return {size: _over(found) for size, found in peaks.items()}
+
+
+def _parents(level: bytes | bytearray, count: int) -> bytearray:
+    """The nodes above so many nodes in a row; the last has none if it has no partner."""
+    sha256, pair, found = hashlib.sha256, 2 * HASH_BYTES, bytearray()
+    whole = count // 2 * pair
+    for start in range(0, whole, _BLOCK):
+        end = min(start + _BLOCK, whole)
+        found += b"".join(
+            [sha256(b"\1" + level[at : at + pair]).digest() for at in range(start, end, pair)]
+        )
+    return found
 
 
 def _over(peaks: Sequence[bytes]) -> bytes:
