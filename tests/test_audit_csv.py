@@ -118,6 +118,19 @@ def test_on_scene_must_be_between(tmp_path: Path) -> None:
         assert "on scene must be" in why(tmp_path, f"{ROW},,{at},", head=MORE)[0]
 
 
+def test_no_window_is_longer_than_the_longest_incident(tmp_path: Path) -> None:
+    """A wrong year would make a window of years, most of it UNKNOWN: excused by a slip of the pen."""
+    open_row = ROW.rpartition(",")[0]
+    late = why(tmp_path, f"{open_row},,,2026-06-02T08:00:00Z,", head=MORE)
+    assert "on scene must be less than 8 hours after dispatched" in late[0]
+    head = f"{HEAD},First Entry DateTime,Self Initiated"
+    for row in (ROW, f"{open_row},"):
+        for at in ("2016-06-01T08:10:00Z", "2026-05-31T23:59:59Z"):
+            assert "the first entry must be less than 8 hours from" in why(
+                tmp_path, f"{row},{at},yes", head=head
+            )[0]  # fmt: skip
+
+
 def test_bytes_that_are_not_utf_8_cost_their_row_alone(tmp_path: Path) -> None:
     good = ROW.replace("E1", "E2")
     text = f"{MORE}\n{ROW},Ruhestörung,,\n{good},,,\n".encode("latin-1")

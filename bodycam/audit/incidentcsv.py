@@ -7,9 +7,9 @@
 | Officer Dispatched DateTime | yes           |                                                       |
 | Officer Cleared DateTime    | the column    | later than dispatched, by less than 8 h; may be empty |
 | Call Type                   |               |                                                       |
-| Officer On Scene DateTime   |               | between dispatched and cleared; may be empty          |
+| Officer On Scene DateTime   |               | between dispatched and cleared, by less than 8 h      |
 | Clearance Code              |               |                                                       |
-| First Entry DateTime        |               | of what the officer initiated                         |
+| First Entry DateTime        |               | of what the officer initiated; before cleared, by less than 8 h |
 | Self Initiated              |               | yes, no, true, false, 1, 0 or empty                   |
 | District, Unit              |               | where, and whose                                      |
 
@@ -57,8 +57,14 @@ def _incident(row: CsvRow, zone: tzinfo | None) -> Incident:
         on_scene < dispatched or (cleared is not None and on_scene >= cleared)
     ):
         raise ValueError("on scene must be between dispatched and cleared")
+    if on_scene is not None and on_scene - dispatched >= _LONGEST_US:
+        raise ValueError("on scene must be less than 8 hours after dispatched")
     if first_entry is not None and cleared is not None and first_entry >= cleared:
         raise ValueError("the first entry must be before cleared")
+    if first_entry is not None and abs((cleared or dispatched) - first_entry) >= _LONGEST_US:
+        raise ValueError(
+            "the first entry must be less than 8 hours from cleared, or from dispatched"
+        )
     said = cells.get("self initiated", "").lower()
     if said not in _YES and said not in _NO:
         raise ValueError(f"'self initiated' is {said[:20]!r}, want yes or no")

@@ -147,6 +147,11 @@ class DataSet:
             raise CannotOpen(f"{path}: was changed since it was written", _START_ANEW)
         return path
 
+    def check(self) -> None:
+        """Whether every file is as it was written: an engine reads them without asking. Raises CannotOpen."""
+        for file in self.manifest.files:
+            self.checked(file)
+
     # -- changes ------------------------------------------------------------------------------
 
     def commit(self, rows: Mapping[str, pa.Table], gone: Mapping[int, Iterable[Camera]]) -> None:
@@ -301,6 +306,10 @@ def _read_manifest(folder: Path) -> Manifest:
                 f"{path}: is of version {said.get('version')}, this program knows "
                 f"{DATASET_VERSION}", _START_ANEW,
             )  # fmt: skip
-        return msgspec.convert(said, Manifest)
+        found = msgspec.convert(said, Manifest)
     except (msgspec.ValidationError, msgspec.DecodeError) as fault:
         raise CannotOpen(f"{path}: {fault}", _START_ANEW) from fault
+    unknown = {file.table for file in found.files} - TABLES.keys()
+    if unknown:
+        raise CannotOpen(f"{path}: {min(unknown)[:40]!r} is no table", _START_ANEW)
+    return found

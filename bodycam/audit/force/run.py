@@ -56,6 +56,7 @@ class Written:
 def audit_force(wanted: Wanted, show: Show) -> Written:
     """Audit a data set. Raises CannotOpen, ConfigError, StorageError."""
     data = DataSet(wanted.data)
+    data.check()
     try:
         make_folder(wanted.out)
     except OSError as fault:
