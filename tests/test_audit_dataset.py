@@ -231,12 +231,13 @@ def test_two_ingests_at_once_and_other_folders_are_refused(tmp_path: Path) -> No
         ("", CannotOpen), ("{}", CannotOpen), ('{"format":"bodycam audit data"}', ConfigError),
         ('{"format":"bodycam audit data","version":2}', ConfigError),
         ('{"format":"bodycam audit data","version":1,"files":[{"table":"../x"}]}', CannotOpen),
+        ('{"format":"\xff"}', CannotOpen), ("[" * 9000, CannotOpen),
     ],
 )  # fmt: skip
 def test_a_manifest_that_is_none_is_refused(
     tmp_path: Path, text: str, error: type[Exception]
 ) -> None:
-    (tmp_path / MANIFEST).write_text(text)
+    (tmp_path / MANIFEST).write_bytes(text.encode("latin-1"))
     with pytest.raises(error):
         DataSet(tmp_path)
 

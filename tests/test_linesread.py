@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bodycam.custody import linesread, logfacts
 from bodycam.custody.linesread import LinesRead
 from bodycam.custody.logfacts import RawLine, raw_lines
-from bodycam.formats.logline import is_torn
+from bodycam.formats.logline import MAX_LINE_BYTES, is_torn
 from bodycam.formats.tlog import leaf_hash, root_of
 
 LIMIT = 12
@@ -68,7 +68,9 @@ def read(path: Path) -> LinesRead:
 def test_every_line_is_found_again_and_every_beginning_has_its_root(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     lines = [b"%d" % n * (n % 7) for n in range(3 * linesread.STEP + 5)]
-    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    limit = MAX_LINE_BYTES + 2
+    lines[70] = b"x" * limit  # too long: what is kept of it is its beginning
+    path.write_bytes(b"".join(line + b"y" * (line == lines[70]) * limit + b"\n" for line in lines))
     found = read(path)
     assert [found.line(number) for number in range(1, len(lines) + 1)] == lines
     leaves = [leaf_hash(line) for line in lines]

@@ -15,6 +15,7 @@ from ..formats.tlog import HASH_BYTES, leaf_hash, roots_of
 
 # Where every so many lines begin is kept.
 STEP = 64
+_LIMIT = MAX_LINE_BYTES + 2
 
 
 class LinesRead:
@@ -45,8 +46,10 @@ class LinesRead:
             with self._path.open("rb") as file:
                 file.seek(self._offsets[before])
                 for _ in range(beyond):
-                    file.readline()
-                data = file.readline(MAX_LINE_BYTES + 2).removesuffix(b"\n")
+                    # One that is too long never comes into memory whole.
+                    while (piece := file.readline(_LIMIT)) and not piece.endswith(b"\n"):
+                        pass
+                data = file.readline(_LIMIT).removesuffix(b"\n")
         except OSError:
             return None
         leaf = self.leaves[(number - 1) * HASH_BYTES : number * HASH_BYTES]

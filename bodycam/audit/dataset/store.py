@@ -307,7 +307,7 @@ def _read_manifest(folder: Path) -> Manifest:
                 f"{DATASET_VERSION}", _START_ANEW,
             )  # fmt: skip
         found = msgspec.convert(said, Manifest)
-    except (msgspec.ValidationError, msgspec.DecodeError) as fault:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
         raise CannotOpen(f"{path}: {fault}", _START_ANEW) from fault
     unknown = {file.table for file in found.files} - TABLES.keys()
     if unknown:
