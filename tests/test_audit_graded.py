@@ -62,6 +62,22 @@ def test_who_could_not_have_recorded_is_never_said_to_have_chosen_so(month: Grad
     assert mixed[0][3] > 5
 
 
+def test_what_a_camera_lost_in_the_middle_is_beside_the_class_that_it_got(month: Graded) -> None:
+    """M27 asks of FAULT and UNKNOWN only where nothing was recorded; the times in them say the rest."""
+    met = month.ask(
+        "select does, kind, count(*), max(gap_us - fault_us), max(window_us - evid_us - unknown_us - boot_us"
+        " - ready_us) from graded where does like '%in the middle' and true_kind is not null group by all"
+        " order by all"
+    )
+    assert [row[:2] for row in met] == [
+        ("camera died in the middle", "EARLY"), ("camera stalled in the middle", "GAP"),
+    ]  # fmt: skip
+    assert min(row[2] for row in met) > 5
+    assert met[1][3] == 0
+    # Two heartbeats after its last line it is still believed to have recorded.
+    assert met[0][4] <= 21_000_000
+
+
 def test_a_colleague_is_missed_where_somebody_leaves_it_to_him(month: Graded) -> None:
     missed = dict(month.ask(
         "select behaves, sum(partner_us) / count(*) / 1e6 from graded where partner_us > 0 or"

@@ -11,7 +11,7 @@
 | leaves_it_to_colleagues | does not press where a colleague is                           | no     |
 | late_out_of_the_dock    | all, but three hours of duty the camera stands in the dock    | no     |
 | files_badly             | all, and files it wrong                                       | yes    |
-| faulty_camera           | all; the sensor stalls for hours, or the camera hangs         | yes    |
+| faulty_camera           | all; it stalls for hours or a minute, hangs, or dies          | yes    |
 | flat_battery            | all, until the battery dies                                   | yes    |
 | wrong_clock             | all; the clock is 40 minutes off, and says so                 | yes    |
 | too_hot                 | all; the camera refuses presses                               | yes    |
@@ -137,6 +137,8 @@ class Does(Enum):
     FAULT = "camera failed"
     TOO_HOT = "camera refused"
     MIXED = "camera failed, then hung"
+    STALLED = "camera stalled in the middle"
+    DIED = "camera died in the middle"
     DEAD = "battery died"
     DOCKED = "camera in the dock"
     NO_DEVICE = "no camera assigned"
@@ -150,6 +152,7 @@ CLASSES = {
     Does.RETRO: IncidentClass.NEVER, Does.CONTROL: IncidentClass.NEVER,
     Does.WHOLE_SHIFT: IncidentClass.COMPLETE, Does.FAULT: IncidentClass.FAULT,
     Does.TOO_HOT: IncidentClass.FAULT, Does.MIXED: IncidentClass.FAULT,
+    Does.STALLED: IncidentClass.GAP, Does.DIED: IncidentClass.EARLY,
     Does.DEAD: IncidentClass.UNKNOWN, Does.DOCKED: IncidentClass.DOCKED,
     Does.NO_DEVICE: IncidentClass.NO_DEVICE,
 }  # fmt: skip

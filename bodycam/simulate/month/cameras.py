@@ -19,12 +19,18 @@ from ...prerecord import ShortReason
 from .columns import coded, numbered, place_in, some, table, text, uuids
 from .conduct import Conduct
 from .events import Takes, Written, tell
-from .footage import PRE_US, READY_US, SEGMENT_US, Footage
+from .footage import HOLE_US, PRE_US, READY_US, SEGMENT_US, Footage
 from .life import BEAT_US, LOST_BY, SAMPLE_US, STATES, WHYS, Life, joined
 from .plan import BEGIN_US, Bools, Calls, Ints, Roster
 
 FIRMWARE, SLOW_FIRMWARE = "bodycam month", "bodycam month slow"
 WRONG_US, UNSET_ERR_US = -2_400_000_000, 3_000_000_000
+_WRONG = (
+    "",
+    "no evidence after it",
+    "pictures are missing",
+    "the bytes are not those that were signed",
+)
 _VERDICTS = (Verdict.INTACT.value, Verdict.INCOMPLETE.value, Verdict.ALTERED.value)
 _ALIVE = (DeviceState.BOOT, DeviceState.READY, DeviceState.RECORDING, DeviceState.FAULT)
 
@@ -144,7 +150,9 @@ class Cameras:
     def _proven(self) -> list[pa.Table]:
         made, ids = self._footage, self.takes.ids
         live = (made.press_us, made.stop_us)
-        shown = (self.takes.first_us, made.last_us)
+        first, last = self.takes.first_us, made.last_us
+        # A stall cuts the pictures in two.
+        ends = np.where(made.stalled, made.hole_us, last)
         every = np.ones(len(made), bool)
         return [
             self._spans(
@@ -152,8 +160,9 @@ class Cameras:
                 err_us=self._err_us[self.takes.run[which]], recording=ids.filter(pa.array(which)),
             )
             for kind, (start, end), which in (
-                (Kind.LIVE, live, every), (Kind.EVID, shown, ~made.altered),
-                (Kind.FAILED, shown, made.altered),
+                (Kind.LIVE, live, every), (Kind.EVID, (first, ends), ~made.altered),
+                (Kind.EVID, (made.hole_us + HOLE_US, last), made.stalled),
+                (Kind.FAILED, (first, last), made.altered),
             )
         ]  # fmt: skip
 
@@ -174,7 +183,7 @@ class Cameras:
     def _recordings(self) -> pa.Table:
         made, takes, told = self._footage, self.takes, self._told
         off, slow = self._off_us[made.device], self._roster.of("slow_start")[made.device]
-        verdict = np.where(made.killed, 1, 0) + np.where(made.altered, 2, 0)
+        verdict = np.where(made.killed | made.stalled, 1, 0) + np.where(made.altered, 2, 0)
         start = made.press_us + off
         since = (made.press_us - takes.boot_us) % SAMPLE_US
         words = np.where(made.killed, 1, 0)
@@ -217,22 +226,25 @@ class Cameras:
     def _findings(self) -> pa.Table:
         """What is not known of every camera's certificate, and what is wrong with recordings."""
         made, every = self._footage, np.arange(len(self._roster))
-        bad = made.altered | made.killed
+        bad = made.altered | made.killed | made.stalled
         device = np.concatenate([made.device[bad], every])
         order = np.argsort(device, kind="stable")
-        which = np.concatenate([np.where(made.killed, 1, 2)[bad], np.zeros(len(every), int)])[order]
-        files = pa.concat_arrays([self.takes.ids.filter(pa.array(bad)), pa.repeat("", len(every))])
+        how = np.where(made.killed, 1, np.where(made.stalled, 2, 3))[bad]
+        which = np.concatenate([how, np.zeros(len(every), int)])[order]
+        ids = self.takes.ids.filter(pa.array(bad))
+        first = text("evidence/", ids, "/", self._device(made.device[bad]), "_", ids, "_00000.mp4")
+        files = pa.concat_arrays([first, pa.repeat("", len(every))])
         names = self._device(device[order])
         note = text(
             "whether the certificate of ", names, " was revoked: no revocation list was given"
         )
-        wrong = coded(["", "it has no end", "the bytes are not those that were signed"], which)
+        wrong = coded(_WRONG, which)
         return table(FINDINGS, len(device), self._begins()[device[order]], {
             "device": names, "number": place_in(device[order]),
-            "verdict": coded(["", Verdict.INCOMPLETE.value, Verdict.ALTERED.value], which),
-            "check_number": np.array([0, int(Check.RECORDING), int(Check.BYTES)])[which],
+            "verdict": coded(["", *(Verdict.INCOMPLETE.value,) * 2, Verdict.ALTERED.value], which),
+            "check_number": np.array([0, Check.END, Check.CONTINUITY, Check.BYTES])[which],
             "file": files.take(pa.array(order)),
-            "place": coded(["", "the last fragment", "fragment 1"], which),
+            "place": coded(["", "after the last fragment", "fragment 2", "fragment 1"], which),
             "text": pc.if_else(pa.array(which == 0), note, wrong),
         })  # fmt: skip
 
@@ -251,9 +263,10 @@ class Cameras:
         np.maximum.at(lines, runs.device, self._lines.lines.last)
         shown = ~made.altered
         proven = np.zeros(count, np.int64)
-        np.add.at(proven, made.device[shown], (made.last_us - self.takes.first_us)[shown])
+        length = made.last_us - self.takes.first_us - np.where(made.stalled, HOLE_US, 0)
+        np.add.at(proven, made.device[shown], length[shown])
         worst = np.zeros(count, np.int64)
-        worst[made.device[made.killed]] = 1
+        worst[made.device[made.killed | made.stalled]] = 1
         worst[made.device[made.altered]] = 2
         digests = pa.array(
             [hashlib.sha256(name.as_py().encode()).hexdigest() for name in self._names]

@@ -138,6 +138,10 @@ def _troubles(does: Small, roster: Roster, rng: np.random.Generator) -> None:
         ("flat_battery", met, after, Does.DEAD),
     ):
         does[roster.of(kind)[:, None, None] & when[:, :, None] & which] = code(what)
+    whole = roster.of("faulty_camera")[:, None, None] & (does == code(Does.COMPLETE))
+    chance = rng.random(does.shape)
+    does[whole & (chance < 0.05)] = code(Does.STALLED)
+    does[whole & (chance > 0.97)] = code(Does.DIED)
     # Before its first line nobody knows that a camera stands in the dock.
     does[roster.of("late_out_of_the_dock"), 1:, :_LATE_HOURS] = code(Does.DOCKED)
     absent = roster.of("always")[:, None] & (rng.random(days) < 0.1)

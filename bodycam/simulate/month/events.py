@@ -11,7 +11,7 @@ import pyarrow as pa
 from .behaviours import Does
 from .columns import coded, text
 from .conduct import Conduct
-from .footage import PRE_US, READY_US, TAIL_US, Footage
+from .footage import HOLE_US, PRE_US, READY_US, TAIL_US, Footage
 from .life import BEAT_US, LOST_BY, SAMPLE_US, STOPPED, Life, Runs, key
 from .plan import Calls, Ints, Roster, S, code, seconds
 
@@ -19,6 +19,7 @@ from .plan import Calls, Ints, Roster, S, code, seconds
 _BOOT_NS = 50_000_000_000
 _PRESS = '{"pin":"record"}'
 _TESTED = '{{"checks":{{}},"failed":[{}],"form":"boot","not_tested":[],"verdict":"{}","warned":[]}}'
+_STALLED, _EXITED = '{"pid":1,"silent_ms":2000}', '{"epoch":0,"reason":"killed"}'
 _STEPPED = 0.01
 Data = str | Callable[[Ints], pa.Array]
 
@@ -196,6 +197,15 @@ def _recordings(log: EventLog, footage: Footage, takes: Takes) -> tuple[int, int
         ',"load":"full","reason":', takes.short, ',"rec":"', ids, '","synced_ns":', _ns(takes, takes.synced_us),
         ',"throttled":[]}',
     ), at_us=takes.first_us)  # fmt: skip
+    bad = footage.stalled
+    hole, at, torn = device[bad], footage.hole_us[bad], ids.filter(pa.array(bad))
+    begun = (at - takes.boot_us[bad]) * 1000 + _BOOT_NS
+    log.add("capture.stall", hole, at + 2 * S, _STALLED)
+    log.add("capture.exit", hole, at + 2 * S, _EXITED)
+    log.add("gap", hole, at + HOLE_US, lambda _: text(
+        '{"cause":"stall","frames":1,"from_ns":', _digits(begun), ',"rec":"', torn, '","to_ns":',
+        _digits(begun + HOLE_US * 1000), "}",
+    ))  # fmt: skip
     whole = ~footage.killed
     device, stop, last = device[whole], footage.stop_us[whole], footage.last_us[whole]
     ended, boot = ids.filter(pa.array(whole)), takes.boot_us[whole]
@@ -228,8 +238,8 @@ def _mutes(
 def _troubles(log: EventLog, calls: Calls, conduct: Conduct, life: Life) -> None:
     stalls, hangs, heats, low = life.stalls, life.hangs, life.heats, life.low
     for device, start, _ in (stalls, hangs):
-        log.add("capture.stall", device, start + 2 * S, '{"pid":1,"silent_ms":2000}')
-        log.add("capture.exit", device, start + 2 * S, '{"epoch":0,"reason":"killed"}')
+        log.add("capture.stall", device, start + 2 * S, _STALLED)
+        log.add("capture.exit", device, start + 2 * S, _EXITED)
     begun = (stalls[1] - life.runs.boot_us[life.runs.at(stalls[0], stalls[1])]) * 1000 + _BOOT_NS
     ended = begun + (stalls[2] - stalls[1]) * 1000
     log.add("gap", stalls[0], stalls[2], lambda _: text(

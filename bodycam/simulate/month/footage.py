@@ -15,6 +15,7 @@ from .conduct import Conduct
 from .plan import HOURS, Bools, Calls, Ints, Roster, S, code, seconds
 
 PRE_US = TAIL_US = 30 * S
+HOLE_US = 60 * S
 SEGMENT_US = 600 * S
 # Since the camera was switched on: the pictures begin so much later.
 READY_US = 5 * S
@@ -24,7 +25,11 @@ _KILLED = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Footage:
-    """Recordings in order of camera and press; `call` is the place of the incident, flat."""
+    """Recordings in order of camera and press; `call` is the place of the incident, flat.
+
+    A stalled one has no pictures for HOLE_US from `hole_us` on; a killed one ends with the camera, which
+    boots at `again_us`.
+    """
 
     device: Ints
     press_us: Ints
@@ -32,6 +37,9 @@ class Footage:
     call: Ints
     altered: Bools
     killed: Bools
+    stalled: Bools
+    hole_us: Ints
+    again_us: Ints
 
     def __len__(self) -> int:
         return len(self.device)
@@ -51,7 +59,7 @@ def record(roster: Roster, calls: Calls, conduct: Conduct, rng: np.random.Genera
     stop = calls.cleared_us + seconds(rng, 0, 30, shape)
     half = calls.due_us + length // 2
     press = np.where(conduct.late_us > 0, calls.due_us + conduct.late_us, press)
-    early = np.isin(does, [code(Does.EARLY), code(Does.HANDED_OVER)])
+    early = np.isin(does, [code(d) for d in (Does.EARLY, Does.HANDED_OVER, Does.DIED)])
     stop = np.where(early, half, stop)
     off = does == code(Does.OFF_BEFORE_FORCE)
     stop = np.where(off, calls.force_us - seconds(rng, 30, 60, shape), stop)
@@ -83,8 +91,11 @@ def record(roster: Roster, calls: Calls, conduct: Conduct, rng: np.random.Genera
     able = complete & ~is_short & ~calls.paired.ravel()[call]
     altered = able & (rng.random(len(device)) < _ALTERED)
     faulty = roster.of("faulty_camera")[device]
-    killed = is_short & faulty & (rng.random(len(device)) < _KILLED)
-    return Footage(device, start, end, call, altered, killed)
+    died = (does.ravel()[call] == code(Does.DIED)) & ~is_short
+    killed = died | (is_short & faulty & (rng.random(len(device)) < _KILLED))
+    stalled = (does.ravel()[call] == code(Does.STALLED)) & ~is_short
+    again = np.where(died, calls.cleared_us.ravel()[call], end) + 60 * S
+    return Footage(device, start, end, call, altered, killed, stalled, hole.ravel()[call], again)
 
 
 def _picked(there: Bools, start: Ints, end: Ints) -> tuple[Ints, Ints, Ints, Ints]:

@@ -19,7 +19,7 @@ import numpy as np
 from ...audit.states import DeviceState, UnknownWhy
 from .behaviours import Does
 from .conduct import Conduct
-from .footage import READY_US, Footage
+from .footage import HOLE_US, READY_US, Footage
 from .plan import HOUR_US, HOURS, Bools, Calls, Ints, Roster, S, Small, code, seconds
 
 BEAT_US, SAMPLE_US = 10 * S, 60 * S
@@ -89,8 +89,8 @@ def live(
     # It stalls for 30 % of the window, and hangs for 25 more.
     hangs = (device, due - 60 * S, due + length * 30 // 100)
     killed = footage.killed
-    dead = footage.device[killed], footage.stop_us[killed]
-    gone = joined((device, hangs[2], due + length * 55 // 100), (*dead, dead[1] + 60 * S))
+    dead = footage.device[killed], footage.stop_us[killed], footage.again_us[killed]
+    gone = joined((device, hangs[2], due + length * 55 // 100), dead)
     on_us, off_us, out = _days(roster, does)
     device, day = np.nonzero((does == code(Does.DEAD)).any(axis=2))
     first = (does == code(Does.DEAD)).argmax(axis=2)[device, day]
@@ -148,6 +148,7 @@ def _states(
     lost, off, docks = (runs.by == by for by in (LOST_BY, OFF_BY, DOCKED_BY))
     flat = np.isin(key(runs.device, runs.last_us), key(low[0], low[2]))
     tailed, mark = ~footage.killed, DeviceState
+    hole, hole_us = footage.device[footage.stalled], footage.hole_us[footage.stalled]
     stalls, hangs, heats = faults
     marks = [
         (mark.BOOT, "", runs.device, runs.boot_us),
@@ -156,6 +157,7 @@ def _states(
         (mark.READY, "", footage.device[tailed], footage.last_us[tailed]),
         (mark.FAULT, "camera", stalls[0], stalls[1]), (mark.READY, "", stalls[0], stalls[2]),
         (mark.FAULT, "camera", hangs[0], hangs[1]),
+        (mark.FAULT, "camera", hole, hole_us), (mark.RECORDING, "", hole, hole_us + HOLE_US),
         (mark.FAULT, "heat", heats[0], heats[1]), (mark.READY, "", heats[0], heats[2]),
         (mark.DOCKED, "", docked[0], docked[1]),
         (mark.DOCKED, STOPPED, runs.device[docks], runs.last_us[docks]),
