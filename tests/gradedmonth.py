@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import ibis
 
 from bodycam.audit.dataset.store import DataSet
 from bodycam.audit.engine.force import Limits, measure_force
+from bodycam.audit.engine.results import RESULTS
 from bodycam.audit.groups import Funnel, Missingness
 from bodycam.audit.policy import load_policy
 from bodycam.audit.scoring import IncidentClass
@@ -18,7 +20,6 @@ from bodycam.simulate.month.behaviours import KINDS, Behaviours, parse_behaviour
 from bodycam.simulate.month.make import make_month
 
 DEFAULT = Path(__file__).parent.parent / "bodycam/simulate/month/behaviours.toml"
-LIMITS = Limits(memory="1500MB", threads=2)
 # Shifts begin at 6, 14 and 22, and nobody is sent out an hour before.
 _STRATUM = "call_type, (((dispatched_us // 3600000000) % 24 + 17) % 24 // 8)::text"
 
@@ -45,17 +46,23 @@ def _set(text: str, section: str, key: str, value: float) -> str:
 class Graded:
     """A month, what the audit says of it, and the truth, in an engine that answers SQL."""
 
-    def __init__(self, folder: Path, cameras: int, days: int, seed: int, given: Behaviours) -> None:
+    def __init__(
+        self, folder: Path, cameras: int, days: int, seed: int, given: Behaviours,
+        memory: str = "1500MB",
+    ) -> None:  # fmt: skip
         into = folder / "set"
         make_month(into, cameras, days, seed, given, lambda _done, _of: None)
-        measure_force(DataSet(into), load_policy(), folder / "results", limits=LIMITS)
+        self.policy = load_policy()
+        self._results = measure_force(
+            DataSet(into), self.policy, folder / "results", limits=Limits(memory, 2)
+        )
         self._engine = duckdb.connect(config={"threads": 1, "memory_limit": "1GB"})
-        for name in ("incidents", "shifts", "cases", "latencies", "officers"):
+        for name in RESULTS:
             self._view(name, folder / "results" / name / "*.parquet")
         for name in ("incidents", "officers"):
             self._view(f"true_{name}", into / "truth" / name / "*.parquet")
-        for name in ("recordings", "force_uses", "complaints", "duties"):
-            self._view(name, into / name / "*" / "*" / "*.parquet")
+        for name in ("recordings", "force_uses", "complaints", "filings"):
+            self._view(f"told_{name}", into / name / "*" / "*" / "*.parquet")
         self._engine.execute(
             "create view graded as select i.*, t.does, t.kind as true_kind, t.late_us, t.outcome,"
             " o.behaves, o.honest, o.device as worn from incidents i"
@@ -77,14 +84,18 @@ class Graded:
         """M31 of these incidents; strata are counted here once more, without the engine's."""
         rows = self.ask(
             f"select officer, {_STRATUM}, district, came, kind, count(*) from ("
-            " select g.*, exists(from force_uses f where f.event = g.event and f.officer = g.officer)"
-            " or exists(from complaints c where c.event = g.event and c.officer in ('', g.officer)) came"
+            " select g.*, exists(from told_force_uses f where f.event = g.event and f.officer = g.officer)"
+            " or exists(from told_complaints c where c.event = g.event and c.officer in ('', g.officer)) came"
             f" from graded g where {where}) group by all"
         )
         return missingness(
             Case((call, shift, district), came, IncidentClass(kind), (), officer, count)
             for officer, call, shift, district, came, kind, count in rows
         )
+
+    def result(self, table: str) -> Any:
+        """A table of results, in an engine of Ibis."""
+        return self._results.open(table, ibis.duckdb.connect(threads=1))
 
     def habit(self, event: str, where: str = "true") -> Funnel:
         """M32 of these incidents."""

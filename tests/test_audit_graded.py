@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from bodycam.audit.engine.groupfacts import filing_of, trial_of
+from bodycam.audit.groups import SiteClass
+
 from .gradedmonth import Graded, behaviours
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("audit-graded")]
@@ -136,7 +139,7 @@ def test_a_slow_firmware_is_told_by_its_name(month: Graded) -> None:
 
 
 def test_evidence_that_was_changed_is_counted_and_no_gap(month: Graded) -> None:
-    counts = dict(month.ask("select verdict, count(*) from recordings group by 1"))
+    counts = dict(month.ask("select verdict, count(*) from told_recordings group by 1"))
     assert counts["altered"] > 0
     found = month.one("select sum(m13_mismatches) from shifts")
     assert found == counts["altered"] + counts["incomplete"]
@@ -144,6 +147,68 @@ def test_evidence_that_was_changed_is_counted_and_no_gap(month: Graded) -> None:
     assert set(month.ask(
         "select kind from graded where failed_us = window_us and true_kind is not null"
     )) == {("COMPLETE",)}  # fmt: skip
+
+
+# -- force, duty, trial, filing ----------------------------------------------------------------------
+
+
+def test_who_switches_off_before_force_is_found_and_who_records_is_shown_to(month: Graded) -> None:
+    near = {row[0]: row[1:] for row in month.ask(
+        "select behaves, count(*), min(stops_surely), min(covered_us_min), max(covered_us_min)"
+        " from near_force join true_officers using (officer) group by 1"
+    )}  # fmt: skip
+    uses, stops, _, most_us = near["off_before_force"]
+    assert uses > 5
+    # Times of force are rounded to a minute: none is surely covered, and each has a stop near it.
+    assert (stops, most_us < 60_000_000) == (1, True)
+    assert near["always"][2:] == (60_000_000, 60_000_000)
+
+
+def test_each_site_of_a_trial_gets_its_class(month: Graded) -> None:
+    found, left_out = trial_of(month.result("duties"), month.policy.statistics)
+    assert left_out == 0
+    sites = {site.site: site for site in found}
+    assert {name: site.kind for name, site in sites.items()} == {
+        "high": SiteClass.HIGH, "discretion": SiteClass.DISCRETION, "none": SiteClass.NONE,
+        "contaminated": SiteClass.CONTAMINATED,
+    }  # fmt: skip
+    assert all(site.kinds == (site.kind,) for site in sites.values())
+    assert sites["high"].control.recorded_us == 0
+    assert sites["contaminated"].control.recorded_us > 3600 * 1_000_000
+
+
+def test_of_their_duty_some_were_ready_for_less(month: Graded) -> None:
+    able = dict(month.ask(
+        "select behaves, sum(ready_us + recording_us + boot_us) / sum(duty_us) from duties"
+        " join true_officers using (officer) group by 1"
+    ))  # fmt: skip
+    # Three hours of ten in the dock, but for the first day; hours of a battery that died.
+    assert 0.70 < able["late_out_of_the_dock"] < 0.78
+    assert 0.6 < able["flat_battery"] < 0.9
+    assert able["ordinary"] > 0.999
+    docked = dict(month.ask(
+        "select behaves, sum(docked_us) from duties join true_officers using (officer) group by 1"
+    ))  # fmt: skip
+    # A clock that is 40 minutes behind puts its camera into the dock that much too early.
+    assert {kind for kind, us in docked.items() if us} >= {"late_out_of_the_dock"}
+
+
+def test_who_files_badly_is_found(month: Graded) -> None:
+    bad = dict(month.ask(
+        "select behaves, count(*) filter (how in ('late', 'without category or event')) from filed"
+        " join true_officers using (device) group by 1"
+    ))  # fmt: skip
+    every = dict(month.ask(
+        "select behaves, count(*) from told_recordings join true_officers using (device) group by 1"
+    ))  # fmt: skip
+    shares = {kind: bad[kind] / count for kind, count in every.items()}
+    assert 0.35 < shares["files_badly"] < 0.5
+    assert all(share < 0.06 for kind, share in shares.items() if kind != "files_badly")
+    found = filing_of(month.result("filing_counts"), month.result("unknown_filings"))
+    assert found is not None
+    assert found.wrong_share is not None
+    assert found.wrong_share.low < 0.96 * 0.02 + 0.04 * 0.24 < found.wrong_share.high
+    assert found.unknown == 0
 
 
 # -- the group --------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ def forces(folder: Path, seed: int, difference: float, never: float, habit: floa
         incidents__cleared_unknown=0, outcome__not_complete=difference, outcome__never=never,
         ordinary__spread=habit,
     )  # fmt: skip
-    return Graded(folder, FORCES * OFFICERS, DAYS, seed, given)
+    return Graded(folder, FORCES * OFFICERS, DAYS, seed, given, "4GB")
 
 
 def each(graded: Graded, ask: Callable[[str], Any]) -> list[Any]:
