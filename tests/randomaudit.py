@@ -35,7 +35,9 @@ class Force:
     incidents: list[Incident]
 
 
-def force(rng: random.Random, cameras: int, incidents: int) -> Force:
+def force(
+    rng: random.Random, cameras: int, incidents: int, errors_us: Sequence[int] = (5000, 900_000)
+) -> Force:
     """A force of so many cameras; some officers have none, two, or one whose store is missing."""
     names = [f"cam-{n:04}" for n in range(cameras)]
     worn = Assignments()
@@ -47,7 +49,7 @@ def force(rng: random.Random, cameras: int, incidents: int) -> Force:
             span = (_at(start), _at(start + rng.randint(1, 2 * _LONG)))
             worn.by_officer.setdefault(officer, {}).setdefault(device, []).append(span)
     return Force(
-        {name: timeline(rng, name) for name in names}, worn,
+        {name: timeline(rng, name, errors_us) for name in names}, worn,
         [one for n in range(incidents) for one in _event(rng, n, officers)],
     )  # fmt: skip
 
@@ -56,7 +58,9 @@ def _at(step: int) -> int:
     return DAY_US + step * _STEP_US
 
 
-def timeline(rng: random.Random, device: str) -> DeviceTimeline:
+def timeline(
+    rng: random.Random, device: str, errors_us: Sequence[int] = (5000, 900_000)
+) -> DeviceTimeline:
     """One camera's day, of every state and every way to record."""
     line = DeviceTimeline(device)
     step = rng.randint(0, 100)
@@ -77,8 +81,9 @@ def timeline(rng: random.Random, device: str) -> DeviceTimeline:
         for number, span in enumerate(((0, middle), (middle, _LONG)))
     ]
     line.errors = [
-        (Interval(_at(0), _at(middle)), 5000), (Interval(_at(middle), _at(_LONG)), 900_000),
-    ]  # fmt: skip
+        (Interval(_at(start), _at(end)), error)
+        for (start, end), error in zip(((0, middle), (middle, _LONG)), errors_us, strict=True)
+    ]
     return line
 
 

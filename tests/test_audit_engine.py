@@ -25,7 +25,8 @@ from bodycam.audit.engine.cameras import (
     unknown_stretches,
     whole_lines,
 )
-from bodycam.audit.engine.incidents import STATE_COLUMNS, Asked, scores
+from bodycam.audit.engine.incidents import STATE_COLUMNS, scores
+from bodycam.audit.engine.pieces import Asked
 from bodycam.audit.engine.tables import AuditTables, incident_table, open_tables, worn_table
 from bodycam.audit.incidents import Incident, windows
 from bodycam.audit.intervals import Times, clip, length_us, times, union, without

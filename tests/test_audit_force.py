@@ -13,7 +13,8 @@ import pytest
 
 from bodycam.audit.assignments import read_assignments
 from bodycam.audit.dataset.store import DataSet
-from bodycam.audit.engine.incidents import Asked, scores
+from bodycam.audit.engine.incidents import scores
+from bodycam.audit.engine.pieces import Asked
 from bodycam.audit.engine.tables import incident_table, open_tables, worn_table
 from bodycam.audit.incidentcsv import read_incidents
 from bodycam.audit.incidents import windows

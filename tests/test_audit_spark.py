@@ -20,8 +20,9 @@ from pyspark.sql import SparkSession
 from bodycam.audit.engine.assigned import camera_rows, missing_cameras
 from bodycam.audit.engine.cameras import STRETCH, shifts
 from bodycam.audit.engine.covered import alone, covered, joined
-from bodycam.audit.engine.incidents import Asked, scores
+from bodycam.audit.engine.incidents import scores
 from bodycam.audit.engine.months import Months
+from bodycam.audit.engine.pieces import Asked
 from bodycam.audit.engine.presses import latencies, percentiles
 from bodycam.audit.engine.shiftrows import Measured, cases, measured, stretch_rows
 from bodycam.audit.engine.tables import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,15 @@ import pytest
 
 from bodycam.audit.engine.force import Limits, measure_force
 from bodycam.audit.engine.results import RESULTS, Results
-from bodycam.audit.incidents import windows
+from bodycam.audit.incidents import Window, windows
 from bodycam.audit.intervals import both, length_us, times
 from bodycam.audit.measures import MEASURES
 from bodycam.audit.measures import measure as plain
-from bodycam.audit.officers import officer_time
+from bodycam.audit.officers import err_us, officer_cameras, officer_time
 from bodycam.audit.outcome import Unassigned, _unassigned
 from bodycam.audit.policy import Policy, load_policy
 from bodycam.audit.scoring import excluded
+from bodycam.audit.uncertainty import ScoreRange, peers_prove, score_range
 from bodycam.errors import ConfigError
 
 from .randomaudit import Force, force, write, write_records
@@ -205,3 +207,59 @@ def test_the_latency_of_each_firmware_is_by_nearest_rank(
         }
         for firmware, values in took.items()
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("seed", "many", "errors_us"),
+    [(3, 80, (0, 900_000)), (4, 80, (1_500_000, 20_000_000)), (5, 15, (90_000_000, 2_400_000_000))],
+)
+def test_the_clocks_leave_open_what_the_plain_audit_says_they_do(
+    seed: int, many: int, errors_us: tuple[int, int], tmp_path: Path
+) -> None:
+    made = force(random.Random(seed), cameras=6, incidents=many, errors_us=errors_us)
+    write(tmp_path / "set", list(made.lines.values()))
+    data, policy = write_records(tmp_path / "set", made), strict_policy()
+    results = measure_force(data, policy, tmp_path / "out", limits=Limits("1GB", 1))
+    expected = expected_ranges(made, policy)
+    open_ = 0
+    for row in rows(results, "incidents"):
+        wanted = expected[row["row"]]
+        assert row["kinds"] == "|".join(kind.value for kind in wanted.kinds), wanted
+        open_ += not wanted.certain
+        for name, pair in wanted.numbers.items():
+            told = (row[f"least_{name}"], row[f"most_{name}"])
+            # Given where a class is open, or may be.
+            assert told == pair or (wanted.certain and told == (None, None))
+    assert open_ > 0
+
+
+def expected_ranges(made: Force, policy: Policy) -> dict[int, ScoreRange]:
+    """What the plain audit says of each incident that has a window, whoever it is of."""
+    at_event: dict[str, set[str]] = {}
+    for one in made.incidents:
+        at_event.setdefault(one.event, set()).add(one.officer)
+    officers = {
+        one.officer: officer_cameras(one.officer, made.assignments, made.lines)
+        for one in made.incidents
+    }
+    found = {}
+    told = windows(made.incidents, policy.incident)
+    for number, (one, window) in enumerate(zip(made.incidents, told, strict=True)):
+        if window is None:
+            continue
+
+        def off_us(officer: str, at: Window = window) -> int:
+            return err_us(officer, made.assignments, made.lines, at.due_us, at.end_us)
+
+        judged = made.assignments.of(one.officer) and not excluded(one, policy.excluded)
+        peers = peers_prove(
+            ((officers[o].nominal.evid, off_us(o)) for o in at_event[one.event] - {one.officer}),
+            window,
+        )
+        found[number] = score_range(
+            window, officers[one.officer], off_us(one.officer) if judged else 0, policy.incident,
+            dispatched_us=one.dispatched_us, peers=peers,
+        )  # fmt: skip
+        if not judged:
+            found[number] = replace(found[number], kinds=(found[number].nominal.kind,))
+    return found

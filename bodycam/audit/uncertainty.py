@@ -23,7 +23,7 @@ from .intervals import NEVER, Interval, Times, clip, grown, union
 from .policy import IncidentRules
 from .scoring import IncidentClass, OfficerTime, S, Score, score
 
-_NUMBERS: dict[str, Callable[[Score], int | None]] = {
+NUMBERS: dict[str, Callable[[Score], int | None]] = {
     "live_us": lambda s: s.live_us, "evid_us": lambda s: s.evid_us,
     "missing_us": lambda s: s.missing_us, "failed_us": lambda s: s.failed_us,
     "evid_delay_us": lambda s: s.evid_delay_us, "press_delay_us": lambda s: s.press_delay_us,
@@ -107,7 +107,7 @@ def score_range(
     kinds = {s.kind for s in seen}
     return ScoreRange(
         whole, err_us, tuple(k for k in IncidentClass if k in kinds),
-        {name: _pair(value(s) for s in seen) for name, value in _NUMBERS.items()},
+        {name: _pair(value(s) for s in seen) for name, value in NUMBERS.items()},
     )  # fmt: skip
 
 

@@ -14,8 +14,8 @@ import ibis.expr.types as ir
 from ..dataset.schema import Kind
 from ..policy import Policy
 from . import duty, filing, nearforce, strata
-from .incidents import clock_errors
 from .months import Months
+from .pieces import clock_errors
 from .tables import AuditTables, RecordTables
 
 Keep = Callable[[str, ir.Table], ir.Table]

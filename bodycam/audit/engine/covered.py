@@ -11,7 +11,8 @@ import ibis.expr.types as ir
 
 from ..dataset.schema import Kind
 from ..policy import Policy
-from .incidents import Asked, left_out, within, worn_in
+from .incidents import left_out
+from .pieces import Asked, within, worn_in
 from .sweep import cut, lengths, merged
 
 

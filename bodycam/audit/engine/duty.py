@@ -12,7 +12,8 @@ import ibis.expr.types as ir
 
 from ..dataset.schema import Kind
 from ..states import DeviceState
-from .incidents import STATE_COLUMNS, named, state_sums, within, worn_in
+from .incidents import STATE_COLUMNS, state_sums
+from .pieces import named, within, worn_in
 from .sweep import Side, cut, lengths, meeting, merged
 
 STATES = {state: f"is_{state.value}" for state in DeviceState}

@@ -16,7 +16,7 @@ from ..recordings import ToggleCause
 from ..scoring import S
 from ..states import DeviceState
 from .duty import STATES
-from .incidents import named, within, worn_in
+from .pieces import named, within, worn_in
 from .sweep import Side, cut, meeting, merged
 
 _SETS = ("moment", "worn", *STATES.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +112,20 @@ def spark_reader(session: Any) -> Read:
     engine = ibis.pyspark.connect(session)
 
     def read(table: TableSchema, paths: Sequence[str]) -> ir.Table:
-        session.read.parquet(*paths).createOrReplaceTempView(table.name)
+        if paths:
+            told = session.read.parquet(*paths)
+        else:
+            told = session.createDataFrame([], _spark_schema(table))
+        told.createOrReplaceTempView(table.name)
         return engine.table(table.name)
 
     return read
+
+
+def _spark_schema(table: TableSchema) -> Any:
+    # Spark is there only where somebody has it.
+    types = import_module("pyspark.sql.pandas.types")
+    return types.from_arrow_schema(table.columns)
 
 
 def whole(t: ir.Table) -> ir.Table:
