@@ -176,6 +176,16 @@ def test_a_row_of_several_lines_behind_a_stray_quote_is_read(tmp_path: Path) -> 
     ]  # fmt: skip
 
 
+def test_a_row_of_several_lines_that_lacks_a_cell_is_named_with_each_line(tmp_path: Path) -> None:
+    rows = [f'{ROW},"one\ntwo",', f"{ROW},,,"]
+    found = read(tmp_path, "\n".join([MORE, *rows]))
+    assert [one.row for one in found.good] == [4]
+    assert [(bad.row, bad.why) for bad in found.bad] == [
+        (2, f"has 6 cells on 2 lines, the heading has 7: {OPEN}?"),
+(3, "has 2 cells, the heading has 7"),
+    ]  # fmt: skip
+
+
 def test_quotes_that_never_end_are_read_in_proportion(tmp_path: Path) -> None:
     # In each line a quote closes the one before and opens another: no row would ever end.
     found = read(tmp_path, f"{HEAD}\n" + 'x","""\n' * 20_000)

@@ -43,6 +43,7 @@ _NO_TEXT = {b"PK": "a workbook or an archive", b"\xd0\xcf": "a workbook", b"\x1f
 _SPOILT = re.compile("[\ud800-\udfff]")
 _DATE = re.compile(r"\s*\d{4}-\d\d-\d\d", re.ASCII)
 _ENDS = "\r\n"
+_OPEN = "a quote that nothing closes"
 _TOO_LONG = f"a cell of more than {_MAX_CELL} characters"
 
 
@@ -177,7 +178,7 @@ class CsvFile:
         except csv.Error as fault:
             wrong = _TOO_LONG if "limit" in str(fault) else f"a stray quote: {fault}"
             if len(taken) > 1 or "end of data" in str(fault):
-                wrong = "a quote that nothing closes"
+                wrong = _OPEN
         if not wrong:
             yield self._row(row, "".join(line for line, _ in taken), cells)
             return
@@ -190,8 +191,11 @@ class CsvFile:
         """What is wrong with a row of several lines; one that swallows rows would lose them."""
         if not more:
             return ""
-        if len(cells) != len(self._columns) or any(map(self._looks_like_a_row, more)):
-            return "a quote that nothing closes before what looks like other rows"
+        if any(map(self._looks_like_a_row, more)):
+            return f"{_OPEN} before what looks like other rows"
+        if len(cells) != len(self._columns):
+            wanted = f"the heading has {len(self._columns)}"
+            return f"has {len(cells)} cells on {1 + len(more)} lines, {wanted}: {_OPEN}?"
         return ""
 
     def _looks_like_a_row(self, line: str) -> bool:
