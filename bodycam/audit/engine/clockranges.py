@@ -1,12 +1,14 @@
 """The classes that the clocks leave open, of the incidents that `clockbounds` cannot settle.
 
-Those are few where clocks are good. They are given to `uncertainty`, as `bodycam audit` does with each.
+Those are few where clocks are good. Nearly all have one camera, worn all the while: these are scored
+together (`shiftedscores`), the others one by one, as `bodycam audit` does (`uncertainty`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import groupby
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, islice
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -17,12 +19,14 @@ from ..incidents import Bound, Window
 from ..intervals import Times, times, union
 from ..officers import OfficerCameras
 from ..policy import IncidentRules
-from ..scoring import OfficerTime
-from ..uncertainty import NUMBERS, peers_prove, score_range
+from ..scoring import IncidentClass, OfficerTime
+from ..uncertainty import NUMBERS, Peers, peers_prove, score_range
 from .pieces import OWN_SETS, STATE_SETS
+from .shiftedscores import NONE, Case, shifted_scores
 
 SEPARATOR = "|"
 _BATCH_ROWS = 100_000
+_BATCH_INCIDENTS = 2000
 RANGES = pa.schema([
     pa.field("incident", pa.int64()), pa.field("kinds", pa.string()),
     *(pa.field(f"{bound}_{name}", pa.int64()) for name in NUMBERS for bound in ("least", "most")),
@@ -47,11 +51,56 @@ class Piece(NamedTuple):
 def ranges(found: ir.Table, unsure: ir.Table, rules: IncidentRules) -> pa.Table:
     """One row an incident of `unsure`: the classes, and the least and the greatest of each number."""
     told = found.semi_join(unsure, "incident").select(*Piece._fields).order_by("incident")
-    scored = [_row(mine, rules) for mine in _grouped(told.to_pyarrow())]
+    incidents = (_incident(mine) for mine in _grouped(told.to_pyarrow()))
+    scored = [
+        row
+        for batch in iter(lambda: list(islice(incidents, _BATCH_INCIDENTS)), [])
+        for row in _rows(batch, rules)
+    ]
     columns = list(zip(*scored, strict=True)) if scored else [()] * len(RANGES)
     return pa.Table.from_arrays(
         [pa.array(v, f.type) for v, f in zip(columns, RANGES, strict=True)], schema=RANGES
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One incident, with what each camera did near it and when it was worn."""
+
+    number: int
+    window: Window
+    err_us: int
+    worn: tuple[tuple[OfficerTime, Times], ...]
+    peers: Peers
+
+    @property
+    def case(self) -> Case | None:
+        """It as one of one stretch of wearing, if it is that."""
+        if len(self.worn) != 1 or len(self.worn[0][1]) != 1:
+            return None
+        done, ((start, end),) = self.worn[0]
+        return Case(self.window, self.err_us, start, end, done, self.peers)
+
+
+def _rows(incidents: Sequence[Incident], rules: IncidentRules) -> Iterator[tuple[Any, ...]]:
+    cases = [(one.number, case) for one in incidents if (case := one.case) is not None]
+    found = shifted_scores([case for _, case in cases], rules)
+    least, most = found.least.tolist(), found.most.tolist()
+    for (number, _), kinds, *pair in zip(cases, found.kinds, least, most, strict=True):
+        numbers = (
+            None if value == NONE else value for both in zip(*pair, strict=True) for value in both
+        )
+        yield (number, _words(kinds), *numbers)
+    for one in incidents:
+        if one.case is None:
+            officer = OfficerCameras(one.worn, union(*(when for _, when in one.worn)))
+            told = score_range(one.window, officer, one.err_us, rules, peers=one.peers)
+            numbers = (value for name in NUMBERS for value in told.numbers[name])
+            yield (one.number, _words(told.kinds), *numbers)
+
+
+def _words(kinds: Sequence[IncidentClass]) -> str:
+    return SEPARATOR.join(kind.value for kind in kinds)
 
 
 def _grouped(told: pa.Table) -> Iterator[list[Piece]]:
@@ -65,7 +114,7 @@ def _grouped(told: pa.Table) -> Iterator[list[Piece]]:
         yield list(mine)
 
 
-def _row(mine: list[Piece], rules: IncidentRules) -> tuple[Any, ...]:
+def _incident(mine: list[Piece]) -> Incident:
     cameras: dict[str, list[Piece]] = {}
     peers: dict[tuple[str, int], list[tuple[int, int]]] = {}
     whole = mine[0]
@@ -79,12 +128,9 @@ def _row(mine: list[Piece], rules: IncidentRules) -> tuple[Any, ...]:
             cameras.setdefault(piece.device, []).append(piece)
     # Which time supplied its bounds is nothing to the score.
     window = Window(whole.due_us, whole.over_us, Bound.DISPATCHED, Bound.CLEARED)
-    worn = tuple(_camera(found) for found in cameras.values())
-    officer = OfficerCameras(worn, union(*(when for _, when in worn)))
     proven = peers_prove(((times(spans), err) for (_, err), spans in peers.items()), window)
-    found = score_range(window, officer, whole.err_us, rules, peers=proven)
-    numbers = (value for name in NUMBERS for value in found.numbers[name])
-    return (whole.incident, SEPARATOR.join(kind.value for kind in found.kinds), *numbers)
+    worn = tuple(_camera(found) for found in cameras.values())
+    return Incident(whole.incident, window, whole.err_us, worn, proven)
 
 
 def _camera(found: list[Piece]) -> tuple[OfficerTime, Times]:
