@@ -248,6 +248,14 @@ def test_the_same_data_gives_the_same_bytes(month: Path, of_month: Audited, tmp_
         assert again.text(name) == of_month.text(name), name
 
 
+def test_what_is_counted_reads_as_a_person_writes_it(of_month: Audited) -> None:
+    told = of_month.json["summary"]
+    assert (
+        f"<b>COMPLETE</b></td><td>{told['classes']['COMPLETE']['surely']:,}</td>" in of_month.html
+    )
+    assert f"{told['judged']:,} incidents of {told['officers']} officers judged" in of_month.html
+
+
 def test_no_officer_is_ranked_and_none_is_named_on_the_page(of_month: Audited) -> None:
     officers = {row["officer"] for row in of_month.result("incidents")}
     named = [name for name in officers if name in re.findall(r"[\w-]+", of_month.html)]
@@ -295,6 +303,7 @@ def test_an_empty_data_set_says_so(tmp_path: Path) -> None:
         (["--memory", "much"], "--memory 'much' is no size. Give one as 6GB"),
         (["--threads", "0"], "--threads 0. Give 1 or more"),
         (["--policy", "/nowhere.toml"], "/nowhere.toml: No such file"),
+        (["--out", "a[1]"], "--out 'a[1]': the engine takes *, ? and [ in a path for a pattern"),
     ],
 )
 def test_a_wrong_word_is_said(

@@ -163,6 +163,12 @@ def test_where_the_small_groups_are_still_few_the_smallest_of_the_others_joins_t
     assert [(row["name"], row["judged"]) for row in told] == [("north", 80), (OTHERS, 70)]
 
 
+def test_what_the_force_put_together_stays_together_with_the_small_ones() -> None:
+    groups = (group("north", 80, 12, 60), group(OTHERS, 62, 12, 40), group("east", 8, 8, 8))
+    told = public_summary(facts(groups={"District": groups}))["breakdown"]["District"]
+    assert [(row["name"], row["judged"]) for row in told] == [("north", 80), (OTHERS, 70)]
+
+
 def test_a_group_that_hides_takes_another_with_it() -> None:
     groups = (group("north", 60, 12, 57), group("west", 50, 12, 25), group("east", 40, 12, 18))
     told = public_summary(facts(groups={"District": groups}))["breakdown"]["District"]

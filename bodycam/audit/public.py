@@ -263,8 +263,8 @@ def _merged(groups: Sequence[PublicGroup], rules: PublicRules) -> list[PublicGro
     def many(group: PublicGroup) -> bool:
         return group.judged >= rules.min_incidents and group.officers >= rules.min_officers
 
-    shown = sorted((g for g in groups if many(g)), key=lambda g: g.name)
-    rest = [g for g in groups if g.judged and not many(g)]
+    shown = sorted((g for g in groups if many(g) and g.name != OTHERS), key=lambda g: g.name)
+    rest = [g for g in groups if g.judged and g not in shown]
     while rest:
         # Of the officers of several groups, no fewer are different ones than of the largest.
         merged = PublicGroup(
@@ -310,7 +310,7 @@ def _section(title: str, found: Mapping[str, Any]) -> str:
 
 def _group(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
     cells = [
-        (f"<b>{escape(row['name'])}</b>", str(row["judged"]),
+        (f"<b>{escape(row['name']) or 'not said'}</b>", f"{row['judged']:,}",
          _told("complete_share", row["complete_share"]), _told("coverage", row["coverage"]))
         for row in rows
     ]  # fmt: skip

@@ -71,5 +71,10 @@ def pair_text(pair: tuple[int | None, int | None]) -> str:
 
 
 def count_text(count: int, what: str) -> str:
-    """1 row, 2 rows."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+    """1 row, 2 rows, 9,000,000 rows."""
+    return f"{count} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def clipped(text: str, most: int = 80) -> str:
+    """What is longer is cut, and shows that it is."""
+    return text if len(text) <= most else f"{text[:most]}\u2026"

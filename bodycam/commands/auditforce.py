@@ -91,6 +91,12 @@ def _check(arguments: argparse.Namespace) -> None:
         )
     if arguments.out is None:
         raise ConfigError("audit: --data needs --out", "See bodycam audit --help")
+    for name in ("data", "out"):
+        if set("*?[") & set(str(getattr(arguments, name).resolve())):
+            raise ConfigError(
+                f"audit: --{name} {str(getattr(arguments, name))!r}: the engine takes *, ? and [ in a path "
+                "for a pattern", "Give a folder without them",
+            )  # fmt: skip
     if not _MEMORY.fullmatch(arguments.memory):
         raise ConfigError(f"audit: --memory {arguments.memory!r} is no size", "Give one as 6GB")
     if not 1 <= arguments.threads <= 1024:

@@ -9,13 +9,13 @@ from datetime import date, timedelta, tzinfo
 import ibis
 import ibis.expr.types as ir
 
+from ..public import OTHERS
 from ..scoring import IncidentClass
 from ..strata import HOUR_US, offsets
 from .facts import Group
 
 _DAY_US = 24 * HOUR_US
 MAX_GROUPS = 40
-OTHERS = "all others"
 _KINDS = {kind.value: f"sure_{kind.name.lower()}" for kind in IncidentClass}
 
 

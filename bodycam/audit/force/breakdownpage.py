@@ -7,7 +7,7 @@ from html import escape
 
 from ..pageparts import table
 from ..scoring import IncidentClass
-from ..words import share_text, span_text
+from ..words import clipped, share_text, span_text
 from .bars import Bar, class_bars, histogram
 from .facts import UNCERTAIN, Bin, ForceSummary, Group
 from .fills import class_legend
@@ -74,8 +74,8 @@ def group_table(name: str, groups: Sequence[Group]) -> str:
     rows = []
     for group in (g for g in groups if g.judged):
         cells = [
-            f"<b>{escape(group.name) or 'not said'}</b>",
-            str(group.judged),
+            f"<b>{escape(clipped(group.name)) or 'not said'}</b>",
+            f"{group.judged:,}",
             f"<b>{share_text(group.evid_share)}</b>",
             share_text(group.live_share),
             share_text(group.vendor / group.judged),
@@ -90,7 +90,7 @@ def group_table(name: str, groups: Sequence[Group]) -> str:
 
 def _count(count: int, whole: int) -> str:
     share = f' <span class="soft">{share_text(count / whole)}</span>' if count else ""
-    return f"{count}{share}"
+    return f"{count:,}{share}"
 
 
 # -- delays --------------------------------------------------------------------------------------
@@ -111,12 +111,12 @@ def delays(found: ForceSummary) -> str:
             continue
         told = [(label, b.incidents, _beyond(b, grace_s)) for label, b in _labelled(bins)]
         rows = [
-            (escape(label), str(count), "beyond what policy allows" if beyond else "")
+            (escape(label), f"{count:,}", "beyond what policy allows" if beyond else "")
             for label, count, beyond in told
         ]
         whole, none = sum(b.incidents for b in bins), bins[0].incidents
         said = (
-            f"{what}. None at all: {none} of {whole} ({share_text(none / whole)}). Hatched: more than the "
+            f"{what}. None at all: {none:,} of {whole:,} ({share_text(none / whole)}). Hatched: more than the "
             f"{span_text(grace_s * 1_000_000)} that policy allows."
         )
         # Most have none; beside them the others would not be seen.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from ..pageparts import table
-from ..words import count_text, span_text
+from ..words import clipped, count_text, span_text
 from .facts import BAD_ROWS_CSV, FINDINGS_CSV, UNMATCHED_CSV, ForceSummary, Ids
 
 
@@ -21,7 +21,7 @@ def findings(found: ForceSummary) -> str:
         return f"<section><h2>Findings</h2><p>None: every check holds.</p>{proof}</section>"
     kinds = [
         (f"<b>{escape(k.verdict) or 'timeline'}</b>", f"check {k.check}" if k.check else "",
-         str(k.findings), str(k.cameras), escape(k.example))
+         f"{k.findings:,}", f"{k.cameras:,}", escape(clipped(k.example, 300)))
         for k in found.finding_kinds
     ]  # fmt: skip
     rows = [
@@ -51,14 +51,14 @@ def lost(found: ForceSummary) -> str:
     free = found.unassigned
     if free.cameras:
         unmatched += (
-            f"<h3>Cameras out of the dock while assigned to nobody: {free.cameras}</h3><p>"
+            f"<h3>Cameras out of the dock while assigned to nobody: {free.cameras:,}</h3><p>"
             f"{span_text(free.undocked_us)} together, with {count_text(free.recordings, 'recording')} of "
             f"{span_text(free.live_us)} from press to stop.</p>"
         )
     if not found.counts.bad_rows and not unmatched:
         return ""
     rows = [
-        (f"<code>{escape(b.file)}, row {b.row}</code>", escape(b.why), f"<code>{escape(b.text)}</code>")
+        (f"<code>{escape(b.file)}, row {b.row}</code>", escape(b.why), f"<code>{escape(clipped(b.text, 300))}</code>")
         for b in found.bad_rows
     ]  # fmt: skip
     held = ""
@@ -73,8 +73,8 @@ def _ids(title: str, ids: Ids) -> str:
         return ""
     rest = ids.count - len(ids.first)
     more = f" and {rest} more, in <code>{UNMATCHED_CSV}</code>" if rest else ""
-    shown = ", ".join(escape(name) for name in ids.first)
-    return f'<h3>{title}: {ids.count}</h3><p class="ids">{shown}{more}</p>'
+    shown = ", ".join(f"<bdi>{escape(clipped(name))}</bdi>" for name in ids.first)
+    return f'<h3>{title}: {ids.count:,}</h3><p class="ids">{shown}{more}</p>'
 
 
 def _more(shown: int, count: int, file: str) -> str:

@@ -42,7 +42,7 @@ def _cases(cases: list[CaseKind]) -> str:
     if not cases:
         return ""
     told = "; ".join(
-        f"{escape(c.what) or 'not said'} <b>{c.cases}</b> of {count_text(c.cameras, 'camera')}"
+        f"{escape(c.what) or 'not said'} <b>{c.cases:,}</b> of {count_text(c.cameras, 'camera')}"
         for c in cases
     )
     return f'<p class="soft">Cases, in the words of the log: {told}.</p>'
@@ -55,7 +55,7 @@ def _by_cause(one: Spread) -> bool:
 def _causes(spreads: list[Spread]) -> str:
     """M4 by what started and stopped it: those that there are."""
     told = [
-        f"{escape(name_text(s.value))} <b>{s.whole}</b>"
+        f"{escape(name_text(s.value))} <b>{s.whole:,}</b>"
         for s in spreads
         if _by_cause(s) and s.whole
     ]
@@ -83,7 +83,7 @@ def _number(name: str, value: float) -> str:
     if name.endswith("_milli_c"):
         return f"{value / 1000:.1f} \u00b0C"
     if not name.endswith(("_us", "_ratio", "_share")):
-        return f"{value:.1f}".removesuffix(".0")
+        return f"{value:,.1f}".removesuffix(".0")
     return value_text(name, round(value) if name.endswith("_us") else value) if value else "0"
 
 
@@ -94,7 +94,7 @@ def causes(found: ForceSummary) -> str:
     rows = [
         (f"<b>{escape(c.state)}</b>", escape(c.why) or "not said", span_text(c.total_us),
          share_text(c.total_us / found.undocked_us if found.undocked_us else None),
-         str(c.stretches), str(c.cameras))
+         f"{c.stretches:,}", f"{c.cameras:,}")
         for c in found.causes
     ]  # fmt: skip
     head = ("State", "Why, as the log says", "Together", "Of the time out of the dock", "Stretches",
@@ -111,9 +111,9 @@ def firmwares(found: ForceSummary) -> str:
     if not found.firmwares:
         return ""
     rows = [
-        (f"<code>{escape(f.firmware) or 'not said'}</code>", str(f.cameras), str(f.recordings),
-         f'{f.not_intact} <span class="soft">{share_text(f.not_intact / f.recordings)}</span>',
-         str(f.latencies), *(value_text("_us", v) for v in (f.p50_us, f.p95_us, f.most_us)))
+        (f"<code>{escape(f.firmware) or 'not said'}</code>", f"{f.cameras:,}", f"{f.recordings:,}",
+         f'{f.not_intact:,} <span class="soft">{share_text(f.not_intact / f.recordings)}</span>',
+         f"{f.latencies:,}", *(value_text("_us", v) for v in (f.p50_us, f.p95_us, f.most_us)))
         for f in found.firmwares
     ]  # fmt: skip
     head = ("Firmware", "Cameras", "Recordings", "Not intact", "Presses timed", "M10 half", "M10 95 %",

@@ -56,7 +56,7 @@ def _header(found: ForceSummary) -> str:
 
 
 def _verdicts(found: ForceSummary) -> str:
-    told = [f"{one.verdict.value} {one.cameras}" for one in found.verdicts if one.cameras]
+    told = [f"{one.verdict.value} {one.cameras:,}" for one in found.verdicts if one.cameras]
     return f"Cameras: {', '.join(told)}." if told else "There is no camera in it."
 
 
@@ -77,15 +77,15 @@ def in_short(found: ForceSummary) -> list[str]:
     ]  # fmt: skip
     if not counts.rows:
         return [*lines, "The data set holds no incidents: only what the cameras themselves tell."]
-    told = [f"{kind.value} {n.surely}" for kind, n in found.classes.items() if n.surely]
-    told += [f"{UNCERTAIN} {counts.uncertain}"] if counts.uncertain else []
+    told = [f"{kind.value} {n.surely:,}" for kind, n in found.classes.items() if n.surely]
+    told += [f"{UNCERTAIN} {counts.uncertain:,}"] if counts.uncertain else []
     lines += [
         (f"{count_text(counts.judged, 'incident')} of {count_text(counts.officers, 'officer')} judged: "
         f"{', '.join(told) or 'none'}."),
         (f"Proven pictures cover {share_text(covered.evid_share)} of the time that should have been "
         f"recorded; from press to stop it is {share_text(covered.live_share)}."),
         ("By the vendors' rule, a recording that begins between dispatch and clearing, "
-        f"{counts.vendor} of {counts.judged} would count as recorded."),
+        f"{counts.vendor:,} of {counts.judged:,} would count as recorded."),
     ]  # fmt: skip
     for count, what in (
         (counts.uncertain, "of uncertain class, for a camera's clock was uncertain"),
@@ -114,12 +114,12 @@ def _classes(found: ForceSummary) -> str:
     if not counts.rows:
         return ""
     rows = [
-        (f"<b>{kind.value}</b>", str(n.surely), share_text(n.surely / counts.judged if counts.judged else None),
-         str(n.possibly), str(n.by_clock), escape(CLASS_WORDS[kind]))
+        (f"<b>{kind.value}</b>", f"{n.surely:,}", share_text(n.surely / counts.judged if counts.judged else None),
+         f"{n.possibly:,}", f"{n.by_clock:,}", escape(CLASS_WORDS[kind]))
         for kind, n in found.classes.items()
     ]  # fmt: skip
     rows.append((
-        f"<b>{UNCERTAIN}</b>", str(counts.uncertain),
+        f"<b>{UNCERTAIN}</b>", f"{counts.uncertain:,}",
         share_text(counts.uncertain / counts.judged if counts.judged else None), "&ndash;", "&ndash;",
         "A camera's clock leaves open which of several it is; each of those counts as possible.",
     ))  # fmt: skip
@@ -158,13 +158,13 @@ def _covered(found: ForceSummary) -> str:
          f"of {span_text(covered.window_us)} that should have been recorded: the primary measure"),
         ("From press to stop (LIVE)", share_text(covered.live_share), "M22",
          "of the same time, by the log"),
-        ("Activated", activated, "M20", f"of {counts.judged} incidents: LIVE in the window"),
+        ("Activated", activated, "M20", f"of {counts.judged:,} incidents: LIVE in the window"),
         ("The vendors' rule", vendor, "M21",
          ("of the same incidents: a recording begins between dispatch and clearing. What ran before does "
          "not count, two seconds do: never read it alone")),
     ]  # fmt: skip
     bounds = "".join(
-        f"<p>The window {what} at: {', '.join(f'{escape(by)} {n}' for by, n in sorted(told.items()))}.</p>"
+        f"<p>The window {what} at: {', '.join(f'{escape(by)} {n:,}' for by, n in sorted(told.items()))}.</p>"
         for what, told in (("begins", found.begins_by), ("ends", found.ends_by))
     )
     return (
@@ -186,7 +186,7 @@ def _sure(found: ForceSummary) -> str:
         ("The class of an incident is sure if it is the same for all times that the cameras' clocks leave "
         "possible; else it is UNCERTAIN, and counts as possible in each class that it may be."),
         "Shares by call type, district, hour and day, lengths and delays are by the clocks as they are.",
-        (f"Excluded by policy: {counts.excluded} of {asked} ({share}). Exclusions can hide the problem: "
+        (f"Excluded by policy: {counts.excluded:,} of {asked:,} ({share}). Exclusions can hide the problem: "
         "look at them."),
         ("Who wore which camera, what dispatch says and when force was used, nobody signed. Rows that do "
         "not count and ids that do not match are listed above, on both sides."),
