@@ -102,12 +102,11 @@ def test_its_numbers_are_those_of_the_audit_of_the_stores(
 ) -> None:
     mine, theirs = audited.json["summary"], plain["summary"]
     same = {"vendor": "vendor_activated"}
-    for name in ("rows", "judged", "excluded", "unmatched", "bad_rows", "window_us",
+    for name in ("rows", "judged", "excluded", "unmatched", "bad_rows", "uncertain", "window_us",
                  "evid_us", "live_us", "coverage", "live_coverage", "activated", "vendor"):  # fmt: skip
         assert mine[name] == theirs[same.get(name, name)], name
-    for kind, counts in theirs["classes"].items():
-        assert mine["classes"][kind]["by_clock"] == counts["by_clock"]
-    assert mine["judged"] == 24
+    assert mine["classes"] == theirs["classes"]
+    assert (mine["judged"], mine["uncertain"]) == (24, 3)
     assert audited.json["verification"]["verdict"] == plain["verification"]["verdict"] == "intact"
 
 
@@ -128,12 +127,12 @@ def test_its_measures_are_the_sums_over_all_shifts(audited: Audited, plain: dict
     assert compared > 25
 
 
-def test_the_incidents_are_in_the_tables_with_their_class(
+def test_the_incidents_are_in_the_tables_with_the_class_that_may_be_said(
     audited: Audited, plain: dict[str, Any]
 ) -> None:
-    wanted = {(row["event"], row["officer"]): row["class_by_clock"] for row in plain["incidents"]}
+    wanted = {(row["event"], row["officer"]): row["class"] for row in plain["incidents"]}
     rows = audited.table("incidents.csv")
-    assert {(row["event"], row["officer"]): row["class_by_clock"] for row in rows} == wanted
+    assert {(row["event"], row["officer"]): row["class"] for row in rows} == wanted
     assert len(audited.result("incidents")) == len(rows) == 24
     assert len(audited.result("shifts")) == audited.json["shifts"]
 
@@ -185,7 +184,11 @@ def test_every_aggregate_is_that_of_the_rows(of_month: Audited) -> None:
     told = of_month.json
     assert told["summary"]["judged"] == len(rows) > 500
     for kind, counts in told["summary"]["classes"].items():
-        assert counts["by_clock"] == sum(row["kind"] == kind for row in rows)
+        assert counts == {
+            "surely": sum(row["kinds"] == kind for row in rows),
+            "possibly": sum(kind in row["kinds"].split("|") for row in rows),
+            "by_clock": sum(row["kind"] == kind for row in rows),
+        }
     for name, key in (
         ("call_type", lambda r: r["call_type"]), ("district", lambda r: r["district"]),
         ("hour", lambda r: f"{r['due_us'] // 3_600_000_000 % 24:02}"),
@@ -198,6 +201,7 @@ def test_every_aggregate_is_that_of_the_rows(of_month: Audited) -> None:
             assert group["judged"] == len(mine)
             assert group["officers"] == len({row["officer"] for row in mine})
             assert group["vendor"] == sum(row["vendor"] for row in mine)
+            assert group["classes"]["NEVER"] == sum(row["kinds"] == "NEVER" for row in mine)
             for us in ("window_us", "evid_us", "live_us"):
                 assert group[us] == sum(row[us] for row in mine)
     for name, column in (("late_starts", "evid_delay_us"), ("early_stops", "tail_us")):
@@ -348,20 +352,11 @@ def test_a_camera_is_drawn_as_the_audit_of_its_store_draws_it(
     found = run(planted / "set", tmp_path, *words)
     html = (planted / "plain/audit.html").read_text(encoding="utf-8")
     theirs = drawings(html)
-    compared = 0
     for camera in plain["cameras"]:
         device = camera["device"]
-        wanted = [svg for svg in theirs if f"Timeline of camera {device} from" in svg]
         mine = drawings(found.text(f"camera-{device}.html"))
-        assert len(mine) == len(wanted) == len(camera["shifts"])
-        if all(
-            device not in row["devices"]
-            for row in plain["incidents"]
-            if row["class"] == "UNCERTAIN"
-        ):
-            assert mine == wanted
-            compared += 1
-    assert compared == 7
+        assert mine == [svg for svg in theirs if f"Timeline of camera {device} from" in svg]
+        assert len(mine) == len(camera["shifts"]) > 0
 
 
 def test_a_camera_that_is_not_there_is_said_before_anything_is_measured(

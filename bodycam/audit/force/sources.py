@@ -30,10 +30,7 @@ class Sources:
 
     def result(self, table: str) -> ir.Table:
         """A table of results."""
-        t = self.results.open(table, self.read(SOURCES, ()).get_backend())
-        if table == "incidents" and "kinds" not in t.columns:
-            t = t.mutate(kinds=t.kind)
-        return t
+        return self.results.open(table, self.read(SOURCES, ()).get_backend())
 
     def told(self, table: TableSchema) -> ir.Table:
         """A table of the data set."""
