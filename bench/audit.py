@@ -19,7 +19,8 @@ from pathlib import Path
 import ibis
 
 from bodycam.audit.dataset.store import DataSet
-from bodycam.audit.engine.force import Limits, measure_force
+from bodycam.audit.engine.results import WORK, Results
+from bodycam.audit.force.run import RESULTS, Wanted, audit_force
 from bodycam.audit.policy import load_policy
 from bodycam.simulate.month.behaviours import load_behaviours
 from bodycam.simulate.month.make import make_month
@@ -28,38 +29,40 @@ DAYS = 30
 
 
 def audit_month(folder: Path, cameras: int, memory: str, threads: int) -> None:
-    """Every measure over it, as tables of results."""
+    """Every measure over it, as tables of results, and the report of the force."""
     made_s = time.perf_counter()
     make_month(folder / "set", cameras, DAYS, 1, load_behaviours(), lambda _done, _of: None)
     made_s = time.perf_counter() - made_s
-    data = DataSet(folder / "set")
     rows: Counter[str] = Counter()
-    for file in data.manifest.files:
+    for file in DataSet(folder / "set").manifest.files:
         rows[file.table] += file.rows
     told = ", ".join(f"{count:,} {table}" for table, count in sorted(rows.items()))
     print(
         f"{cameras} cameras, {DAYS} days: {told}, {_size(folder) / 1e6:.0f} MB; made in {made_s:.0f} s"
     )
     began_s, cpu_s = time.perf_counter(), time.process_time()
-    most_spill = 0
+    work, most_work = folder / "out" / RESULTS / WORK, 0
+
+    def spent() -> str:
+        used_s = time.process_time() - cpu_s
+        return f"{time.perf_counter() - began_s:.1f} s, {used_s:.1f} s of CPU, at most {_peak_gb():.1f} GB"
 
     def show(done: int, total: int) -> None:
-        nonlocal most_spill
-        most_spill = max(most_spill, _size(folder / "results" / "work"))
-        print(f"  {done}/{total} {time.perf_counter() - began_s:7.1f} s, "
-              f"{time.process_time() - cpu_s:7.1f} s of CPU, {_peak_gb():.1f} GB", flush=True)  # fmt: skip
+        nonlocal most_work
+        most_work = max(most_work, _size(work))
+        print(f"  step {done} of {total}: {spent()}", flush=True)
 
-    results = measure_force(
-        data, load_policy(), folder / "results", limits=Limits(memory, threads), show=show
+    wanted = Wanted(folder / "set", folder / "out", load_policy(), (), memory, threads)
+    written = audit_force(wanted, show)
+    print(f"  all measures and the report: {spent()} of memory, {most_work / 1e6:.0f} MB of disk on the "
+          f"way; results {_size(folder / 'out') / 1e6:.0f} MB")  # fmt: skip
+    incidents = Results(folder / "out" / RESULTS).open("incidents", ibis.duckdb.connect())
+    kinds = incidents.group_by("kind").agg(
+        n=incidents.count(), open=(incidents.kinds != incidents.kind).sum()
     )
-    spent_s, used_s = time.perf_counter() - began_s, time.process_time() - cpu_s
-    incidents = results.open("incidents", ibis.duckdb.connect())
-    kinds = incidents.group_by("kind").agg(n=incidents.count()).order_by("kind").to_pyarrow()
-    print(f"  all measures: {spent_s:.1f} s, {used_s:.1f} s of CPU, at most {_peak_gb():.1f} GB of memory "
-          f"and {most_spill / 1e6:.0f} MB of disk; results {_size(results.folder) / 1e6:.0f} MB")  # fmt: skip
-    print(
-        f"  {dict(zip(kinds['kind'].to_pylist(), kinds['n'].to_pylist(), strict=True))}", flush=True
-    )
+    for row in kinds.order_by("kind").to_pyarrow().to_pylist():
+        print(f"  {row['kind']}: {row['n']:,}, of which the clocks leave open {row['open']:,}")
+    print(f"  {len(written.files)} files written", flush=True)
 
 
 def _size(folder: Path) -> int:

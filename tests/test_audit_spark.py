@@ -99,7 +99,7 @@ class Engine:
 
     @cached_property
     def measured(self) -> Measured:
-        return measured(self.cameras, self.shifts, POLICY.device)
+        return measured(self.cameras, self.shifts, self.shifts, POLICY.device)
 
     @cached_property
     def worn(self) -> Any:

@@ -67,9 +67,13 @@ def measure_force(
     ]
     steps = [step for run in runs for step in _Force(run, limits).steps()]
     show(0, len(steps))
-    for done, step in enumerate(steps, 1):
-        step()
-        show(done, len(steps))
+    try:
+        for done, step in enumerate(steps, 1):
+            step()
+            show(done, len(steps))
+    finally:
+        # What reads the results has the memory to itself.
+        runs[0].engine.disconnect()
     results.end()
     return results
 
@@ -105,9 +109,9 @@ class _Force:
         """M1 to M16 of the shifts of these files' cameras, and what nobody wore of them."""
         run, rules = self._run, self._run.policy.device
         cameras = _near(run.months, camera_tables(run.read, run.data.folder, files))
-        every = shifts(cameras, rules)
+        every = shifts(cameras, rules).cache()
         wanted = every.filter(run.months.holds(every.from_us)).cache()
-        found = measured(cameras, wanted, rules)
+        found = measured(cameras, wanted, every, rules)
         run.write(stretch_rows(found), "shifts", part)
         run.write(cases(found), "cases", part)
         known = camera_rows(

@@ -19,7 +19,6 @@ from .cameras import (
     kills,
     ratio,
     recordings_in,
-    shifts,
     short_recordings,
     time_measures,
     toggles,
@@ -69,8 +68,10 @@ class Measured:
     undervolt: ir.Table
 
 
-def measured(cameras: AuditTables, wanted: ir.Table, rules: DeviceRules) -> Measured:
-    """Every measure of these stretches."""
+def measured(
+    cameras: AuditTables, wanted: ir.Table, every: ir.Table, rules: DeviceRules
+) -> Measured:
+    """Every measure of these stretches; `every` are the cameras' shifts."""
     times = time_measures(cameras, wanted).cache()
     return Measured(
         times, buffer_deficits(cameras, wanted, rules).cache(), toggles(cameras, wanted, times),
@@ -79,7 +80,7 @@ def measured(cameras: AuditTables, wanted: ir.Table, rules: DeviceRules) -> Meas
         latencies(recordings_in(cameras, wanted)), worst_readings(cameras, wanted),
         clock_steps(cameras, wanted, rules).cache(), press_clocks(cameras, wanted),
         unknown_stretches(cameras, wanted), kept(cameras, wanted).cache(),
-        self_tests(cameras, wanted, shifts(cameras, rules), rules).cache(),
+        self_tests(cameras, wanted, every, rules).cache(),
         undervoltage(cameras, wanted).cache(),
     )  # fmt: skip
 

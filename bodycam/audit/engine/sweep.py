@@ -13,6 +13,11 @@ from dataclasses import dataclass
 import ibis
 import ibis.expr.types as ir
 
+# How many pieces of a set are open at once is counted in so many bits, several sets in one number:
+# aggregates cost by the column. No key has a million pieces.
+_BITS = 21
+_IN_PACK = 3
+_COUNT = (1 << _BITS) - 1
 BUCKET_US = 6 * 3600 * 1_000_000
 
 
@@ -21,18 +26,33 @@ def cut(pieces: ir.Table, by: str, sets: Sequence[str]) -> ir.Table:
 
     `pieces` has the columns by, in_set, start_us, end_us; each is half-open and not empty.
     """
-    begins = {s: ibis.ifelse(pieces.in_set == s, 1, 0).cast("int32") for s in sets}
-    ends = {s: ibis.ifelse(pieces.in_set == s, -1, 0).cast("int32") for s in sets}
+    packs = [tuple(sets[first : first + _IN_PACK]) for first in range(0, len(sets), _IN_PACK)]
+    names = [f"pack_{number}" for number in range(len(packs))]
+
+    def weights(sign: int) -> dict[str, ir.IntegerValue]:
+        return {
+            name: ibis.cases(
+                *((pieces.in_set == s, sign << (_BITS * place)) for place, s in enumerate(pack)),
+                else_=0,
+            ).cast("int64")
+            for name, pack in zip(names, packs, strict=True)
+        }
+
     edges = ibis.union(
-        pieces.select(by, at_us=pieces.start_us, **begins),
-        pieces.select(by, at_us=pieces.end_us, **ends),
+        pieces.select(by, at_us=pieces.start_us, **weights(1)),
+        pieces.select(by, at_us=pieces.end_us, **weights(-1)),
     )
-    steps = edges.group_by([by, "at_us"]).agg(**{s: edges[s].sum() for s in sets})
+    steps = edges.group_by([by, "at_us"]).agg(**{name: edges[name].sum() for name in names})
     so_far = ibis.window(group_by=by, order_by="at_us", preceding=None, following=0)
     after = ibis.window(group_by=by, order_by="at_us")
-    stretches = steps.select(
+    open_ = steps.select(
         by, start_us=steps.at_us, end_us=steps.at_us.lead().over(after),
-        **{s: steps[s].sum().over(so_far) > 0 for s in sets},
+        **{name: steps[name].sum().over(so_far).cast("int64") for name in names},
+    )  # fmt: skip
+    stretches = open_.select(
+        by, "start_us", "end_us",
+        **{s: ((open_[name] >> (_BITS * place)) & _COUNT) > 0
+           for name, pack in zip(names, packs, strict=True) for place, s in enumerate(pack)},
     )  # fmt: skip
     return stretches.filter(stretches.end_us.notnull())
 
