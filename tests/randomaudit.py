@@ -181,16 +181,16 @@ def _event(rng: random.Random, number: int, officers: Sequence[str]) -> list[Inc
     return found
 
 
-def write_records(folder: Path, made: Force) -> DataSet:
+def write_records(folder: Path, made: Force, name: str = "example") -> DataSet:
     """What dispatch and roster say of them, as `bodycam audit ingest` adds it."""
     told = [
-        ("example", month_of(one.dispatched_us), one.event, one.officer, one.dispatched_us,
+        (name, month_of(one.dispatched_us), one.event, one.officer, one.dispatched_us,
          one.on_scene_us, one.first_entry_us, one.cleared_us, one.self_initiated, one.call_type,
          one.clearance, f"district {number % 3}", "", "incidents.csv", number)
         for number, one in enumerate(made.incidents)
     ]  # fmt: skip
     worn = [
-        ("example", month_of(start), device, officer, start, end, "assignments.csv", 0)
+        (name, month_of(start), device, officer, start, end, "assignments.csv", 0)
         for officer, cameras in made.assignments.by_officer.items()
         for device, spans in cameras.items()
         for start, end in spans
@@ -202,14 +202,14 @@ def write_records(folder: Path, made: Force) -> DataSet:
     return data
 
 
-def write(folder: Path, lines: Sequence[DeviceTimeline]) -> DataSet:
+def write(folder: Path, lines: Sequence[DeviceTimeline], name: str = "example") -> DataSet:
     """The data set that ingest would have made of these cameras, in two batches."""
     with open_to_write(folder) as data:
         for part in (lines[::2], lines[1::2]):
             rows = {
-                SPANS: [row for line in part for row in span_rows("example", line)],
-                RECORDINGS: [row for line in part for row in recording_rows("example", line)],
-                EVENTS: [row for line in part for row in event_rows("example", line)],
+                SPANS: [row for line in part for row in span_rows(name, line)],
+                RECORDINGS: [row for line in part for row in recording_rows(name, line)],
+                EVENTS: [row for line in part for row in event_rows(name, line)],
             }
             data.commit({table.name: table.of(found) for table, found in rows.items()}, {})
     return data

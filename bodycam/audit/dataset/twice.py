@@ -37,6 +37,8 @@ class Twice:
             "memory_limit": _MEMORY, "threads": 1, "temp_directory": str(spill / "engine"),
             "preserve_insertion_order": False, "autoinstall_known_extensions": False,
         })  # fmt: skip
+        # It would draw a bar of its own on standard output.
+        self._engine.execute("SET enable_progress_bar = false")
         self._view("fresh", [fresh])
         self._view("old", old)
         self._find()

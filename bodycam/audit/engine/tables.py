@@ -90,6 +90,8 @@ def _paths(folder: Path, files: Sequence[DataFile], table: TableSchema) -> list[
 def duckdb_reader(**settings: str | int | bool) -> Read:
     """An engine in this process, with settings of DuckDB: memory_limit, threads, temp_directory."""
     engine = ibis.duckdb.connect(**settings)
+    # DuckDB would draw a bar of its own on standard output.
+    engine.raw_sql("SET enable_progress_bar = false")
 
     def read(table: TableSchema, paths: Sequence[str]) -> ir.Table:
         name = ibis.util.gen_name(table.name)
