@@ -13,6 +13,8 @@ from html import escape
 from typing import Any
 
 from ..clock import utc_text
+from ..custody.findings import Verdict
+from ..custody.summary import SENTENCES
 from .groups import Groups
 from .measures import MEASURES
 from .outcome import Outcome
@@ -22,7 +24,7 @@ from .publicstatistics import public_statistics, statistics_section
 from .scoring import DEFINITIONS, IncidentClass
 from .states import DeviceState
 from .withholding import share_of_count, share_of_time, told, withheld, withhold
-from .words import share_text
+from .words import count_text, share_text
 
 VERSION = 1
 UNCERTAIN = "UNCERTAIN"
@@ -289,8 +291,10 @@ def public_page(facts: PublicFacts) -> str:
     incidents = found["incidents"]
     return page("Audit of switching: public summary", [
         (f'<header><p class="over">Body-worn cameras, audit of switching</p><h1>Public summary</h1>'
-         f'<p class="when">{found["from"] or ""} to {found["to"] or ""}: {found["cameras"]} cameras, '
-         f'{incidents["judged"]} incidents of officers judged</p></header>'),
+         f'<p class="when">{found["from"] or ""} to {found["to"] or ""}: '
+         f'{count_text(found["cameras"], "camera")}, {count_text(incidents["judged"], "incident")} of '
+         f'officers judged</p><p>Verification of the evidence: <b>{found["verification"]}</b>. '
+         f'{SENTENCES[Verdict(found["verification"])]} Only what was verified counts.</p></header>'),
         _section("Incidents", incidents), _classes(incidents),
         *(_group(title, rows) for title, rows in found["breakdown"].items() if rows),
         _section("Use of force", found["force"]), _section("Cameras", found["measures"]),
@@ -323,7 +327,7 @@ def _told(name: str, value: Any) -> str:
         return "too few to tell"
     if isinstance(value, float) or name.endswith(("coverage", "_share")):
         return f"<b>{share_text(value)}</b>"
-    return f"<b>{escape(str(value))}</b>"
+    return f"<b>{value:,}</b>" if isinstance(value, int) else f"<b>{escape(str(value))}</b>"
 
 
 def _classes(incidents: Mapping[str, Any]) -> str:
