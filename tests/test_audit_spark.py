@@ -11,13 +11,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from msgspec import structs
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
+from bodycam.audit.complaints import Complaint
+from bodycam.audit.dataset.schema import Kind
+from bodycam.audit.engine import duty, filing, nearforce, strata
 from bodycam.audit.engine.assigned import camera_rows, missing_cameras
+from bodycam.audit.engine.beside import with_error
 from bodycam.audit.engine.cameras import STRETCH, shifts
 from bodycam.audit.engine.covered import alone, covered, joined
 from bodycam.audit.engine.incidents import scores
@@ -36,10 +42,13 @@ from bodycam.audit.engine.tables import (
     worn,
 )
 from bodycam.audit.engine.windows import windows
+from bodycam.audit.groups import Filed
 from bodycam.audit.incidents import Bound
-from bodycam.audit.scoring import IncidentClass
+from bodycam.audit.scoring import IncidentClass, S
+from bodycam.audit.strata import offsets
 
-from .randomaudit import force, write, write_records
+from .randomaudit import DAY_US, force, write
+from .test_audit_beside import add_records, random_duties, random_filings, random_uses
 from .test_audit_engine import strict_policy
 
 # One group: there is one session, and it is a process of a gigabyte.
@@ -119,24 +128,56 @@ class Engine:
         there = self.windows.filter(self.windows.due_us < self.windows.end_us)
         return Asked(there, self.worn, self.cameras, POLICY)
 
+    def with_error(self, rows_: Any) -> Any:
+        """Duties or uses of force, with what the clocks leave open there."""
+        spans, ever = self.cameras.spans, self.worn.select("officer", "device").distinct()
+        clocks = spans.filter(spans.kind == Kind.CLOCK.value)
+        return with_error(rows_, ever, clocks).cache()
+
+    @cached_property
+    def duties(self) -> Any:
+        found = duty.own_times(self.records.duties)
+        return self.with_error(found.mutate(incident=found.row))
+
+    @cached_property
+    def uses(self) -> Any:
+        used = self.records.force_uses.drop("force", "month")
+        found = nearforce.around(used, POLICY.force)
+        return nearforce.asked(
+            self.with_error(found.mutate(incident=found.row)), POLICY.force
+        ).cache()
+
 
 Rows = list[dict[str, Any]]
 POLICY = strict_policy()
 
 
 @pytest.fixture(scope="module")
-def engines(session: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Engine, Engine]:
+def engines(
+    session: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Engine, Engine]]:  # fmt: skip
     """DuckDB and Spark over the same data set."""
-    made = force(random.Random(7), cameras=20, incidents=400)
+    rng = random.Random(7)
+    made = force(rng, cameras=20, incidents=400)
     folder = tmp_path_factory.mktemp("set") / "set"
     write(folder, list(made.lines.values()))
-    data = write_records(folder, made)
+    complaints = [
+        Complaint(rng.choice(made.incidents).event, rng.choice(("", "pc-001"))) for _ in range(40)
+    ]
+    data = add_records(folder, (
+        made, random_duties(rng, made, 150), random_uses(rng, made, 300), complaints,
+        random_filings(rng, made),
+    ))  # fmt: skip
 
     def engine(read: Read) -> Engine:
         files = data.manifest.files
         return Engine(camera_tables(read, folder, files), record_tables(read, folder, files))
 
-    return engine(duckdb_reader()), engine(spark_reader(session))
+    both = engine(duckdb_reader()), engine(spark_reader(session))
+    yield both
+    # The last test has them until the session is gone; what they keep in it must go before.
+    for one in both:
+        vars(one).clear()
 
 
 def rows(found: pa.Table) -> Rows:
@@ -219,3 +260,65 @@ def test_what_only_one_side_knows_is_alike(engines: tuple[Engine, Engine]) -> No
         engines, lambda e: percentiles(latencies(e.cameras.recordings), ("firmware",), "took_us")
     )
     assert {row["firmware"] for row in took} == {"1", "2"}
+
+
+def test_each_duty_is_covered_alike(engines: tuple[Engine, Engine]) -> None:
+    def ask(engine: Engine) -> Any:
+        spans, held = engine.cameras.spans, duty.worn_then(engine.duties, engine.worn).cache()
+        sums = duty.overlaps(held.filter(~held.twice).drop("twice"), spans)
+        twice = held.filter(held.twice)
+        swept = duty.swept(twice, duty.pieces_of(twice, spans))
+        return duty.duty_rows(engine.duties, held, sums, swept, engine.worn)
+
+    found = same(engines, ask)
+    for name in found[0].keys() - {"file"}:
+        assert len({row[name] for row in found}) > 1, name
+
+
+def test_each_use_of_force_is_seen_alike(engines: tuple[Engine, Engine]) -> None:
+    def ask(engine: Engine) -> Any:
+        spans, rules = engine.cameras.spans, POLICY.force
+        pieces = nearforce.pieces_of(engine.uses, engine.worn, spans)
+        stops = nearforce.stops_of(engine.uses, engine.worn, spans, rules)
+        return nearforce.near_rows(engine.uses, engine.worn, pieces, stops, rules)
+
+    found = same(engines, ask)
+    assert any(" " in row["states"] for row in found)
+    for name in found[0].keys() - {"file"}:
+        assert len({row[name] for row in found}) > 1, name
+
+
+def test_each_recording_is_filed_alike(engines: tuple[Engine, Engine]) -> None:
+    def ask(engine: Engine) -> Any:
+        filings = engine.records.filings
+        return filing.filed(filing.ended(engine.cameras), filings, POLICY.statistics, newest_us)
+
+    newest_us = filing.newest(engines[0].records.filings)
+    found = same(engines, ask)
+    assert {row["how"] for row in found} == {how.value for how in Filed}
+    assert {row["wrong"] for row in found} == {None, False, True}
+
+
+def test_incidents_are_counted_alike_by_stratum_and_outcome(
+    engines: tuple[Engine, Engine],
+) -> None:
+    def counts(engine: Engine, kind: str) -> Any:
+        # How they are scored is compared above.
+        told = engine.windows.mutate(force=ibis.literal("example"), kind=engine.windows.clearance)
+        judged = told.filter(told.left_out == "")
+        judged = judged.mutate(band=strata.band_of(judged.dispatched_us, changes, berlin))
+        records = engine.records
+        came = strata.outcomes(records.force_uses, records.complaints)
+        found = strata.with_outcome(judged, came.mutate(force=ibis.literal("example")))
+        by = [*strata.WHERE, *strata.UNIT[-1:], "officer", "outcome", "kind"]
+        if kind == "unmatched":
+            return strata.unmatched(records.incidents, came)
+        return found.group_by(by).agg(incidents=found.count())
+
+    berlin = structs.replace(POLICY.statistics, shift_zone="Europe/Berlin")
+    changes = offsets(berlin.zone(), DAY_US, DAY_US + 200 * 86_400 * S)
+    assert len(changes) == 2
+    found = same(engines, lambda engine: counts(engine, "all"))
+    assert len({row["band"] for row in found}) > 1
+    assert {row["outcome"] for row in found} == {False, True}
+    assert same(engines, lambda engine: counts(engine, "unmatched"))

@@ -44,12 +44,12 @@ class Beside:
         near = near.filter(self.months.near(near.start_us, near.end_us))
         duties = duty.own_times(near)
         duties = self.keep("all_duties", duties.filter(self.months.holds(duties.start_us)))
-        self.duties = self.keep("duties", _with_error(duties, ever, clocks))
+        self.duties = self.keep("duties", with_error(duties, ever, clocks))
         self.stretches = self.keep("duty_worn", duty.worn_then(self.duties, self.worn))
         used = self.records.force_uses
         used = used.filter(self.months.holds(used.at_us)).drop("force", "month")
         used = self.keep("all_uses", nearforce.around(used, self.policy.force))
-        uses = nearforce.asked(_with_error(used, ever, clocks), self.policy.force)
+        uses = nearforce.asked(with_error(used, ever, clocks), self.policy.force)
         self.uses = self.keep("uses", uses)
         self.newest_us = filing.newest(self.records.filings)
 
@@ -97,6 +97,7 @@ class Beside:
         }  # fmt: skip
 
 
-def _with_error(rows: ir.Table, ever: ir.Table, clocks: ir.Table) -> ir.Table:
+def with_error(rows: ir.Table, ever: ir.Table, clocks: ir.Table) -> ir.Table:
+    """Duties or uses of force with `err_us`, 0 where no camera's clock tells."""
     found = rows.left_join(clock_errors(rows, ever, clocks), "incident").drop("incident_right")
     return found.mutate(err_us=found.err_us.fill_null(0))

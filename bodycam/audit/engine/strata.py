@@ -29,7 +29,7 @@ from ..statistics.missingness import (
     row_of,
     strata,
 )
-from ..strata import HOUR_US, bands, offsets
+from ..strata import HOUR_US, OffsetFrom, bands, offsets
 
 WHERE = ("force", "call_type", "band", "district")
 UNIT = ("force", "call_type", "band", "unit")
@@ -42,14 +42,21 @@ def banded(incidents: ir.Table, rules: StatisticsRules) -> ir.Table:
     t = incidents.filter(incidents.left_out == "")
     found = t.agg(low=t.dispatched_us.min(), high=t.dispatched_us.max()).to_pyarrow().to_pylist()[0]
     changes = offsets(rules.zone(), found["low"] or 0, found["high"] or 0)
+    return t.mutate(band=band_of(t.dispatched_us, changes, rules))
+
+
+def band_of(
+    at_us: ir.IntegerValue, changes: Sequence[OffsetFrom], rules: StatisticsRules
+) -> ir.StringValue:
+    """The band of a moment, between changes of the wall clock that are known."""
     ahead: ir.IntegerValue = ibis.literal(changes[-1].offset_us, "int64")
     for one, later in reversed(list(pairwise(changes))):
-        ahead = ibis.ifelse(t.dispatched_us < later.at_us, one.offset_us, ahead)
-    hour = ((t.dispatched_us + ahead) // HOUR_US) % 24
+        ahead = ibis.ifelse(at_us < later.at_us, one.offset_us, ahead)
+    hour = ((at_us + ahead) // HOUR_US) % 24
     starts, names = rules.shift_starts_h, bands(rules)
     # From the last one backwards; before the first one it is that which goes on over midnight.
     in_order = [(hour >= start, name) for start, name in zip(starts, names, strict=True)][::-1]
-    return t.mutate(band=ibis.cases(*in_order, else_=names[-1]))
+    return ibis.cases(*in_order, else_=names[-1])
 
 
 def outcomes(force_uses: ir.Table, complaints: ir.Table) -> ir.Table:
