@@ -107,7 +107,7 @@ def funnel_chart(funnel: Funnel, what: str) -> str:
     most = max(p.count.incidents for p in funnel.points)
     ratios = [_ratio(p) for p in funnel.points]
     edge = max(high / p.count.expected for p in funnel.curve for _, high in p.limits[-1:])
-    top = max(2.0, min(6.0, max(*ratios, edge)) * 1.05)
+    top = max(2.0, min(12.0, max(*ratios, edge)) * 1.05)
     across = _Axis(0, most * 1.03, _FUNNEL_LEFT, _WIDTH - _RIGHT)
     up = _Axis(0, top, _FUNNEL_HEIGHT - 50, 14)
     parts = [_svg(_WIDTH, _FUNNEL_HEIGHT, what), *_frame(across, up)]

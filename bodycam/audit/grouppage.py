@@ -137,13 +137,15 @@ def missing_section(told: Missingness) -> str:
     questions = (("Not COMPLETE", told.not_complete), ("NEVER", told.never))
     bars = [bar for name, one in questions for bar in _bars(name, one)]
     rows = [_counts(name, one) for name, one in questions]
-    head = ("", "With force or complaint", "Without", "Strata compared", "Left out", "By the clocks open",
-            "Odds ratio")  # fmt: skip
+    head = ("", "With", "Without", "Strata", "Left out", "Open", "Odds ratio", "Same odds")
     words = "".join(f"<p>{escape(missing_words(name, one))}</p>" for name, one in questions)
     return _section(
         M31,
         f"{words}{differences(bars, 'M31: differences of risk with their 95 per cent intervals')}"
         f"{table(head, rows, 'Counts of M31', 'numbers')}"
+        '<p class="soft">With: force was used or a complaint made. Left out: incidents of strata in which '
+        "one group is alone. Open: incidents whose class the clocks leave open. Same odds: the chance of "
+        "strata that differ so much if the odds ratio is the same in all (Breslow and Day).</p>"
         '<p class="soft">By officer: the interval if the incidents of one officer go together, as they do '
         "where officers have habits; it needs 30 officers. Least, greatest: had every class that the clocks "
         "leave open been the one that makes the difference smallest, or largest.</p>",
@@ -190,14 +192,12 @@ def _counts(name: str, one: RiskDifference) -> list[str]:
         return f"{count} of {of} ({share_text(ratio(count, of))})"
 
     odds = "&ndash;" if one.odds_ratio is None else f"{one.odds_ratio:.2f}"
-    if one.same_odds_p is not None:
-        odds += f' <span class="soft">same in all strata: p {one.same_odds_p:.2g}</span>'
+    same = "&ndash;" if one.same_odds_p is None else f"p {one.same_odds_p:.2g}"
     return [
         f"<b>{name}</b>", part(one.missing_with, one.total_with),
         part(one.missing_without, one.total_without), str(one.strata),
-        (f"{one.incidents_left_out}, with {one.with_left_out}, in {one.strata_left_out} strata of one group "
-         "alone"),
-        str(one.unsure), odds,
+        f"{one.incidents_left_out}, {one.with_left_out} with, in {one.strata_left_out} strata",
+        str(one.unsure), odds, same,
     ]  # fmt: skip
 
 
@@ -273,8 +273,6 @@ def _site(site: SiteResult) -> list[str]:
 def _duties(found: DutyCoverage | None, rules: StatisticsRules) -> str:
     if found is None:
         return ""
-    rows = [_duty_row("All", found.total)]
-    rows += [_duty_row(name, sums) for name, sums in found.officers[:MAX_ROWS]]
     head = ("Officer", "Duties", "Duty", "Recording", "Could have recorded", "Proven", "Unknown", "At fault",
             "No camera")  # fmt: skip
     notes = [
@@ -283,10 +281,18 @@ def _duties(found: DutyCoverage | None, rules: StatisticsRules) -> str:
         f"{span_text(found.shared_us)} that two duties of an officer claim: counted once",
         f"the clocks move a duty's times by {span_text(found.total.most_doubt_us)} at most",
     ]
+    officers = ""
+    if found.officers:
+        shown = [_duty_row(name, sums) for name, sums in found.officers[:MAX_ROWS]]
+        officers = (
+            "<details><summary>By officer, in order of id</summary>"
+            f"{more(len(found.officers), 'duty-officers.csv')}"
+            f"{table(head, shown, 'Duty coverage by officer', 'numbers')}</details>"
+        )
     return _section(
         DUTY_DEFINITION,
-        f"{more(len(found.officers), 'duty-officers.csv')}{table(head, rows, 'Duty coverage', 'numbers')}"
-        f'<p class="soft">{escape("; ".join(notes))}.</p>',
+        f"{table(head, [_duty_row('All', found.total)], 'Duty coverage', 'numbers')}"
+        f'<p class="soft">{escape("; ".join(notes))}.</p>{officers}',
     )
 
 

@@ -76,7 +76,7 @@ def funnel(told: Exposures, min_count: int, unsure: int = 0) -> Funnel:
     shown = [c for c in counts if c.incidents >= min_count]
     return Funnel(
         len(counts), incidents, sum(c.observed for c in counts), rho, low, high, p_value,
-        _points(shown, rho), _points(_of_nobody(counts, shown), rho),
+        _points(shown, rho), _points(_of_nobody(counts, shown, min_count), rho),
         len(counts) - len(shown), int(told.incidents.sum()) - incidents, unsure,
     )  # fmt: skip
 
@@ -86,13 +86,13 @@ def _points(counts: Sequence[OfficerCount], rho: float) -> tuple[FunnelPoint, ..
 
 
 def _of_nobody(
-    counts: Sequence[OfficerCount], shown: Sequence[OfficerCount]
+    counts: Sequence[OfficerCount], shown: Sequence[OfficerCount], min_count: int
 ) -> list[OfficerCount]:  # fmt: skip
-    """The mean share, over the numbers of incidents of those who are shown."""
+    """The mean share, over the numbers of incidents that are shown."""
     if not shown:
         return []
     share = sum(c.expected for c in counts) / sum(c.incidents for c in counts)
-    least, most = (pick(c.incidents for c in shown) for pick in (min, max))
+    least, most = min_count, max(c.incidents for c in shown)
     grid = sorted({round(least + (most - least) * step / _CURVE) for step in range(_CURVE + 1)})
     return [OfficerCount("", n, 0, n * share) for n in grid]
 
