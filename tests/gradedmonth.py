@@ -46,22 +46,19 @@ def _set(text: str, section: str, key: str, value: float) -> str:
 class Graded:
     """A month, what the audit says of it, and the truth, in an engine that answers SQL."""
 
-    def __init__(
-        self, folder: Path, cameras: int, days: int, seed: int, given: Behaviours,
-        memory: str = "1500MB",
-    ) -> None:  # fmt: skip
+    def __init__(self, folder: Path, cameras: int, days: int, seed: int, given: Behaviours) -> None:
         into = folder / "set"
         make_month(into, cameras, days, seed, given, lambda _done, _of: None)
         self.policy = load_policy()
         self._results = measure_force(
-            DataSet(into), self.policy, folder / "results", limits=Limits(memory, 2)
+            DataSet(into), self.policy, folder / "results", limits=Limits("1500MB", 2)
         )
         self._engine = duckdb.connect(config={"threads": 1, "memory_limit": "1GB"})
         for name in RESULTS:
             self._view(name, folder / "results" / name / "*.parquet")
         for name in ("incidents", "officers"):
             self._view(f"true_{name}", into / "truth" / name / "*.parquet")
-        for name in ("recordings", "force_uses", "complaints", "filings"):
+        for name in ("spans", "recordings", "force_uses", "complaints", "filings"):
             self._view(f"told_{name}", into / name / "*" / "*" / "*.parquet")
         self._engine.execute(
             "create view graded as select i.*, t.does, t.kind as true_kind, t.late_us, t.outcome,"
@@ -80,13 +77,13 @@ class Graded:
         """The rows that answer."""
         return self._engine.sql(sql).fetchall()
 
-    def missingness(self, where: str = "true") -> Missingness:
-        """M31 of these incidents; strata are counted here once more, without the engine's."""
+    def missingness(self) -> Missingness:
+        """M31; strata are counted here once more, without the engine's."""
         rows = self.ask(
             f"select officer, {_STRATUM}, district, came, kind, count(*) from ("
             " select g.*, exists(from told_force_uses f where f.event = g.event and f.officer = g.officer)"
             " or exists(from told_complaints c where c.event = g.event and c.officer in ('', g.officer)) came"
-            f" from graded g where {where}) group by all"
+            " from graded g) group by all"
         )
         return missingness(
             Case((call, shift, district), came, IncidentClass(kind), (), officer, count)
@@ -97,11 +94,10 @@ class Graded:
         """A table of results, in an engine of Ibis."""
         return self._results.open(table, ibis.duckdb.connect(threads=1))
 
-    def habit(self, event: str, where: str = "true") -> Funnel:
-        """M32 of these incidents."""
+    def habit(self, event: str) -> Funnel:
+        """M32 of this class."""
         rows = self.ask(
-            f"select officer, {_STRATUM}, unit, kind = '{event}', count(*) from graded"
-            f" where {where} group by all"
+            f"select officer, {_STRATUM}, unit, kind = '{event}', count(*) from graded group by all"
         )
         return funnel(in_columns(Exposure(row[0], row[1:4], row[4], row[5]) for row in rows), 20)
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from bodycam.audit.engine.groupfacts import filing_of, trial_of
 from bodycam.audit.groups import SiteClass
+from bodycam.audit.incidents import Bound, Window
+from bodycam.audit.intervals import Times, times
+from bodycam.audit.scoring import IncidentClass, OfficerTime
+from bodycam.audit.states import DeviceState
+from bodycam.audit.uncertainty import score_range
 
 from .gradedmonth import Graded, behaviours
 
@@ -87,6 +94,44 @@ def test_a_colleague_is_missed_where_somebody_leaves_it_to_him(month: Graded) ->
         " behaves in ('always', 'leaves_it_to_colleagues') group by 1"
     ))  # fmt: skip
     assert missed["leaves_it_to_colleagues"] > 5 * missed["always"]
+
+
+def test_a_clock_forty_minutes_off_leaves_open_what_is_true_and_accuses_nobody(
+    month: Graded,
+) -> None:
+    """By `uncertainty`, of the rows that a wrong clock left."""
+    rules = month.policy.incident
+    sure, unsure = Counter[str](), Counter[str]()
+    for officer, device in month.ask(
+        "select officer, device from true_officers where behaves = 'wrong_clock' limit 4"
+    ):
+        mine = _officer(month, device)
+        for due_us, end_us, does in month.ask(
+            "select due_us, end_us, does from graded where true_kind is not null"
+            f" and officer = '{officer}' order by 1"
+        ):
+            window = Window(due_us, end_us, Bound.ON_SCENE, Bound.CLEARED)
+            found = score_range(window, mine, 3_000_000_000, rules)
+            assert does == "complete"
+            assert IncidentClass.COMPLETE in found.kinds
+            (sure if found.certain else unsure)[found.nominal.kind.value] += 1
+    assert sure.keys() <= {"COMPLETE"}
+    # By the clock as it is most of them would have been accused.
+    assert unsure["NEVER"] + unsure["LATE"] + unsure["EARLY"] > 50
+
+
+def _officer(month: Graded, device: str) -> OfficerTime:
+    def spans(kind: str, name: str = "") -> Times:
+        return times(month.ask(
+            f"select start_us, end_us from told_spans where device = '{device}' and kind = '{kind}'"
+            f" and name = '{name}'"
+        ))  # fmt: skip
+
+    states = {state: spans("state", state.value) for state in DeviceState}
+    always = times([(-(1 << 60), 1 << 60)])
+    return OfficerTime(
+        spans("live"), spans("evid"), spans("failed"), spans("overlay", "muted"), states, always
+    )
 
 
 # -- the cameras alone ------------------------------------------------------------------------------
@@ -222,6 +267,7 @@ def test_what_is_missing_after_force_and_complaints_is_found_among_the_ordinary(
         outcome__never=0.15, ordinary__spread=0.04,
     )  # fmt: skip
     graded = Graded(tmp_path_factory.mktemp("ordinary"), 160, 5, 1, given)
+    assert graded.one("select count(*) from graded where kind <> true_kind") == 0
     told = graded.missingness()
     for found, planted in ((told.not_complete.estimate, 0.25), (told.never.estimate, 0.15)):
         assert found is not None
