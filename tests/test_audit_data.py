@@ -246,8 +246,11 @@ def test_a_month_alone_is_what_lies_in_it(month: Path, tmp_path: Path) -> None:
     assert "Nothing in this time" in may.html
 
 
-def test_the_same_data_gives_the_same_bytes(month: Path, of_month: Audited, tmp_path: Path) -> None:
-    again = run(month, tmp_path, "--public")
+def test_the_same_data_gives_the_same_bytes_and_one_object_on_standard_output(
+    month: Path, of_month: Audited, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    again = run(month, tmp_path, "--public", "--json")
+    assert json.loads(capfd.readouterr().out) == again.json
     for name in ("audit.json", "audit.html", "public.json", "incidents.csv", "cameras.csv"):
         assert again.text(name) == of_month.text(name), name
 
