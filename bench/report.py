@@ -320,6 +320,6 @@ A month, made directly in the ingested form; 10 incidents and 12 recordings a ca
 It grows a little faster than in proportion, 16 to 19 s of CPU for 1,000 cameras. By that 30,000 cameras are 600 s
 of CPU, 5 to 12 minutes by the clock on two cores, and a year twelve times that, month by month; **neither was
 run**. Incidents are scored in parts of 3,000 cameras; the other measures are not, and spill to the disk what 6 GB
-do not hold. `make test` asks Spark 4.0 as well: the same numbers for 20 cameras and 400 events in 55 s of CPU,
+do not hold. `make test` asks Spark 4.0 as well: the same numbers for 20 cameras and 400 events in 65 s of CPU,
 nearly all of it planning.
 """
