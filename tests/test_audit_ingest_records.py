@@ -542,6 +542,15 @@ def test_the_command_needs_a_root_for_stores_alone(
     assert not (tmp_path / "set").exists()
 
 
+def test_options_before_the_word_ingest_are_not_dropped_without_a_word(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["audit", "--incidents", "cad.csv", "--zone", "Europe/Berlin", "ingest", "--into",
+             str(tmp_path / "set"), "--roster", "duty.csv"]  # fmt: skip
+    assert main(words) == ExitCode.USAGE
+    assert "--incidents, --zone before 'ingest'" in capsys.readouterr().err
+
+
 def test_what_a_file_says_steers_no_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -119,6 +119,11 @@ class Outcome:
         """How many incidents were not judged for this reason."""
         return sum(one.left_out == why for one in self.scored)
 
+    @property
+    def failed(self) -> int:
+        """How many judged incidents have pictures that failed verification."""
+        return sum(found.nominal.failed_us > 0 for _, found in self.judged)
+
     def classes(self) -> dict[IncidentClass, tuple[int, int, int]]:
         """For each class: surely, possibly, and by the clocks as they are."""
         found = [f for _, f in self.judged]

@@ -18,7 +18,7 @@ from .pageparts import MAX_ROWS, more, names, page, table
 from .picture import patterns
 from .policypage import rules
 from .scoring import DEFINITIONS
-from .words import CLASS_WORDS, count_text, share_text, span_text
+from .words import CLASS_WORDS, FAILED_WORDS, count_text, share_text, span_text
 
 
 def audit_page(outcome: Outcome) -> str:
@@ -83,6 +83,7 @@ def _incidents_short(outcome: Outcome) -> list[str]:
             unsure,
             "of uncertain class, for a camera's clock was uncertain: each says which it may be",
         ),
+        (outcome.failed, FAILED_WORDS),
         (outcome.left_out("EXCLUDED"), "excluded by policy"),
         (outcome.left_out("UNMATCHED"), "not judged: no camera belongs to the officer's id"),
     ):

@@ -53,6 +53,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
             "live_coverage": live / whole if whole else None,
             "vendor_activated": sum(f.nominal.vendor for _, f in outcome.judged),
             "activated": sum(f.nominal.activated for _, f in outcome.judged),
+            "failed": outcome.failed,
         },
         "incidents": [incident_row(one) for one in outcome.scored],
         "force": [force_row(one) for one in outcome.force],

@@ -20,6 +20,9 @@ CLASS_WORDS = {
 }  # fmt: skip
 
 
+FAILED_WORDS = "with pictures that failed verification: neither covered nor a gap, so look at each"
+
+
 def span_text(us: int) -> str:
     """A length of time: 5 ms, 12.4 s, 3 min 20 s, 2 h 5 min."""
     sign, us = ("-", -us) if us < 0 else ("", us)

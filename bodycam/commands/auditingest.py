@@ -19,6 +19,8 @@ RECORDS = (
     ("--complaints", "complaints", "complaints about events or officers"),
     ("--filings", "filings", "how the records system has filed recordings"),
 )
+# The audit has these options, too: argparse would drop them without a word before `ingest`.
+_BOTH = (*(option[2:] for option, _, _ in RECORDS), "trust", "crl", "zone")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,23 +33,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the data set; made if there is none",
     )  # fmt: skip
     parser.add_argument(
-        "--trust", type=Path, metavar="ROOT.pem",
+        "--trust", dest="root", type=Path, metavar="ROOT.pem",
         help="the force root, needed with stores: without it nothing is verified, and nothing counts",
     )  # fmt: skip
     parser.add_argument(
-        "--crl", type=Path, action="append", default=[], metavar="FILE",
+        "--crl", dest="crls", type=Path, action="append", default=[], metavar="FILE",
         help="revocation list of the authority; one in the store (trust/crl.pem) is found",
     )  # fmt: skip
     for option, table, what in RECORDS:
         parser.add_argument(
-            option, dest=table, type=Path, action="append", default=[], metavar="CSV", help=what
+            option,
+            dest=f"of_{table}",
+            type=Path,
+            action="append",
+            default=[],
+            metavar="CSV",
+            help=what,
         )
     parser.add_argument(
         "--force-name", metavar="NAME",
         help="whose records they are (default: the only force that is in the data set)",
     )  # fmt: skip
     parser.add_argument(
-        "--zone", metavar="NAME", help="of times without one in the CSV files: Europe/Berlin"
+        "--zone",
+        dest="of_zone",
+        metavar="NAME",
+        help="of times without one in the CSV files: Europe/Berlin",
     )
 
 
@@ -61,14 +72,23 @@ def main(arguments: argparse.Namespace) -> ExitCode:
         raise ConfigError(
             f"audit ingest: {fault.name} is not installed", "Run: pip install 'bodycam[audit]'"
         ) from fault
-    given = {table: getattr(arguments, table) for _, table, _ in RECORDS}
+    before = [f"--{name}" for name in _BOTH if getattr(arguments, name)]
+    if before:
+        raise ConfigError(
+            f"audit ingest: {', '.join(before)} before 'ingest'", "Put it behind the word ingest"
+        )
+    given = {table: getattr(arguments, f"of_{table}") for _, table, _ in RECORDS}
     given = {table: paths for table, paths in given.items() if paths}
-    stores, zone, force = stores_of(arguments.stores), zone_of(arguments.zone), arguments.force_name
+    stores, zone, force = (
+        stores_of(arguments.stores),
+        zone_of(arguments.of_zone),
+        arguments.force_name,
+    )
     if not stores and not given:
         raise ConfigError("audit ingest: neither stores nor records", "See bodycam audit --help")
-    if stores and arguments.trust is None:
+    if stores and arguments.root is None:
         raise ConfigError("audit ingest: stores need --trust", "Give the force root")
-    root = load_root(arguments.trust) if stores else None
+    root = load_root(arguments.root) if stores else None
     # What the command line names is looked at before hours of verification, not after.
     check_headings(given)
     of_stores = of_records = ExitCode.OK
@@ -78,7 +98,7 @@ def main(arguments: argparse.Namespace) -> ExitCode:
         if given and known:
             of_records = take_records(data, given, force, zone)
         if stores:
-            of_stores = take_stores(data, stores, root, arguments.crl)
+            of_stores = take_stores(data, stores, root, arguments.crls)
         if given and not known:
             of_records = take_records(data, given, force, zone)
     return of_stores or of_records

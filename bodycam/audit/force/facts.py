@@ -34,7 +34,7 @@ class ClassCount:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What was asked: rows, and what became of them."""
+    """What was asked: rows, and what became of them; `failed` have pictures that failed verification."""
 
     rows: int
     bad_rows: int
@@ -45,6 +45,7 @@ class Counts:
     uncertain: int
     activated: int
     vendor: int
+    failed: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from ..pageparts import page, table
 from ..picture import patterns
 from ..policypage import rules
 from ..scoring import DEFINITIONS
-from ..words import CLASS_WORDS, count_text, share_text, span_text
+from ..words import CLASS_WORDS, FAILED_WORDS, count_text, share_text, span_text
 from .bars import Bar, strip
 from .breakdownpage import breakdowns, delays, month
 from .facts import UNCERTAIN, ForceSummary
@@ -89,6 +89,7 @@ def in_short(found: ForceSummary) -> list[str]:
     ]  # fmt: skip
     for count, what in (
         (counts.uncertain, "of uncertain class, for a camera's clock was uncertain"),
+        (counts.failed, FAILED_WORDS),
         (counts.excluded, "excluded by policy"),
         (counts.unmatched, "not judged: no camera belongs to the officer's id"),
     ):

@@ -125,10 +125,11 @@ def _counts(asked: Sources, incidents: ir.Table, kinds: Sequence[Row]) -> Counts
         unmatched=(incidents.left_out == "UNMATCHED").sum(), judged=judged.sum(),
         officers=incidents.officer.nunique(where=judged), activated=incidents.activated.sum(where=judged),
         vendor=incidents.vendor.sum(where=judged),
+        failed=(judged & (incidents.failed_us > 0)).sum(),
     ))  # fmt: skip
     empty, bad = count_of(asked.result("empty_windows")), asked.told(BAD_ROWS)
     no_incident = count_of(bad.filter(bad.kind == INCIDENTS.name))
-    names = ("excluded", "unmatched", "judged", "officers", "activated", "vendor")
+    names = ("excluded", "unmatched", "judged", "officers", "activated", "vendor", "failed")
     return Counts(
         rows=told["rows"] + empty + no_incident, bad_rows=count_of(bad) + empty,
         uncertain=sum(row["incidents"] for row in kinds if "|" in row["kinds"]),
