@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from html import escape
 
 from ..clock import utc_text
+from ..custody.htmltable import table
 from .measures import MEASURES
 from .measures.measure import Figure, Stretch
 from .outcome import Outcome, ScoredIncident
-from .pageparts import MAX_ROWS, table
+from .pageparts import MAX_ROWS
 from .picture import IncidentBar, legend, picture
 from .words import name_text, span_text, value_text
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from html import escape
 
+from ..custody.htmltable import table
 from .charts import Bar, differences, funnel_chart, points_text
 from .dutytimes import DEFINITION as DUTY_DEFINITION
 from .filed import DEFINITION as FILING_DEFINITION
@@ -26,7 +27,7 @@ from .groups import (
     SiteResult,
 )
 from .measures.measure import ratio
-from .pageparts import MAX_ROWS, more, table
+from .pageparts import MAX_ROWS, more
 from .policy import StatisticsRules
 from .useofforce import DEFINITION as FORCE_DEFINITION
 from .words import count_text, share_text, span_text

@@ -5,8 +5,9 @@ from __future__ import annotations
 from html import escape
 
 from ..clock import utc_text
+from ..custody.htmltable import table
 from .outcome import Outcome, ScoredIncident
-from .pageparts import MAX_ROWS, more, table
+from .pageparts import MAX_ROWS, more
 from .useofforce import DEFINITION as FORCE_DEFINITION
 from .words import pair_text, share_text, span_text
 

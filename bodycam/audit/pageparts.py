@@ -23,16 +23,6 @@ def page(title: str, sections: Iterable[str]) -> str:
     )
 
 
-def table(head: Iterable[str], rows: Iterable[Iterable[str]], caption: str, kind: str = "") -> str:
-    columns = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
-    lines = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in row) + "</tr>" for row in rows)
-    # What scrolls must be reachable by keyboard.
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption, quote=True)}">'
-        f'<table class="{kind}"><thead><tr>{columns}</tr></thead><tbody>{lines}</tbody></table></div>'
-    )
-
-
 def more(count: int, file: str) -> str:
     shown = f"The first {MAX_ROWS} of {count}; all are" if count > MAX_ROWS else "All numbers are"
     return f'<p class="soft">{shown} in <code>{file}</code>.</p>'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from ..custody.findings import Verdict
-from .pageparts import table
+from ..custody.htmltable import table
 from .policy import Policy
 from .states import DeviceState
 

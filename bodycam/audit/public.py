@@ -14,11 +14,12 @@ from typing import Any
 
 from ..clock import utc_text
 from ..custody.findings import Verdict
+from ..custody.htmltable import table
 from ..custody.summary import SENTENCES
 from .groups import Groups
 from .measures import MEASURES
 from .outcome import Outcome
-from .pageparts import page, table
+from .pageparts import page
 from .policy import Policy, PublicRules
 from .publicstatistics import public_statistics, statistics_section
 from .scoring import DEFINITIONS, IncidentClass

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from ..custody.htmltable import table
 from .groups import ArmResult, DutyCoverage, Filed, FilingResult, Funnel, Groups, RiskDifference
-from .pageparts import table
 from .policy import PublicRules
 from .withholding import share_of_count, share_of_time, withhold
 from .words import share_text

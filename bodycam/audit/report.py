@@ -8,13 +8,14 @@ from __future__ import annotations
 from html import escape
 
 from ..clock import utc_text
+from ..custody.htmltable import table
 from ..custody.summary import SENTENCES
 from .camerapage import measures, shifts
 from .grouppage import group_sections, groups_short
 from .incidentpage import force, incidents
 from .measures.measure import Figure
 from .outcome import Camera, Outcome
-from .pageparts import MAX_ROWS, more, names, page, table
+from .pageparts import MAX_ROWS, more, names, page
 from .picture import patterns
 from .policypage import rules
 from .scoring import DEFINITIONS

@@ -6,7 +6,7 @@ and when it was. Nothing is fetched from anywhere, everything is escaped.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -18,6 +18,7 @@ from ..store import storage_error
 from .answers import answers, interval_of, interval_of_clip
 from .findings import Verdict
 from .hashing import file_sha256
+from .htmltable import table
 from .manifest import manifest_path
 from .pdf import write_pdf
 from .recordingcheck import RecordingReport
@@ -156,20 +157,11 @@ def _times(report: Report) -> str:
     ]  # fmt: skip
     more = f"<p>And {len(found) - _MAX_FRONT} more.</p>" if len(found) > _MAX_FRONT else ""
     head = ("Recording", "It began between (UTC)", "It ended between (UTC)", "Why no closer")
-    return f"<section><h2>When it was</h2>{_table(head, rows)}{more}</section>"
+    return f"<section><h2>When it was</h2>{table(head, rows, 'When it was')}{more}</section>"
 
 
 def _between(moments: tuple[str, str] | None) -> str:
     return "not known" if moments is None else f"{moments[0]} and {moments[1]}"
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]], kind: str = "") -> str:
-    columns = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    lines = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in row) + "</tr>" for row in rows)
-    return (
-        f'<div class="scroll"><table class="{kind}"><thead><tr>{columns}</tr></thead>'
-        f"<tbody>{lines}</tbody></table></div>"
-    )
 
 
 # -- recordings ---------------------------------------------------------------------------------
@@ -186,7 +178,7 @@ def _recordings(report: Report, shift: Shift) -> str:
         return "<section><h2>Recordings</h2><p>None.</p></section>"
     head = ("", "Why", "Pressed (UTC)", "First picture", "Before the press", "Length", "Ended",
             "Segments", "Gaps", "Verdict")  # fmt: skip
-    return f"<section><h2>Recordings</h2>{_table(head, rows, 'recordings')}</section>"
+    return f"<section><h2>Recordings</h2>{table(head, rows, 'Recordings', 'recordings')}</section>"
 
 
 def _row(
@@ -313,7 +305,7 @@ def _findings(report: Report) -> str:
             )
             for f in ordered[:_MAX_ROWS]
         ]  # fmt: skip
-        parts.append(_table(("Verdict", "Check", "What, and where"), rows))
+        parts.append(table(("Verdict", "Check", "What, and where"), rows, "Findings"))
     else:
         parts.append("<p>None: every check that could be made holds.</p>")
     if report.not_known:
@@ -329,7 +321,9 @@ def _toggles(shift: Shift) -> str:
         (_moment(t.at_ns, shift.from_ns), "on" if t.kind == "on" else "off", escape(t.text))
         for t in shift.toggles[:_MAX_ROWS]
     ]
-    return f"<section><h2>Switch</h2>{_table(('UTC', 'Became', 'As logged'), rows)}</section>"
+    return (
+        f"<section><h2>Switch</h2>{table(('UTC', 'Became', 'As logged'), rows, 'Switch')}</section>"
+    )
 
 
 def _files(report: Report) -> str:
@@ -343,8 +337,8 @@ def _files(report: Report) -> str:
             digest = f"cannot be read: {fault.strerror}"
         size = path.stat().st_size if path.exists() else 0
         rows.append((f"<code>{escape(path.name)}</code>", f"{size:,}", f"<code>{digest}</code>"))
-    table = _table(("File", "Bytes", "SHA-256"), rows, "files")
-    return f"<section><h2>Files</h2>{table}</section>"
+    told = table(("File", "Bytes", "SHA-256"), rows, "Files", "files")
+    return f"<section><h2>Files</h2>{told}</section>"
 
 
 def _footer(store_root: Path, report: Report) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from ..pageparts import table
+from ...custody.htmltable import table
 from ..scoring import IncidentClass
 from ..words import clipped, share_text, span_text
 from .bars import Bar, class_bars, histogram

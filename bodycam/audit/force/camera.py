@@ -13,6 +13,7 @@ import ibis
 import ibis.expr.types as ir
 
 from ...clock import utc_text
+from ...custody.htmltable import table
 from ...errors import ConfigError
 from ..anchors import Anchor
 from ..camerapage import KEY_FIGURES, state_table
@@ -20,7 +21,7 @@ from ..dataset.schema import ASSIGNMENTS, FINDINGS, RECORDINGS, SOURCES, SPANS, 
 from ..intervals import Interval, times
 from ..logstory import PlacedRun, Run
 from ..measures.measure import Stretch
-from ..pageparts import page, table
+from ..pageparts import page
 from ..picture import IncidentBar, legend, patterns, picture
 from ..policypage import rules
 from ..recordings import Recording

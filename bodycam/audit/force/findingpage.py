@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from ..pageparts import table
+from ...custody.htmltable import table
 from ..words import clipped, count_text, span_text
 from .facts import BAD_ROWS_CSV, FINDINGS_CSV, UNMATCHED_CSV, ForceSummary, Ids
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
+from ...custody.htmltable import table
 from ..measures import MEASURES
-from ..pageparts import table
 from ..words import count_text, name_text, share_text, span_text, value_text
 from .facts import CaseKind, ForceSummary, Spread
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from html import escape
 
+from ...custody.htmltable import table
 from ...custody.summary import SENTENCES
 from ..grouppage import group_sections, groups_short
-from ..pageparts import page, table
+from ..pageparts import page
 from ..picture import patterns
 from ..policypage import rules
 from ..scoring import DEFINITIONS
