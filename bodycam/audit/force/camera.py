@@ -170,7 +170,7 @@ def _incidents(shift: Stretch, bars: Sequence[IncidentBar]) -> str:
 
 def _findings(asked: Sources, device: str) -> str:
     rows = [
-        (f"<b>{escape(r['verdict']) or 'timeline'}</b>", escape(r["text"]),
+        (f"<b>{escape(r['verdict']) or 'note'}</b>", escape(r["text"]),
          f"<code>{escape(r['file'])}{', ' if r['place'] else ''}{escape(r['place'])}</code>")
         for r in rows_of(_of(asked.told(FINDINGS), device).order_by("number").limit(_MAX_FINDINGS))
     ]  # fmt: skip

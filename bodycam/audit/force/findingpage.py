@@ -20,13 +20,13 @@ def findings(found: ForceSummary) -> str:
     if not found.findings_count:
         return f"<section><h2>Findings</h2><p>None: every check holds.</p>{proof}</section>"
     kinds = [
-        (f"<b>{escape(k.verdict) or 'timeline'}</b>", f"check {k.check}" if k.check else "",
+        (f"<b>{escape(k.verdict) or 'note'}</b>", f"check {k.check}" if k.check else "",
          f"{k.findings:,}", f"{k.cameras:,}", escape(clipped(k.example, 300)))
         for k in found.finding_kinds
     ]  # fmt: skip
     rows = [
         (f'<b>{escape(f.device)}</b><br><span class="soft">{escape(f.store)}</span>',
-         f"{escape(f.verdict) or 'timeline'}{f', check {f.check}' if f.check else ''}", escape(f.text),
+         f"{escape(f.verdict) or 'note'}{f', check {f.check}' if f.check else ''}", escape(f.text),
          f"<code>{escape(f.file)}{', ' if f.place else ''}{escape(f.place)}</code>")
         for f in found.findings
     ]  # fmt: skip
