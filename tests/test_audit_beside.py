@@ -37,6 +37,7 @@ from bodycam.audit.useofforce import ForceUsed, near_force
 
 from .randomaudit import DAY_US, Force, S, force, write, write_records
 
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("audit-beside")]
 POLICY = load_policy()
 PARTS = Limits(memory="1GB", threads=1, part_spans=1000)
 STEP_US = S // 2

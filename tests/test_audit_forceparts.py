@@ -20,6 +20,7 @@ from . import randomaudit
 from .randomaudit import DAY_US, Force, S, force, write, write_records
 from .test_audit_engine import recorded
 
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("audit-forceparts")]
 LIMITS = Limits(memory="1GB", threads=1)
 JUNE_US = 1_780_272_000 * S
 Rows = list[dict[str, Any]]

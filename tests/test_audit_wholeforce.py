@@ -28,6 +28,7 @@ from .randomaudit import Force, force, write, write_records
 from .test_audit_engine import expected_scores, strict_policy
 
 Row = dict[str, Any]
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("audit-wholeforce")]
 PARTS = Limits(memory="1GB", threads=1, part_spans=1000, part_incidents=50)
 
 
