@@ -22,7 +22,9 @@ from bodycam.errors import ExitCode
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("audit-data")]
 
-SCHEMA = json.loads(Path("docs/audit-force.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads(
+    (Path(__file__).parent.parent / "docs" / "audit-force.schema.json").read_text(encoding="utf-8")
+)
 
 
 @dataclass(frozen=True)

@@ -427,7 +427,9 @@ def test_what_matches_nothing_is_listed_on_either_side(audited: Audited) -> None
 
 @pytest.mark.system
 def test_the_json_is_what_its_schema_says(audited: Audited) -> None:
-    schema = json.loads(Path("docs/audit.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads(
+        (Path(__file__).parent.parent / "docs" / "audit.schema.json").read_text(encoding="utf-8")
+    )
     jsonschema.validate(audited.json, schema)
 
 
@@ -451,7 +453,9 @@ def test_without_statistics_the_rest_is_told_and_what_is_missing_is_said(
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, check=False)
     assert done.returncode == 3, done.stderr
     found = json.loads((tmp_path / "audit.json").read_text(encoding="utf-8"))
-    schema = json.loads(Path("docs/audit.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads(
+        (Path(__file__).parent.parent / "docs" / "audit.schema.json").read_text(encoding="utf-8")
+    )
     jsonschema.validate(found, schema)
     groups = found["groups"]
     assert groups["not_installed"].startswith("scipy")

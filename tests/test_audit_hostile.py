@@ -33,7 +33,9 @@ from bodycam.signing import load_root
 
 from .auditlogs import Day, at, day
 
-SCHEMA = json.loads(Path("docs/audit.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads(
+    (Path(__file__).parent.parent / "docs" / "audit.schema.json").read_text(encoding="utf-8")
+)
 EVIL = "<script>alert(1)</script>"
 NAMES = (
     "rec", "reason", "cause", "pin", "kind", "seen_by", "level", "quantity", "from_ns", "to_ns",

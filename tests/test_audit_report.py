@@ -219,7 +219,9 @@ def test_json_on_stdout_is_one_object(
 
 
 def test_the_json_is_what_its_schema_says(audited: Audited) -> None:
-    schema = json.loads(Path("docs/audit.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads(
+        (Path(__file__).parent.parent / "docs" / "audit.schema.json").read_text(encoding="utf-8")
+    )
     jsonschema.validate(audited.json, schema)
 
 
