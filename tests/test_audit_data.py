@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import random
 import re
 import statistics
 from collections import Counter
@@ -19,6 +20,8 @@ from bodycam.audit.dataset.store import open_to_write
 from bodycam.cli import main
 from bodycam.clock import utc_text
 from bodycam.errors import ExitCode
+
+from .randomaudit import force, write
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("audit-data")]
 
@@ -63,6 +66,48 @@ def run(data: Path, out: Path, *words: str | Path) -> Audited:
     jsonschema.validate(found.json, SCHEMA)
     assert found.json["exit_code"] == code
     return found
+
+
+def test_a_run_that_was_killed_in_its_summary_is_typed_again(tmp_path: Path) -> None:
+    write(tmp_path / "set", list(force(random.Random(3), cameras=4, incidents=5).lines.values()))
+    # What an engine leaves that had no room in memory.
+    left = tmp_path / "out" / "results" / "spill" / "duckdb_temp_storage-0.tmp"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+    assert run(tmp_path / "set", tmp_path / "out").json["shifts"] > 0
+    assert not left.parent.exists()
+
+
+def test_cameras_of_one_id_in_two_forces_are_two(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lost_us(found: Audited) -> dict[str, int]:
+        sums: dict[str, int] = {}
+        for one in found.json["causes"]:
+            sums[one["state"]] = sums.get(one["state"], 0) + one["total_us"]
+        return sums
+
+    alone: dict[str, int] = {}
+    for seed, name in ((13, "north"), (14, "south")):
+        made = force(random.Random(seed), cameras=4, incidents=10)
+        for folder in (tmp_path / name, tmp_path / "both"):
+            write(folder, list(made.lines.values()), name)
+        for state, us in lost_us(run(tmp_path / name, tmp_path / f"{name}-out")).items():
+            alone[state] = alone.get(state, 0) + us
+    assert alone
+    assert lost_us(run(tmp_path / "both", tmp_path / "both-out")) == alone
+    device = next(iter(made.lines))
+    words = [
+        "audit",
+        "--data",
+        str(tmp_path / "both"),
+        "--out",
+        str(tmp_path / "o"),
+        "--camera",
+        device,
+    ]
+    assert main(words) == ExitCode.USAGE
+    assert "north, south" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

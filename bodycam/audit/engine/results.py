@@ -38,7 +38,7 @@ RESULTS = (
     "missing_cameras", "duties", "near_force", "filing_counts", "filed", "unknown_filings",
     "outcomes", "unmatched_outcomes",
 )  # fmt: skip
-WORK = "work"
+WORK, SPILL = "work", "spill"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +61,26 @@ class Results:
         """What is needed during the run alone."""
         return self.folder / WORK
 
+    @property
+    def spill(self) -> Path:
+        """Where an engine that reads the results puts what does not fit into memory."""
+        return self.folder / SPILL
+
+    def forget_spilled(self) -> None:
+        """Also of a run that was killed."""
+        shutil.rmtree(self.spill, ignore_errors=True)
+
     def begin(self) -> None:
         """An empty folder for each table. Raises ConfigError if other things are there, StorageError."""
         try:
             make_folder(self.folder)
-            others = {p.name for p in self.folder.iterdir()} - {*RESULTS, WORK}
+            others = {p.name for p in self.folder.iterdir()} - {*RESULTS, WORK, SPILL}
             if others:
                 raise ConfigError(
                     f"{self.folder}: holds other things than results: {min(others)}",
                     "Give a new or empty folder",
                 )
+            self.forget_spilled()
             for name in (*RESULTS, WORK):
                 shutil.rmtree(self.folder / name, ignore_errors=True)
                 make_folder(self.folder / name)

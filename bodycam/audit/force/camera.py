@@ -35,11 +35,18 @@ _MAX_FINDINGS = 100
 
 
 def known_cameras(asked: Sources, devices: Sequence[str]) -> None:
-    """Raises ConfigError, naming the first that is not in the data set."""
-    cameras = [asked.told(table).select("device") for table in (SOURCES, SPANS)]
+    """Raises ConfigError, naming the first that is not in the data set, or is in it of two forces."""
+    cameras = [asked.told(table).select("force", "device") for table in (SOURCES, SPANS)]
     every = ibis.union(*cameras, distinct=True)
-    known = {row["device"] for row in rows_of(every.filter(every.device.isin(list(devices))))}
+    known: dict[str, list[str]] = {}
+    for row in rows_of(every.filter(every.device.isin(list(devices)))):
+        known.setdefault(row["device"], []).append(row["force"])
     for device in devices:
+        if len(forces := known.get(device, [])) > 1:
+            raise ConfigError(
+                f"audit: --camera {device[:100]!r} is one of each of {', '.join(sorted(forces))}",
+                "Ingest that force alone, or audit the camera's store",
+            )
         if device not in known:
             raise ConfigError(
                 f"audit: --camera {device[:100]!r} is not in {asked.data.folder}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,7 +88,7 @@ def _audit(wanted: Wanted, data: DataSet, show: Show) -> Written:
     texts |= {camera_file(device): camera_page(asked, device) for device in wanted.cameras}
     files = [_write(wanted.out / name, text) for name, text in texts.items()]
     files += write_tables(asked, found.groups, wanted.out, every_row=wanted.every_row)
-    shutil.rmtree(results.folder / "spill", ignore_errors=True)
+    results.forget_spilled()
     return Written(found, told, (*files, results.folder))
 
 

@@ -94,10 +94,13 @@ def causes(asked: Sources, shifts: ir.Table) -> tuple[Cause, ...]:
     lost = spans.filter(
         (spans.kind == Kind.STATE.value) & spans.name.isin([state.value for state in wanted])
     )
-    lost = lost.select("device", "why", state="name", lost_from="start_us", lost_to="end_us")
+    lost = lost.select(
+        "force", "device", "why", state="name", lost_from="start_us", lost_to="end_us"
+    )
+    camera = ("force", "device")
     met = meeting(
-        Side(shifts.select("device", "from_us", "to_us"), ("device",), "from_us", "to_us"),
-        Side(lost, ("device",), "lost_from", "lost_to"),
+        Side(shifts.select(*camera, "from_us", "to_us"), camera, "from_us", "to_us"),
+        Side(lost, camera, "lost_from", "lost_to"),
     )
     length = ibis.least(met.to_us, met.lost_to) - ibis.greatest(met.from_us, met.lost_from)
     told = met.mutate(length_us=length, why=met.why.substr(0, _WORDS)).group_by(["state", "why"]).agg(

@@ -41,9 +41,7 @@ def open_sources(
     results: Results, data: DataSet, policy: Policy, months: Sequence[str], memory: str, threads: int
 ) -> Sources:  # fmt: skip
     """The results in an engine that may take so much of the machine."""
-    read = duckdb_reader(
-        memory_limit=memory, threads=threads, temp_directory=str(results.folder / "spill")
-    )
+    read = duckdb_reader(memory_limit=memory, threads=threads, temp_directory=str(results.spill))
     return Sources(results, data, policy, tuple(sorted(set(months))), read)
 
 
