@@ -19,6 +19,9 @@ from bodycam.camera.tone import BEEP_HZ
 
 _STEP_S = 0.001
 _WINDOW_S = 0.004
+# AAC fades in over its first two blocks of 1,024 samples (ISO/IEC 14496-3, 4.6.11): a beep that sounded
+# already when the sound began rises there, and did not begin there.
+_FADE_IN_SAMPLES = 2 * 1024
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def flash_onsets(frames: list[FrameSeen]) -> list[float]:
 
 
 def beep_onsets(path: Path | str) -> list[float]:
-    """When each 1 kHz beep begins; one that already sounds at the very start is left out."""
+    """When each 1 kHz beep begins; one that already sounds when the sound begins is left out."""
     start_s, rate_hz, samples = _sound(path)
     if not samples.size:
         return []
@@ -61,6 +64,7 @@ def beep_onsets(path: Path | str) -> list[float]:
     level = np.abs(running[ends] - running[ends - window]) / window
     loud = level > 0.4 / 4  # a pure tone of amplitude 0.4 gives 0.2: half of that is the edge
     rises = np.flatnonzero(loud[1:] & ~loud[:-1]) + 1
+    rises = rises[ends[rises] - window > _FADE_IN_SAMPLES]
     # The level passes half where half of the window is beep.
     return [float(start_s + (ends[i] - window / 2) / rate_hz) for i in rises]
 

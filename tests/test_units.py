@@ -71,7 +71,7 @@ def test_one_loosened_setting_is_found(tmp_path: Path) -> None:
         "Restart=always",
         "RestartSec=100ms",
         "RestartPreventExitStatus=2 75",
-        "KillMode=control-group",
+        "KillMode=mixed",
         "OOMPolicy=continue",
         "LimitMEMLOCK=infinity",
         "LimitCORE=0",
