@@ -18,7 +18,7 @@ from bodycam.custody.verify import verify_paths
 from bodycam.media import AccessUnit, Track
 
 from .auditlogs import Day, at, day
-from .evidence import START_NS, UTC_NS, Camera, Evidence, build_store, footage
+from .evidence import FRAME_NS, START_NS, UTC_NS, Camera, Evidence, build_store, footage
 
 S = 1_000_000
 
@@ -384,6 +384,17 @@ def test_lost_pictures_end_a_stretch(tmp_path: Path) -> None:
     first, second = pictured(build_store(tmp_path, units=footage(4), edit=edit)).evid
     assert abs(first.end_us - UTC_NS // 1000 - 2.2 * S) < 2 * S // 30
     assert abs(second.start_us - UTC_NS // 1000 - 2.5 * S) < 2 * S // 30
+
+
+def test_pictures_lost_right_behind_a_roll_end_a_stretch(tmp_path: Path) -> None:
+    roll_ns, back_ns = START_NS + 60 * FRAME_NS, START_NS + 75 * FRAME_NS
+
+    def edit(units: list[AccessUnit]) -> list[AccessUnit]:
+        return [u for u in units if u.track is not Track.VIDEO or not roll_ns < u.at_ns < back_ns]
+
+    first, second = pictured(build_store(tmp_path, units=footage(4), segment_s=2, edit=edit)).evid
+    assert abs(first.end_us - (UTC_NS + roll_ns + FRAME_NS - START_NS) // 1000) <= 12
+    assert abs(second.start_us - (UTC_NS + back_ns - START_NS) // 1000) <= 1
 
 
 def test_a_fragment_that_was_changed_is_neither_proven_nor_a_gap(

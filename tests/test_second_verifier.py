@@ -20,7 +20,7 @@ from .second_verifier import verify2
 from .vectors.make import FILES, INDEX, ROOT
 
 PROGRAM = Path(verify2.__file__)
-MAX_CODE_LINES = 310
+MAX_CODE_LINES = 320
 VECTORS: list[dict[str, Any]] = json.loads((FILES / INDEX).read_text())
 
 

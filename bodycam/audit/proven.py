@@ -54,19 +54,22 @@ def proven_spans(
 ) -> dict[str, Times]:
     """The proven pictures of each recording, in UTC; a roll that loses no frame is no hole."""
     spans: dict[str, list[tuple[int, int]]] = {}
+    frame_ns = 0
     for segment in sorted(segments, key=lambda s: s.name):
         head = segment.head
         anchor = anchors.of(head.boot) if head else None
         if head is None or anchor is None:
             continue
         found = spans.setdefault(head.rec, [])
-        for held in _vouched(segment, unvouched):
-            from_ns = held.from_ns
-            if found and 0 < anchor.at_us(from_ns) - found[-1][1] <= segment.frame_ns // 1000:
-                # The roll: the next segment begins with the next frame.
-                found[-1] = (found[-1][0], anchor.at_us(held.to_ns))
-            else:
-                found.append((anchor.at_us(from_ns), anchor.at_us(held.to_ns)))
+        pieces = [
+            (anchor.at_us(held.from_ns), anchor.at_us(held.to_ns))
+            for held in _vouched(segment, unvouched)
+        ]
+        if found and pieces and 0 < pieces[0][0] - found[-1][1] <= frame_ns // 1000:
+            # The roll: the next segment begins with the next frame.
+            pieces[0] = (found.pop()[0], pieces[0][1])
+        found += pieces
+        frame_ns = segment.frame_ns
     return {rec: times(found) for rec, found in spans.items()}
 
 

@@ -8,12 +8,13 @@ from itertools import pairwise
 from typing import Any
 
 from ..clock import MS, utc_text
+from ..formats import mp4
 from ..formats.records import NO_PREVIOUS
+from .continuity import is_gap
 from .findings import Check, Finding, Findings, Verdict, worst
-from .fragmentcheck import GAP_FRAMES
 from .segmentfacts import SegmentFacts, utc_at
 
-_DEFAULT_FRAME_NS = 100 * MS
+_DEFAULT_FRAME_TICKS = mp4.VIDEO_TIMESCALE // 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +173,7 @@ class RecordingCheck:
         if before.last is None or after.first is None or after.head is None:
             return
         gap_ns = after.first.boot_ns - before.last.end_ns
-        frame_ns = before.frame_ns or after.frame_ns or _DEFAULT_FRAME_NS
-        if gap_ns > GAP_FRAMES * frame_ns:
+        if is_gap(gap_ns, before.frame_ticks or after.frame_ticks or _DEFAULT_FRAME_TICKS):
             cause = after.head.trig.get("cause", "unknown")
             self._found.incomplete(
                 Check.CONTINUITY, after.name,

@@ -210,8 +210,8 @@ class _SegmentCheck:
         facts = self._facts
         if self._vouching is None:
             return
-        if isinstance(fields, FragFields) and facts.held:
-            self._owed.append((fields.n, facts.held[-1].to_ns))
+        if isinstance(fields, FragFields) and self._fragments.proven_to_ns is not None:
+            self._owed.append((fields.n, self._fragments.proven_to_ns))
         while self._owed and self._owed[0][0] <= self._vouching.vouched_to:
             facts.vouched_to_ns = self._owed.popleft()[1]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..certificates import ChainVerdict, Trust
-from ..clock import utc_text
+from ..clock import NS, utc_text
+from ..formats import mp4
 from .fields import FragFields, HeadFields, Utc
 from .findings import Finding, Verdict, worst
 from .vouching import Unvouched
@@ -63,7 +64,7 @@ class SegmentFacts:
     dropped: int = 0
     muted: int = 0
     max_unc_ms: int = 0
-    frame_ns: int = 0
+    frame_ticks: int = 0
     ended: bool = False
     reason: str = ""
     last_box: str = ""
@@ -99,6 +100,11 @@ class SegmentFacts:
     def end_ns(self) -> int | None:
         """Capture time at which the last picture ends."""
         return self.last.end_ns if self.last else None
+
+    @property
+    def frame_ns(self) -> int:
+        """The frame time at its last picture."""
+        return self.frame_ticks * NS // mp4.VIDEO_TIMESCALE
 
     @property
     def utc_from_ns(self) -> int | None:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from statistics import median_low
 from types import SimpleNamespace as Segment
 from typing import Any
 
@@ -162,6 +163,7 @@ class Verifier:
         data = raw if closed else raw[: blank(raw)]
         seg = Segment(name=path.name, size=len(raw), head=None, ders=[], key=None, trusted=False)
         seg.last, seg.ended, seg.begin, seg.end, seg.frame, seg.heads = ZERO, False, None, 0, 0, []
+        seg.shown = []
         units, rest, why = split(data)
         for number, (start, at, payload) in enumerate(units):
             open_end, end = number == len(units) - 1 and not closed, b'"t":"end"' in payload
@@ -170,6 +172,7 @@ class Verifier:
                 rest, why = start, "torn"
             else:
                 self.unit(seg, data[start:at], payload, number, start)
+        self.continuity(seg)
         misplaced = "misplaced" in why and rest + 24 <= len(data.rstrip(b"\0"))
         part = data[rest : -(-rest // 512) * 512]
         behind = box_follows(data, rest) and (closed or not part or any(part))
@@ -243,20 +246,28 @@ class Verifier:
     def fragment(self, seg: Segment, f: Any, parts: dict[bytes, bytes], where: str) -> None:
         runs, known = runs_of(parts[b"moof"]), seg.begin is not None
         (base, video), (_, audio) = (runs.get(track, (0, [])) for track in (1, 2))
-        times = [sample[0] * 10**9 // 90000 for sample in video]
+        times = [sample[0] for sample in video]
         capture = seg.head["boot_ns"] + base * 10**9 // 90000
         need((len(video), len(audio)) == (f["nv"], f["na"]), 8, "counts other samples")
         need(sum(s[1] for s in video + audio) == len(parts[b"mdat"]), 8, "does not fill the mdat")
         need(f["end_ns"] >= f["boot_ns"], 8, "it ends before it begins")
         need(not (known and video) or f["boot_ns"] > seg.begin, 8, "time goes backwards")
         need(not video or abs(capture - f["boot_ns"]) < 25_000, 8, "media time differs")
-        need(sum(times[:-1]) <= 550_000_000, 8, "is longer than half a second")
-        if len(times) > 2 or (times and not seg.frame):
-            seg.frame = sorted(times)[(len(times) - 1) // 2]
-        between = f["boot_ns"] - seg.end if known and video else 0
-        if f["drop"] or max([between, *times]) > 3 * (seg.frame or 10**8):  # (11)
-            self.say(INCOMPLETE, where, f"a gap; {f['drop']} pictures lost")
+        need(sum(times[:-1]) <= 49_500, 8, "is longer than half a second")
+        between = (f["boot_ns"] - seg.end) * 9 // 10**5 if known and video else 0
+        seg.shown.append((where, f["drop"], between, times))
         seg.begin, seg.end = f["boot_ns"], f["end_ns"]
+
+    def continuity(self, seg: Segment) -> None:
+        """(11) A picture stands for at most three times as long as those around it."""
+        steps = [step for *_, times in seg.shown for step in times]
+        frames = [median_low(steps[max(0, i - 7) : i + 8]) for i in range(len(steps))]
+        seg.frame, at = frames[-1] if frames else 0, 0
+        for where, lost, between, times in seg.shown:
+            here, at = frames[at : at + len(times)], at + len(times)
+            stood = zip([between, *times], here[:1] + here, strict=False)
+            if lost or any(step > 3 * frame for step, frame in stood):
+                self.say(INCOMPLETE, where, f"a gap; {lost} pictures lost")
 
     def recording(self, segments: list[Segment]) -> None:
         headed = sorted((s for s in segments if s.head), key=lambda s: int(s.head["seg"]))
@@ -266,7 +277,7 @@ class Verifier:
                 self.say(ALTERED, seg.name, "is of another camera, recording or boot")
             if seg.head["seg"] != i or (i and seg.head["prev"] != before.last):
                 self.say(ALTERED, seg.name, "does not follow the segment before")
-            elif i and seg.head["boot_ns"] - before.end > 3 * (before.frame or 10**8):
+            elif i and (seg.head["boot_ns"] - before.end) * 9 // 10**5 > 3 * (before.frame or 9000):
                 self.say(INCOMPLETE, seg.name, "a gap before it")
 
     def log_lines(self, path: Path) -> tuple[list[bytes], list[dict[str, Any]]]:

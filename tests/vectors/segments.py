@@ -529,3 +529,15 @@ def lost_pictures_counted(world: World, out: Path) -> Path:
     path = one(world.shorter, out)
     reseal(path, world.key, edit=lambda f: f.update(drop=7) if f["n"] == 3 else None)
     return path
+
+
+@vector(INCOMPLETE, Check.CONTINUITY, "fragment 2")
+def pictures_lost_behind_the_first(world: World, out: Path) -> Path:
+    """Half a second without pictures right behind the first, which is alone in its fragment."""
+    return one(world.lossy, out)
+
+
+@vector(INTACT)
+def slower_in_the_dark(world: World, out: Path) -> Path:
+    """The camera slows from 20 pictures a second to 4, with one or two in a fragment: nothing is lost."""
+    return one(world.slowed, out)

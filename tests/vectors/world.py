@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -17,12 +17,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bodycam.clock import MS, NS
-from bodycam.media import AccessUnit
+from bodycam.media import AccessUnit, Track
 from bodycam.provision.identity import Identity, make_identity
 from bodycam.recording import CloseReason
 from bodycam.signing import NoKey, Promise, asked, load_file_key
 
-from ..evidence import UTC_NS, Camera, Evidence
+from ..evidence import UTC_NS, Camera, Edit, Evidence
 from .source import AUDIO, read_units
 
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256
@@ -108,6 +108,25 @@ def shifted(units: list[AccessUnit], by_ns: int) -> list[AccessUnit]:
     return [AccessUnit(u.track, u.at_ns + by_ns, u.keyframe, u.seq, u.data) for u in units]
 
 
+def losing_the_second(units: list[AccessUnit]) -> list[AccessUnit]:
+    """Half a second of pictures is lost right behind the first one."""
+    first_ns = units[0].at_ns
+    return [
+        u for u in units
+        if u.track is Track.AUDIO or not first_ns < u.at_ns < first_ns + 500 * MS
+    ]  # fmt: skip
+
+
+def slowing_down(units: list[AccessUnit]) -> list[AccessUnit]:
+    """From 20 pictures a second to 4, as a camera does in the dark."""
+    dusk_ns = units[0].at_ns + 500 * MS
+    return [
+        u if u.at_ns <= dusk_ns else replace(u, at_ns=dusk_ns + 5 * (u.at_ns - dusk_ns))
+        for u in units
+        if u.track is Track.VIDEO
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What vectors are made from: cameras of one force, a stranger's, and what they recorded."""
@@ -118,6 +137,8 @@ class World:
     crashed: Evidence
     unsigned: Evidence
     stranger: Evidence  # of another force
+    lossy: Evidence
+    slowed: Evidence
     key: FixedKey
     sister_key: FixedKey  # another camera of the same force
     stranger_key: FixedKey
@@ -125,18 +146,19 @@ class World:
 
 def _record(
     folder: Path, force: Identity, device: str, *, recordings: int = 1, audio: bool = True,
-    signed: bool = True, ended: bool = True,
+    signed: bool = True, ended: bool = True, edit: Edit | None = None,
 ) -> Evidence:  # fmt: skip
     """A card on which a camera of that force recorded the footage of the vectors."""
+    units = read_units() if edit is None else edit(read_units())
     for source, name in ((force.identity, "identity"), (force.authority, "authority")):
         if not (folder / name).exists():
             shutil.copytree(source, folder / name)
     signer = device_key(force) if signed else NoKey()
-    with fixed_chance(f"{device} {audio} {signed}"):
+    with fixed_chance(f"{device} {audio} {signed}{edit.__name__ if edit else ''}"):
         camera = Camera(folder, signer=signer, device=device, fragment_ns=300 * MS)
         for number in range(recordings):
             camera.record(
-                shifted(read_units(), number * 10 * NS), (RECORDING, OTHER_RECORDING)[number],
+                shifted(units, number * 10 * NS), (RECORDING, OTHER_RECORDING)[number],
                 segment_s=1, audio=AUDIO if audio else None,
                 reason=CloseReason.STOP if ended else None,
             )  # fmt: skip
@@ -158,6 +180,8 @@ def build(folder: Path) -> World:
         crashed=_record(folder / "crashed", force, "cam-0001", ended=False),
         unsigned=_record(folder / "unsigned", force, "cam-0001", signed=False),
         stranger=_record(folder / "stranger", strange, "cam-0002"),
+        lossy=_record(folder / "lossy", force, "cam-0001", edit=losing_the_second),
+        slowed=_record(folder / "slowed", force, "cam-0001", audio=False, edit=slowing_down),
         key=key, sister_key=issue(force.authority, "cam-0002", key, "sister"),
         stranger_key=device_key(strange),
     )  # fmt: skip
