@@ -94,10 +94,13 @@ def _run(rng: random.Random, line: DeviceTimeline, number: int, start: int, end:
     events: list[tuple[str, dict[str, Any]]] = [
         ("mute.start", {}), ("mute.stop", {}), ("switch.on", {}), ("switch.on", {"line": "record"}),
         ("trigger.on", {"name": "door"}), ("switch.on_at_boot", {}), ("power.throttled", {"flags": []}),
+        ("power.throttled", {"edges": 1, "flags": ["undervolt"]}),
         ("activation.refused", {"reason": rng.choice(("storage", "keys"))}), ("activation.waiting", {}),
         ("power.throttled", {"edges": 1, "flags": ["capped", "undervolt"]}),
         ("clock.step", {"step_ms": rng.choice((-1001, -1000, 1000, 1001, 5000))}), ("clock.step", {}),
     ]  # fmt: skip
+    tails = rng.sample(line.recordings, min(6, len(line.recordings)))
+    events += [("tail.start", {"ends_ns": 0, "rec": one.recording}) for one in tails]
     if rng.random() < 0.5:
         events += [("switch.gesture", {"gesture": g}) for g in ("start", "stop", "start", "hold")]
     events += [

@@ -184,9 +184,31 @@ def test_a_kept_tail_may_hold_a_spoken_reason(tmp_path: Path) -> None:
         camera.boot(0)
         camera.record(100, 200, tail_s=30)
         camera.record(300, 400)
-        camera.end(500)
-    found = figure("M8", proven(camera.timeline(), (70, 230), (270, 400))).values
-    assert found == {"button_stops": 2, "coded": 0, "tail_kept": 1, "tail_share": 0.5}
+        camera.press(500, "muted")
+        camera.say(590, "mute.start", rec="muted")
+        camera.say(600, "tail.start", rec="muted", ends_ns=0)
+        camera.say(630, "activation.stop", rec="muted", reason="stop")
+        camera.say(640, "mute.stop", rec="muted")
+        camera.end(700)
+    # Without a tail, the last picture before the stop lasts for another thirtieth of a second.
+    shown = proven(camera.timeline(), (70, 230), (270, 400.033), (470, 630))
+    found = figure("M8", shown).values
+    assert found == {"button_stops": 3, "coded": 0, "tail_kept": 1, "tail_share": 1 / 3}
+
+
+def test_what_was_asked_for_is_known_from_the_boot_where_a_recording_does_not_say(
+    tmp_path: Path,
+) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.say(100, "activation.start", rec="r", cause="switch", continues=None)
+        camera.say(200, "activation.stop", rec="r", reason="stop")
+        camera.end(300)
+    line = proven(camera.timeline(), (90, 200))
+    (row,) = figure("M3", line).rows
+    assert (row["asked_us"], row["deficit_us"], row["cause"]) == (30 * S, 20 * S, "unexplained")
+    line.recordings[0].asked_ms = None
+    assert figure("M3", line).values["recordings"] == 0
 
 
 def test_presses_that_came_to_nothing_say_why(tmp_path: Path) -> None:
@@ -294,6 +316,7 @@ def test_heat_and_power_explain(tmp_path: Path) -> None:
         camera.boot(0)
         camera.to(50, soc_milli_c=81_000, cell_milli_c=44_000)
         camera.say(60, "power.throttled", flags=["undervolt"], edges=1)
+        camera.say(70, "power.throttled", flags=["capped", "undervolt"], edges=1)
         camera.say(90, "power.throttled", flags=[], edges=1)
         camera.end(100)
     assert figure("M16", camera.timeline()).values == {

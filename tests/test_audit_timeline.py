@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bodycam.audit.intervals import Times, both, clip, length_us, times, union, without
+from bodycam.audit.recordings import ToggleCause
 from bodycam.audit.states import DeviceState, Overlay
 from bodycam.audit.timeline import DeviceTimeline, StoryBook, timelines
 from bodycam.clock import NS, ClockSource
@@ -167,6 +168,46 @@ def test_each_fault_is_a_fault_until_it_ends(
     faults = [(s.start_us, s.end_us) for s in line.states if s.state is DeviceState.FAULT]
     assert faults == [(at(from_s), at(to_s))]
     assert covers_without_overlap(line)
+
+
+def test_a_camera_that_fails_again_is_at_fault_again(tmp_path: Path) -> None:
+    """A heartbeat said that pictures came again, and no event did."""
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.say(101, "capture.exit", reason="signal 9")
+        camera.say(151, "capture.error", reason="no camera")
+        camera.to(199, camera=False)
+        camera.end(199)
+    faults = [(a, b) for state, a, b in told(camera.timeline()) if state == "fault"]
+    assert faults == [(101, 110), (151, 199)]
+
+
+def test_a_camera_that_is_put_into_its_dock_as_it_switches_off_stands_there(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.say(100, "device.added", kind="dock", name="dock", seen_by="observer")
+        camera.log.append("shutdown", reason="SIGTERM")
+        camera.boot(500)
+        camera.end(510)
+    assert ("docked", 100, 500) in told(camera.timeline())
+
+
+@pytest.mark.parametrize(("refused", "why"), [(None, "battery"), ("no D-Bus", "SIGTERM")])
+def test_a_switch_off_that_was_refused_is_not_why_it_is_off(
+    tmp_path: Path, refused: str | None, why: str
+) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.say(50, "power.off", reason="battery", refused=refused)
+        camera.press(80, "r")
+        camera.say(100, "activation.stop", rec="r", reason="shutdown")
+        camera.log.append("shutdown", reason="SIGTERM")
+        camera.boot(500)
+        camera.end(510)
+    line = camera.timeline()
+    assert [s.why for s in line.states if s.state is DeviceState.OFF] == [why]
+    cause = line.recordings[0].stop_cause
+    assert cause is (ToggleCause.POWER if refused else ToggleCause.BATTERY)
 
 
 def test_a_fault_that_ends_pictures_splits_the_state_but_not_the_recording(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from .clocksamples import ClockSamples
 
 _DEFAULT_HEARTBEAT_NS = 10 * NS
 _LONGEST_HEARTBEAT_S = 3600
+_LONGEST_PRE_RECORD_S = 86_400
 _CLOCK_NS = range(-(2**62), 2**62)
 # 1900 to 2500, as the verifier has it for fragments: nothing leaves the calendar.
 _UTC_RANGE_NS = range(-2_208_988_800 * NS, 16_725_225_600 * NS)
@@ -68,7 +69,7 @@ class Run:
     at_ns: int
     heartbeat_ns: int = _DEFAULT_HEARTBEAT_NS
     firmware: str = ""
-    pre_record_ms: int = 0
+    pre_record_ms: int | None = None
     written: array[int] = field(default_factory=lambda: array("q"))
     events: list[Told] = field(default_factory=list)
     beats: Beats = field(default_factory=Beats)
@@ -86,6 +87,12 @@ class Run:
     @property
     def shutdown(self) -> Told | None:
         return next((e for e in reversed(self.events) if e.ev == "shutdown"), None)
+
+    @property
+    def switched_off_for(self) -> str:
+        """Why the system was switched off by itself, in the log's word; empty if it was not."""
+        done = [e for e in self.named("power.off") if not e.text("refused")]
+        return done[-1].text("reason") if done else ""
 
     def named(self, *names: str) -> list[Told]:
         """The events of these names, in order of time, then of lines."""
@@ -147,7 +154,8 @@ class LogStory:
         beat_s, pre_s = data.get("heartbeat_s"), data.get("pre_record_s")
         if is_whole(beat_s) and 0 < beat_s <= _LONGEST_HEARTBEAT_S:
             run.heartbeat_ns = beat_s * NS
-        run.pre_record_ms = pre_s * 1000 if is_whole(pre_s) else 0
+        if is_whole(pre_s) and 0 <= pre_s <= _LONGEST_PRE_RECORD_S:
+            run.pre_record_ms = pre_s * 1000
         run.firmware = str(data.get("fw", ""))
         self.device = self.device or str(data.get("device", ""))
         unc = line.unc_ms

@@ -18,6 +18,8 @@ from .intervals import NEVER, Times, times
 from .logstory import Run
 
 _ASKED_MS = range(86_400_000 + 1)
+# Why a camera switched itself off, in the words of `power.off`: the only cause that nobody chose.
+EMPTY_BATTERY = "battery"
 
 
 class ToggleCause(Enum):
@@ -87,6 +89,7 @@ def recordings_of(
             one.start_cause = start_cause(one.start_said)
             one.pressed = not one.continued
             one.err_us, one.firmware = anchor.err_us, run.firmware
+            one.asked_ms = run.pre_record_ms
             continue
         known = found.get(name)
         if known is None:
@@ -103,7 +106,8 @@ def recordings_of(
                 known.stop_cause = stop_cause(known.stop_said, run)
             case "rec.start":
                 asked_ms = event.whole("asked_ms")
-                known.asked_ms = asked_ms if asked_ms in _ASKED_MS else None
+                if asked_ms in _ASKED_MS:
+                    known.asked_ms = asked_ms
                 known.short_said = event.text("reason")
                 synced_ns = event.whole("synced_ns")
                 known.synced_us = None if synced_ns is None else anchor.at_us(synced_ns)
@@ -136,12 +140,8 @@ def stop_cause(said: str, run: Run) -> ToggleCause:
     if said.endswith(" released"):
         return ToggleCause.TRIGGER
     if said == "shutdown":
-        off = run.named("power.off")
-        return (
-            ToggleCause.BATTERY
-            if off and off[-1].text("reason") == "battery"
-            else ToggleCause.POWER
-        )
+        flat = run.switched_off_for == EMPTY_BATTERY
+        return ToggleCause.BATTERY if flat else ToggleCause.POWER
     return {
         "stop": ToggleCause.BUTTON, "auto-roll": ToggleCause.AUTO_ROLL,
         "battery": ToggleCause.BATTERY, "dock": ToggleCause.DOCK, "peer": ToggleCause.PEER,

@@ -122,7 +122,7 @@ def run_states(run: Run, next_ns: int | None, *, docked_before: bool) -> RunStat
          DeviceState.READY: ready, DeviceState.BOOT: boot, DeviceState.UNKNOWN: unknown},
         {overlay: both(found, span) for overlay, found in overlays.items()},
         tuple((i, why) for i, why in faults if i.length_us > 0),
-        docked_at_end=bool(docked) and docked[-1].end_us >= end_ns,
+        docked_at_end=_ends_docked(run),
     )  # fmt: skip
 
 
@@ -215,16 +215,23 @@ def _recording(opened: _Opened) -> Times:
     return times((at_ns, ended.get(rec, opened._end_ns)) for rec, at_ns in begun.items())
 
 
-def _docked(run: Run, opened: _Opened, *, docked_before: bool) -> Times:
-    def dock(event: Told, ev: str) -> bool:
-        return event.ev == ev and event.text("kind") == "dock"
+def _dock_events(run: Run, *names: str) -> list[Told]:
+    return [e for e in run.named(*names) if e.text("kind") == "dock"]
 
+
+def _ends_docked(run: Run) -> bool:
+    """Whether it stood in the dock at last, be it for no time at all."""
+    told = _dock_events(run, "device.added", "device.removed")
+    return bool(told) and told[-1].ev == "device.added"
+
+
+def _docked(run: Run, opened: _Opened, *, docked_before: bool) -> Times:
     found = opened.spans(
         ("device.added", "device.removed"),
-        lambda e: e.at_ns if dock(e, "device.added") else None,
-        lambda e: dock(e, "device.removed"),
+        lambda e: e.at_ns if e.ev == "device.added" and e.text("kind") == "dock" else None,
+        lambda e: e.ev == "device.removed" and e.text("kind") == "dock",
     )
-    seen = [e for e in run.named("device.added") if dock(e, "device.added")]
+    seen = _dock_events(run, "device.added")
     if docked_before and seen and seen[0].text("seen_by") == "start":
         # It stood in the dock when it was switched off, and still does.
         found = union(found, times([(run.at_ns, seen[0].at_ns)]))
@@ -265,11 +272,6 @@ def _storage_began(event: Told) -> int | None:
 
 
 def _camera(run: Run, opened: _Opened) -> Times:
-    broken = ("capture.stall", "capture.exit", "capture.error")
-
-    lost = opened.spans(
-        (*broken, "gap", "ready"), lambda e: e.at_ns if e.ev in broken else None, lambda _: True
-    )
     # Before a stall was noticed, heartbeats still said that all was well.
     silent = times(
         (e.at_ns - (e.whole("silent_ms") or 0) * MS, e.at_ns) for e in run.named("capture.stall")
@@ -280,14 +282,16 @@ def _camera(run: Run, opened: _Opened) -> Times:
         if (from_ns := e.whole("from_ns")) is not None and (to_ns := e.whole("to_ns")) is not None
     )
     # A heartbeat says whether pictures come: it ends what no event ended, and begins what none did.
+    broken = [e.at_ns for e in run.named("capture.stall", "capture.exit", "capture.error")]
     seen = [e.at_ns for e in run.named("gap", "ready")]
-    beats = run.beats.marks([*seen, *(start for start, _ in lost)])
-    marks = [(at_ns, said.camera) for at_ns, said in beats]
-    back = sorted(seen + [at for at, ok in marks if ok])
-    blind = times((at_ns, _next(back, at_ns, opened._end_ns)) for at_ns, ok in marks if not ok)
-    well = sorted(at_ns for at_ns, ok in marks if ok)
-    until_seen = times((start, min(end, _next(well, start, end))) for start, end in lost)
-    return union(until_seen, silent, gaps, both(blind, opened.from_first("ready")))
+    beats = run.beats.marks([*seen, *broken])
+    back = sorted(seen + [at_ns for at_ns, said in beats if said.camera])
+
+    def until_back(begun: Iterable[int]) -> Times:
+        return times((at_ns, _next(back, at_ns, opened._end_ns)) for at_ns in begun)
+
+    blind = until_back(at_ns for at_ns, said in beats if not said.camera)
+    return union(until_back(broken), silent, gaps, both(blind, opened.from_first("ready")))
 
 
 def _next(moments: Sequence[int], after_ns: int, none_ns: int) -> int:

@@ -348,8 +348,7 @@ def _between(
     state, why = DeviceState.UNKNOWN, why_unknown(one.run).value
     if done is not None:
         state = DeviceState.DOCKED if states.docked_at_end else DeviceState.OFF
-        off = one.run.named("power.off")
-        why = off[-1].text("reason") if off else done.text("reason")
+        why = one.run.switched_off_for or done.text("reason")
     end_us = after.start_us if after else one.end_us
     if after is None and story.unsigned_to_ns is not None:
         boot, at_ns = story.unsigned_to_ns

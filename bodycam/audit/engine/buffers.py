@@ -18,9 +18,11 @@ def buffer_deficits(cameras: AuditTables, wanted: ir.Table, rules: DeviceRules) 
     spans = cameras.spans
     evid = spans.filter(spans.kind == Kind.EVID.value)
     first = evid.group_by(["device", "number"]).agg(shown_us=evid.start_us.min())
-    pressed = recordings_in(cameras, wanted).filter(lambda t: t.pressed & t.start_us.notnull())
+    pressed = recordings_in(cameras, wanted).filter(
+        lambda t: t.pressed & t.start_us.notnull() & t.asked_ms.notnull()
+    )
     t = pressed.join(first, ["device", "number"])
-    t = t.mutate(asked_us=t.asked_ms.fill_null(0) * 1000)
+    t = t.mutate(asked_us=t.asked_ms * 1000)
     t = t.mutate(
         since_us=t.start_us - t.asked_us,
         actual_us=ibis.greatest(t.start_us - t.shown_us, 0),

@@ -97,7 +97,15 @@ def self_tests(
 
 
 def undervoltage(cameras: AuditTables, wanted: ir.Table) -> ir.Table:
-    """M16: each line that tells of too low a voltage."""
-    told = events_in(cameras, wanted, "power.throttled")
-    flags = told.data.re_extract(r'"flags":\[([^\]]*)\]', 1)
-    return told.filter(flags.contains('"undervolt"')).select(*STRETCH, "line", "at_us")
+    """M16: each time the voltage came to be too low; a line that says so anew is none."""
+    events = cameras.events.filter(cameras.events.ev == "power.throttled")
+    flags = events.data.re_extract(r'"flags":\[([^\]]*)\]', 1)
+    low = events.select("device", "run_line", "line", "at_us", low=flags.contains('"undervolt"'))
+    order = ibis.window(group_by=["device", "run_line"], order_by=["at_us", "line"])
+    before = low.low.lag().over(order).fill_null(False)
+    begun = low.mutate(before=before).filter(lambda t: t.low & ~t.before)
+    at = begun.select("device", "line", "at_us", at_to=begun.at_us + 1)
+    met = meeting(
+        Side(wanted, ("device",), "from_us", "to_us"), Side(at, ("device",), "at_us", "at_to")
+    )
+    return met.select(*STRETCH, "line", "at_us")

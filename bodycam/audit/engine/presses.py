@@ -12,7 +12,7 @@ from ..measures.measure import S
 from ..measures.presses import PRESSES
 from ..policy import DeviceRules
 from ..recordings import ToggleCause
-from ..states import DeviceState
+from ..states import DeviceState, Overlay
 from .cameras import STRETCH, events_in, recordings_in, states_of, text_of
 from .sweep import Side, meeting
 from .tables import AuditTables
@@ -21,18 +21,30 @@ PERCENTS = (50, 95)
 
 
 def button_stops(cameras: AuditTables, wanted: ir.Table) -> ir.Table:
-    """M8: one row a recording that the officer stopped: whether pictures were kept after the stop."""
-    spans = cameras.spans
+    """M8: one row a recording that the officer stopped: whether a tail was kept that may be heard."""
+    spans, events = cameras.spans, cameras.events
     shown = spans.filter(spans.kind == Kind.EVID.value)
     shown = shown.group_by(["device", "number"]).agg(shown_to_us=shown.end_us.max())
+    tails = events.filter(events.ev == "tail.start")
+    tails = tails.select("device", recording=text_of(tails.data, "rec")).distinct()
     stops = recordings_in(cameras, wanted).filter(
         lambda t: t.stop_cause == ToggleCause.BUTTON.value
     )
-    t = stops.left_join(shown, ["device", "number"])
-    return t.select(
-        *STRETCH, "number", "recording",
-        kept=(t.shown_to_us > t.live_end_us).fill_null(False),
-    )  # fmt: skip
+    tail = stops.join(shown, ["device", "number"]).semi_join(tails, ["device", "recording"])
+    tail = tail.filter(tail.live_end_us < tail.shown_to_us)
+    tail = tail.select(*STRETCH, "number", "live_end_us", "shown_to_us")
+    muted = spans.filter((spans.kind == Kind.OVERLAY.value) & (spans.name == Overlay.MUTED.value))
+    muted = muted.select("device", muted_from="start_us", muted_to="end_us")
+    # What is muted is in one piece: of a tail that is muted throughout, one covers all.
+    met = meeting(
+        Side(tail, ("device",), "live_end_us", "shown_to_us"),
+        Side(muted, ("device",), "muted_from", "muted_to"),
+    )
+    silent = met.filter((met.muted_from <= met.live_end_us) & (met.muted_to >= met.shown_to_us))
+    key = [*STRETCH, "number"]
+    heard = tail.anti_join(silent, key).select(*key, kept=ibis.literal(value=True))
+    t = stops.left_join(heard, key)
+    return t.select(*STRETCH, "number", "recording", kept=t.kept.fill_null(False))
 
 
 def presses(cameras: AuditTables, wanted: ir.Table, rules: DeviceRules) -> ir.Table:

@@ -18,8 +18,10 @@ def _deficit(stretch: Stretch, rules: DeviceRules) -> Figure:
     for recording in stretch.recordings:
         if not recording.pressed or recording.start_us is None or not recording.evid:
             continue
+        if recording.asked_ms is None:
+            continue  # nobody says what was asked for: it may have been nothing
         measured += 1
-        asked_us = (recording.asked_ms or 0) * 1000
+        asked_us = recording.asked_ms * 1000
         actual_us = max(0, recording.start_us - recording.evid[0].start_us)
         if asked_us and asked_us - actual_us <= most_us:
             continue
@@ -57,8 +59,8 @@ def _cause(stretch: Stretch, recording: Recording, pressed_us: int, asked_us: in
 
 BUFFER_DEFICIT = Measure(
     "M3", "Buffer deficit",
-    "Per recording: configured pre-record less LIVE.start - EVID.start, floored at 0; flagged if "
-    "more than one GOP + 0.5 s. Cause, first match: disabled, abuts (the recording before ended "
+    "Per recording: configured pre-record less LIVE.start - EVID.start, each of both floored at 0; "
+    "flagged if more than one GOP + 0.5 s. Cause, first match: disabled, abuts (the recording before ended "
     "within it), from_sleep, fresh_power (READY began within it, after BOOT), capacity, unexplained. "
     "Only fresh_power and from_sleep are behaviour; capacity and unexplained are the maker's to fix.",
     _deficit,

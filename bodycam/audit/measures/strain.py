@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ..intervals import Times, clip, length_us, times
 from ..logstory import PlacedRun
@@ -16,16 +16,24 @@ def _strain(stretch: Stretch, _: DeviceRules) -> Figure:
         for p in stretch.line.runs
     ]
     throttled = throttled_times(stretch.line.runs)
-    undervolt = 0
-    for _at, _run, event in stretch.events("power.throttled"):
-        flags = event.data.get("flags")
-        undervolt += isinstance(flags, list) and "undervolt" in flags
+    undervolt = [at_us for placed in stretch.line.runs for at_us in _undervolted(placed)]
     return Figure({
         "throttled_us": length_us(clip(throttled, stretch.start_us, stretch.end_us)),
-        "undervolt_events": undervolt,
+        "undervolt_events": sum(stretch.holds(at_us) for at_us in undervolt),
         "max_soc_milli_c": max((soc for soc, _ in most if soc is not None), default=None),
         "max_cell_milli_c": max((cell for _, cell in most if cell is not None), default=None),
     })  # fmt: skip
+
+
+def _undervolted(placed: PlacedRun) -> Iterator[int]:
+    """When the voltage came to be too low; a line that says so anew, for another flag, is no event."""
+    before = False
+    for event in placed.run.named("power.throttled"):
+        flags = event.data.get("flags")
+        now = isinstance(flags, list) and "undervolt" in flags
+        if now and not before:
+            yield placed.at_us(event)
+        before = now
 
 
 def throttled_times(runs: Iterable[PlacedRun]) -> Times:
@@ -50,6 +58,7 @@ def _throttled(placed: PlacedRun) -> Times:
 
 HEAT_AND_POWER = Measure(
     "M16", "Exposure to heat and low power",
-    "Seconds throttled, under-voltage events, highest temperature of cell and SoC at any heartbeat.",
+    "Seconds in which the firmware held anything back, how often the voltage came to be too low, highest "
+    "temperature of cell and SoC at any heartbeat.",
     _strain,
 )  # fmt: skip
