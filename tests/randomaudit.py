@@ -67,7 +67,7 @@ def timeline(
     while step < _LONG:
         end = step + rng.choice((1, 3, 40, 400, 4000, 9 * 3600))
         state = rng.choice(list(DeviceState))
-        why = rng.choice(("", "storage", "unexplained"))
+        why = rng.choice(("", "storage", "unexplained", "battery"))
         line.states.append(
             StateSpan(state, _at(step), _at(end), 5000, why, rng.randint(1, 99), rng.randint(0, 99))
         )

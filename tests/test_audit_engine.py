@@ -95,7 +95,8 @@ def expected_scores(made: Force, policy: Policy) -> dict[int, Row]:
             "saved_by_buffer": s.saved_by_buffer, "tail_us": s.tail_us, "early": s.early,
             "handed_over": s.handed_over, "gaps": len(s.gaps), "gap_us": s.gap_us,
             "longest_gap_us": s.longest_gap_us, "muted_us": s.muted_us,
-            "no_device_us": s.no_device_us, "coverage": s.coverage,
+            "no_device_us": s.no_device_us, "flat_us": s.flat_us,
+            "excused_if_flat": s.excused_if_flat, "coverage": s.coverage,
             "live_coverage": s.live_coverage, "partner_us": length_us(without(peers, mine.evid)),
             "err_us": err_us(one.officer, made.assignments, made.lines, window.due_us, window.end_us),
             "left_out": "EXCLUDED" if excluded(one, policy.excluded)

@@ -159,6 +159,34 @@ def test_what_kept_a_camera_from_recording_counts_together(
     assert of((0, 600), states=spans, assigned=assigned).kind is IncidentClass.COMPLETE
 
 
+@pytest.mark.parametrize(
+    ("off", "flat", "fault", "kind", "excused"),
+    [(100, 100, 0, "NEVER", True), (100, 0, 0, "NEVER", False), (60, 50, 0, "NEVER", True),
+     (60, 49, 0, "NEVER", False), (60, 20, 30, "NEVER", True), (50, 50, 50, "FAULT", False)],
+)  # fmt: skip
+def test_an_empty_battery_is_said_beside_never(
+    off: int, flat: int, fault: int, kind: str, *, excused: bool
+) -> None:
+    """In hundredths of the window: FAULT first, at its end OFF, of which the last was for the battery."""
+    states = {DeviceState.FAULT: times([(0, 6 * fault * S)]),
+              DeviceState.READY: times([(6 * fault * S, 6 * (100 - off) * S)]),
+              DeviceState.OFF: times([(6 * (100 - off) * S, 600 * S)])}  # fmt: skip
+    found = of(states=states, flat=times([(6 * (100 - flat) * S, 900 * S)]))
+    assert (found.kind.value, found.excused_if_flat, found.flat_us) == (
+        kind,
+        excused,
+        6 * flat * S,
+    )
+    assert not of((0, 600), states=states, flat=times([(0, 600 * S)])).excused_if_flat
+
+
+def test_of_two_cameras_the_one_that_could_do_more_is_not_flat() -> None:
+    flat = officer([], states={DeviceState.OFF: ALWAYS}, flat=ALWAYS)
+    other = officer([], states={DeviceState.READY: times([(0, 200 * S)]), DeviceState.OFF: ALWAYS})
+    mine = OfficerCameras(((flat, ALWAYS), (other, times([(0, 400 * S)]))), ALWAYS).nominal
+    assert score(window(0, 600), mine, RULES).flat_us == 400 * S
+
+
 def test_without_a_camera_or_a_word_of_it_nobody_is_accused() -> None:
     assert of(assigned=()).kind is IncidentClass.NO_DEVICE
     assert of(states={}).kind is IncidentClass.UNKNOWN

@@ -48,6 +48,8 @@ def _incident(one: ScoredIncident) -> list[str]:
         f"{state.value} {share_text(us / s.window_us)}" for state, us in s.state_us.items() if us
     ]
     was += one.whys
+    if s.flat_us:
+        was.append(f"off for an empty battery {share_text(s.flat_us / s.window_us)}")
     if s.no_device_us:
         was.append(f"not assigned {share_text(s.no_device_us / s.window_us)}")
     return [

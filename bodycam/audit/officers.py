@@ -15,7 +15,7 @@ from functools import cached_property
 
 from .assignments import Assignments
 from .intervals import NEVER, Interval, Times, both, clip, times, union, without
-from .recordings import ToggleCause
+from .recordings import EMPTY_BATTERY, ToggleCause
 from .scoring import OfficerTime, Press
 from .states import DeviceState, Overlay
 from .timeline import DeviceTimeline
@@ -62,6 +62,7 @@ class OfficerCameras:
                 for press in done.presses
                 if both(times([(press.start_us, press.end_us)]), when)
             ),
+            both(states[DeviceState.OFF], union(*(both(done.flat, when) for done, when in cut))),
         )  # fmt: skip
 
     def near(self, start_us: int, end_us: int) -> OfficerCameras:
@@ -105,6 +106,8 @@ def _all_of(line: DeviceTimeline) -> OfficerTime:
         tuple(Press(live.start_us, live.end_us, recording.evid,
                     recording.stop_cause is not ToggleCause.AUTO_ROLL)
               for recording in line.recordings for live in recording.live),
+        times((s.start_us, s.end_us) for s in line.states
+              if s.state is DeviceState.OFF and s.why == EMPTY_BATTERY),
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from .filings import Filings
 from .groups import Groups
 from .incidentcsv import Incidents
 from .incidents import Incident, Window, windows
-from .intervals import both, length_us, times, without
+from .intervals import Times, both, length_us, times, without
 from .measures import MEASURES
 from .measures.measure import Figure, Stretch, shifts, whole_line
 from .officers import OfficerCameras, err_us, officer_cameras
@@ -123,6 +123,18 @@ class Outcome:
     def failed(self) -> int:
         """How many judged incidents have pictures that failed verification."""
         return sum(found.nominal.failed_us > 0 for _, found in self.judged)
+
+    def flags(self) -> dict[str, int]:
+        """How many judged incidents have each of the flags beside the class, by the clocks as they are; of
+        those surely NEVER, how many an empty battery would excuse.
+        """
+        told = [found.nominal for _, found in self.judged]
+        sure = [found.nominal for _, found in self.judged if found.certain]
+        return {
+            "saved_by_buffer": sum(s.saved_by_buffer for s in told),
+            "retro": sum(s.retro for s in told), "handed_over": sum(s.handed_over for s in told),
+            "never_flat": sum(s.excused_if_flat for s in sure),
+        }  # fmt: skip
 
     def classes(self) -> dict[IncidentClass, tuple[int, int, int]]:
         """For each class: surely, possibly, and by the clocks as they are."""
@@ -259,23 +271,27 @@ def _scored(
                 window, mine, err, policy.incident, dispatched_us=one.dispatched_us, peers=peers
             )
         whole = times([(window.due_us, window.end_us)])
-        devices = tuple(sorted(d for d, when in worn.of(one.officer).items() if both(when, whole)))
+        when = {d: both(when, whole) for d, when in worn.of(one.officer).items()}
+        devices = tuple(sorted(device for device, then in when.items() if then))
         partner_us = length_us(without(peers.proven, mine.nominal.evid))
         twice_us = length_us(both(worn.worn_twice(one.officer), whole))
         scored.append(ScoredIncident(one, window, found, left_out, partner_us, devices, twice_us,
-                                     _whys(devices, lines, window)))  # fmt: skip
+                                     _whys(devices, lines, when)))  # fmt: skip
     return scored, empty
 
 
 def _whys(
-    devices: Iterable[str], lines: Mapping[str, DeviceTimeline], window: Window
+    devices: Iterable[str], lines: Mapping[str, DeviceTimeline], when: Mapping[str, Times]
 ) -> tuple[str, ...]:  # fmt: skip
-    """Why the cameras were off, at fault or unknown in the window: an empty battery is no choice."""
+    """Why the cameras were off, at fault or unknown while they were worn in the window: an empty battery is
+    no choice.
+    """
     return tuple(dict.fromkeys(
         f"{span.state.value}: {span.why}"
         for device in devices
         if device in lines
-        for span in lines[device].states_in(window.due_us, window.end_us)
+        for start_us, end_us in when[device]
+        for span in lines[device].states_in(start_us, end_us)
         if span.why
     ))  # fmt: skip
 

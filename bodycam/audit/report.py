@@ -19,7 +19,15 @@ from .pageparts import MAX_ROWS, more, names, page
 from .picture import patterns
 from .policypage import rules
 from .scoring import DEFINITIONS
-from .words import CLASS_WORDS, FAILED_WORDS, count_text, share_text, span_text
+from .words import (
+    CLASS_WORDS,
+    FAILED_WORDS,
+    FLAT_WORDS,
+    beside_text,
+    count_text,
+    share_text,
+    span_text,
+)
 
 
 def audit_page(outcome: Outcome) -> str:
@@ -84,6 +92,7 @@ def _incidents_short(outcome: Outcome) -> list[str]:
             unsure,
             "of uncertain class, for a camera's clock was uncertain: each says which it may be",
         ),
+        (outcome.flags()["never_flat"], FLAT_WORDS),
         (outcome.failed, FAILED_WORDS),
         (outcome.left_out("EXCLUDED"), "excluded by policy"),
         (outcome.left_out("UNMATCHED"), "not judged: no camera belongs to the officer's id"),
@@ -129,9 +138,11 @@ def _classes(outcome: Outcome) -> str:
         for kind, counts in outcome.classes().items()
     ]
     head = ("Class", "Surely", "Possibly", "By the clock", "What it means; the first that holds")
+    flags = outcome.flags()
+    beside = beside_text(flags["saved_by_buffer"], flags["retro"], flags["handed_over"])
     words = [(f"<b>{n}</b>", f"<b>{name}</b>", escape(text)) for n, name, text in DEFINITIONS]
     return (
-        f"<section><h2>Classes</h2>{table(head, rows, 'Classes', 'numbers')}"
+        f"<section><h2>Classes</h2>{table(head, rows, 'Classes', 'numbers')}<p>{beside}</p>"
         f'<details class="definitions"><summary>How each number is defined</summary>'
         f"{table(('', 'Measure', 'Definition'), words, 'Definitions')}</details></section>"
     )

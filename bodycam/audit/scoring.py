@@ -19,7 +19,8 @@ nor as late.
 
 A camera could not have recorded while it was UNKNOWN, FAULT, DOCKED or not there. These times are taken
 together: two reasons of a third of W each excuse no less than one of two thirds. Of equal ones the first
-in the table counts. While OFF it could have: it had only to be switched on.
+in the table counts. While OFF it could have: it had only to be switched on. What an empty battery switched
+off is OFF as well; how much of W that was is said beside the class, and whether it would excuse, with the rest.
 
 Somebody took over if the cameras of the other officers at the event prove, without a hole, all from
 that last moment to `grace_off_s` before the end.
@@ -48,6 +49,7 @@ from .policy import Exclusions, IncidentRules
 from .states import DeviceState
 
 S = 1_000_000
+UNABLE = (DeviceState.UNKNOWN, DeviceState.FAULT, DeviceState.DOCKED)
 # W: the window. The numbers of thresholds are the policy's.
 DEFINITIONS = (
     ("M20", "Activated", "LIVE in W for at least activated_min_s. If only the buffer reaches into W (pressed after its end), it is said, and stays NEVER."),
@@ -57,7 +59,7 @@ DEFINITIONS = (
     ("M24", "Early stop", "End less the last LIVE moment in W; early if more than grace_off_s and no camera of another officer at the event proves the rest."),
     ("M25", "Gap", "Stretches of gap_min_s or more between the first and last LIVE moment in W that EVID does not cover, and the camera's states in each."),
     ("M26", "Muted", "Muted time in LIVE in W."),
-    ("M27", "Class", "One for each officer at an incident: the first that holds, as listed. Not recorded: for at least half of W UNKNOWN, FAULT, DOCKED or no camera together, the class is the one of these of which there is most; else NEVER."),
+    ("M27", "Class", "One for each officer at an incident: the first that holds, as listed. Not recorded: for at least half of W UNKNOWN, FAULT, DOCKED or no camera together, the class is the one of these of which there is most; else NEVER. Of NEVER it is said how often what an empty battery switched off, which is OFF, would make up that half with the rest."),
     ("M28", "Excluded", "Call types and clearance codes for which the policy requires no recording."),
     ("M29", "Partner shortfall", "What the cameras of the other officers at the event prove of W, and the own one does not."),
 )  # fmt: skip
@@ -102,6 +104,8 @@ class OfficerTime:
     states: Mapping[DeviceState, Times] = field(default_factory=dict)
     assigned: Times = NEVER
     presses: tuple[Press, ...] = ()
+    # OFF, for the battery was empty.
+    flat: Times = NEVER
 
     @property
     def nominal(self) -> OfficerTime:
@@ -129,6 +133,7 @@ class OfficerTime:
             self.assigned,
             tuple(Press(p.start_us + by_us, p.end_us + by_us, shifted(p.evid, by_us), p.stopped)
                   for p in self.presses),
+            shifted(self.flat, by_us),
         )  # fmt: skip
 
     def near(self, start_us: int, end_us: int) -> OfficerTime:
@@ -139,6 +144,7 @@ class OfficerTime:
             {s: clip(t, start_us, end_us) for s, t in self.states.items()}, self.assigned,
             tuple(p for p in self.presses if any(a < end_us and start_us < b for a, b in
                   (*p.evid, (p.start_us, p.end_us)))),
+            clip(self.flat, start_us, end_us),
         )  # fmt: skip
 
 
@@ -177,6 +183,13 @@ class Score:
     muted_us: int
     state_us: Mapping[DeviceState, int]
     no_device_us: int
+    flat_us: int
+
+    @property
+    def excused_if_flat(self) -> bool:
+        """Whether it is NEVER, and were none if what an empty battery switched off had been at fault."""
+        unable_us = sum(self.state_us[state] for state in UNABLE) + self.no_device_us
+        return self.kind is IncidentClass.NEVER and 2 * (unable_us + self.flat_us) >= self.window_us
 
     @property
     def coverage(self) -> float:
@@ -232,6 +245,7 @@ def score(
         press_delay is not None and evid_delay is not None and press_delay > grace_on >= evid_delay,
         tail, early, handed_over, holes, sum(g.end_us - g.start_us for g in holes),
         longest_us(tuple(Interval(g.start_us, g.end_us) for g in holes)), muted_us, states, no_device,
+        length_us(both(both(whole, officer.flat), officer.assigned)),
     )  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
             "live_coverage": live / whole if whole else None,
             "vendor_activated": sum(f.nominal.vendor for _, f in outcome.judged),
             "activated": sum(f.nominal.activated for _, f in outcome.judged),
-            "failed": outcome.failed,
+            "failed": outcome.failed, **outcome.flags(),
         },
         "incidents": [incident_row(one) for one in outcome.scored],
         "force": [force_row(one) for one in outcome.force],
@@ -144,7 +144,8 @@ def incident_row(one: ScoredIncident) -> dict[str, Value]:
         "late": int(s.late), "saved_by_buffer": int(s.saved_by_buffer), "early": int(s.early),
         "handed_over": int(s.handed_over), "gaps": len(s.gaps),
         "gap_states": " ".join(sorted({state.value for g in s.gaps for state in g.states})),
-        "no_device_us": s.no_device_us,
+        "no_device_us": s.no_device_us, "flat_us": s.flat_us,
+        "excused_if_flat": int(s.excused_if_flat),
     }  # fmt: skip
     for state in DeviceState:
         row[f"{state.value}_us"] = s.state_us[state]

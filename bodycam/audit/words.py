@@ -11,7 +11,7 @@ CLASS_WORDS = {
     IncidentClass.FAULT: "Not recorded, nor could it be for at least half of the window: mostly the camera failed.",
     IncidentClass.DOCKED: "Not recorded, nor could it be for at least half of the window: mostly the camera stood in the dock.",
     IncidentClass.NO_DEVICE: "Not recorded, nor could it be for at least half of the window: mostly no camera was assigned.",
-    IncidentClass.NEVER: "Not recorded, though the camera could have.",
+    IncidentClass.NEVER: "Not recorded, though for more than half of the window the camera could have, or was off: switched off, or for an empty battery.",
     IncidentClass.LATE: "The first proven picture came later than policy allows.",
     IncidentClass.GAP: "Pictures are missing between the first and the last recorded moment.",
     IncidentClass.EARLY: "Stopped earlier than policy allows, and no other camera took over.",
@@ -20,6 +20,7 @@ CLASS_WORDS = {
 }  # fmt: skip
 
 
+FLAT_WORDS = "of those NEVER in which the camera could not have recorded for at least half of the window, if what an empty battery switched off counts"
 FAILED_WORDS = "with pictures that failed verification: neither covered nor a gap, so look at each"
 
 
@@ -76,6 +77,15 @@ def pair_text(pair: tuple[int | None, int | None]) -> str:
 def count_text(count: int, what: str) -> str:
     """1 row, 2 rows, 9,000,000 rows."""
     return f"{count} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def beside_text(saved: int, retro: int, handed_over: int) -> str:
+    """What is said of incidents beside their class (M20, M23, M24)."""
+    return (
+        f"Beside the class, by the clocks as they are: saved by the buffer, which is pressed late with pictures in "
+        f"time, {saved:,}; pressed after the end, so that only the buffer reaches into the window, {retro:,}; "
+        f"stopped early, and another officer's camera took over, {handed_over:,}."
+    )
 
 
 def clipped(text: str, most: int = 80) -> str:

@@ -21,7 +21,7 @@ from ..officers import OfficerCameras
 from ..policy import IncidentRules
 from ..scoring import IncidentClass, OfficerTime
 from ..uncertainty import NUMBERS, Peers, peers_prove, score_range
-from .pieces import OWN_SETS, STATE_SETS
+from .pieces import FLAT, OWN_SETS, STATE_SETS
 from .shiftedscores import NONE, Case, shifted_scores
 
 SEPARATOR = "|"
@@ -135,12 +135,12 @@ def _incident(mine: list[Piece]) -> Incident:
 
 def _camera(found: list[Piece]) -> tuple[OfficerTime, Times]:
     """All that a camera did near the window, and when it was worn in it."""
-    spans: dict[str, list[tuple[int, int]]] = {name: [] for name in ("worn", *OWN_SETS)}
+    spans: dict[str, list[tuple[int, int]]] = {name: [] for name in ("worn", FLAT, *OWN_SETS)}
     for piece in found:
         spans[piece.in_set].append((piece.start_us, piece.end_us))
     sets = {name: times(one) for name, one in spans.items()}
     done = OfficerTime(
         sets["live"], sets["evid"], sets["failed"], sets["muted"],
-        {state: sets[name] for state, name in STATE_SETS.items()},
+        {state: sets[name] for state, name in STATE_SETS.items()}, flat=sets[FLAT],
     )  # fmt: skip
     return done, sets["worn"]

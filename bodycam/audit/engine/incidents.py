@@ -13,11 +13,12 @@ import ibis
 import ibis.expr.types as ir
 
 from ..dataset.schema import Kind
+from ..officers import ABLE
 from ..policy import Exclusions
 from ..scoring import IncidentClass, S
 from ..states import DeviceState
 from .clockbounds import may_differ, near_edges, near_peers
-from .pieces import OWN_SETS, STATE_SETS, Asked, inside, pieces, watched
+from .pieces import FLAT, OWN_SETS, STATE_SETS, Asked, inside, pieces, watched
 from .sweep import Side, cut, lengths, meeting, runs
 
 STATE_COLUMNS = {state: f"{state.value}_us" for state in DeviceState}
@@ -40,7 +41,7 @@ def scored(asked: Asked, found: ir.Table) -> ir.Table:
     presses = _presses(asked).cache()
     for more in (
         _holes(asked, stretches), _vendor(asked, presses), _retro(found, presses),
-        _matched(asked), near_edges(found, rules), near_peers(found, sums, rules),
+        _matched(asked), _flat(found), near_edges(found, rules), near_peers(found, sums, rules),
     ):  # fmt: skip
         rows = rows.left_join(more, "incident").drop("incident_right")
     return _judged(asked, rows)
@@ -84,6 +85,17 @@ def state_sums(t: ir.Table) -> Mapping[str, ir.IntegerScalar]:
     unknown = STATE_COLUMNS[DeviceState.UNKNOWN]
     sums[unknown] = sums[unknown] + lengths(t, t.worn & ~taken)
     return sums
+
+
+def _flat(found: ir.Table) -> ir.Table:
+    """(incident, flat_us): OFF for an empty battery, of the few incidents that have any."""
+    mine = found.semi_join(found.filter(found.in_set == FLAT), "incident")
+    able = [STATE_SETS[state] for state in ABLE[: ABLE.index(DeviceState.OFF)]]
+    t = cut(inside(mine), "incident", (FLAT, *able))
+    here = t[FLAT]
+    for column in able:
+        here = here & ~t[column]
+    return t.group_by("incident").agg(flat_us=lengths(t, here))
 
 
 def _holes(asked: Asked, stretches: ir.Table) -> ir.Table:
@@ -175,7 +187,7 @@ def _judged(asked: Asked, t: ir.Table) -> ir.Table:
         evid_delay_us=t.first_held_us - t.due_us, press_delay_us=t.first_live_us - t.due_us,
         tail_us=t.end_us - t.last_live_us,
         gaps=t.gaps.fill_null(0), gap_us=t.gap_us.fill_null(0),
-        longest_gap_us=t.longest_gap_us.fill_null(0),
+        longest_gap_us=t.longest_gap_us.fill_null(0), flat_us=t.flat_us.fill_null(0),
         vendor=t.vendor.fill_null(False), coverage=t.evid_us / t.window_us,
         live_coverage=t.live_us / t.window_us,
         left_out=left_out(t, asked.policy.excluded),
@@ -205,7 +217,11 @@ def _judged(asked: Asked, t: ir.Table) -> ir.Table:
         (t.gaps > 0, IncidentClass.GAP.value), (t.early, IncidentClass.EARLY.value),
         (t.muted_us > 0, IncidentClass.MUTED.value), else_=IncidentClass.COMPLETE.value,
     )  # fmt: skip
-    t = t.mutate(kind=kind, unsure=(t.left_out == "") & may_differ(t, rules))
+    never = kind == IncidentClass.NEVER.value
+    t = t.mutate(
+        kind=kind, unsure=(t.left_out == "") & may_differ(t, rules),
+        excused_if_flat=never & (2 * (sum(unable.values()) + t.flat_us) >= t.window_us),
+    )  # fmt: skip
     return t.drop(
         "window_end_us", "due_at_us", "first_held_us", "first_live_us", "last_live_us", "rest_open",
         "reached", "matched", "near", "near_peer", "stretches", "over_us",

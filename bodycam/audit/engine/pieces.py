@@ -14,13 +14,16 @@ import ibis.expr.types as ir
 from ..dataset.schema import Kind
 from ..officers import ABLE
 from ..policy import Policy
-from ..states import Overlay
+from ..recordings import EMPTY_BATTERY
+from ..states import DeviceState, Overlay
 from .sweep import Side, meeting
 from .tables import AuditTables
 
 STATE_SETS = {state: f"is_{state.value}" for state in ABLE}
 # The officer's own sets; beside them are `whole`, the window, and `worn` and `peer`.
 OWN_SETS = ("live", "evid", "failed", "muted", *STATE_SETS.values())
+# OFF, for the battery was empty: in STATE_SETS as well.
+FLAT = "flat"
 # The window, and by how much the clocks of whose pieces these are may be off.
 _BOUNDS = ("incident", "due_us", "over_us", "officer", "own", "err_us")
 _PIECE = (*_BOUNDS, "in_set", "device", "number", "worn_from", "worn_to", "start_us", "end_us")
@@ -164,7 +167,10 @@ def named(spans: ir.Table) -> ir.Table:
         ((spans.kind == Kind.OVERLAY.value) & (spans.name == Overlay.MUTED.value), "muted"),
         else_="",
     )
-    return spans.mutate(in_set=name).filter(lambda t: t.in_set != "")
+    told = spans.mutate(in_set=name).filter(lambda t: t.in_set != "")
+    off = (spans.kind == Kind.STATE.value) & (spans.name == DeviceState.OFF.value)
+    flat = spans.filter(off & (spans.why == EMPTY_BATTERY)).mutate(in_set=ibis.literal(FLAT))
+    return ibis.union(told, flat)
 
 
 # -- windows of any kind, with columns due_us and end_us ----------------------------------------

@@ -34,7 +34,11 @@ class ClassCount:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What was asked: rows, and what became of them; `failed` have pictures that failed verification."""
+    """What was asked: rows, and what became of them; `failed` have pictures that failed verification.
+
+    The last four are flags beside the class; `never_flat` are those surely NEVER that an empty battery would
+    excuse.
+    """
 
     rows: int
     bad_rows: int
@@ -46,6 +50,10 @@ class Counts:
     activated: int
     vendor: int
     failed: int
+    saved_by_buffer: int
+    retro: int
+    handed_over: int
+    never_flat: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,15 @@ from ..pageparts import page
 from ..picture import patterns
 from ..policypage import rules
 from ..scoring import DEFINITIONS
-from ..words import CLASS_WORDS, FAILED_WORDS, count_text, share_text, span_text
+from ..words import (
+    CLASS_WORDS,
+    FAILED_WORDS,
+    FLAT_WORDS,
+    beside_text,
+    count_text,
+    share_text,
+    span_text,
+)
 from .bars import Bar, strip
 from .breakdownpage import breakdowns, delays, month
 from .facts import UNCERTAIN, ForceSummary
@@ -90,6 +98,7 @@ def in_short(found: ForceSummary) -> list[str]:
     ]  # fmt: skip
     for count, what in (
         (counts.uncertain, "of uncertain class, for a camera's clock was uncertain"),
+        (counts.never_flat, FLAT_WORDS),
         (counts.failed, FAILED_WORDS),
         (counts.excluded, "excluded by policy"),
         (counts.unmatched, "not judged: no camera belongs to the officer's id"),
@@ -139,6 +148,7 @@ def _classes(found: ForceSummary) -> str:
     return (
         f"<section><h2>Classes</h2><p>One for each officer at an incident.</p>{_strip(bar)}{class_legend()}"
         f"{table(head, rows, 'Classes', 'numbers')}"
+        f"<p>{beside_text(counts.saved_by_buffer, counts.retro, counts.handed_over)}</p>"
         f'<details class="definitions"><summary>How each number is defined</summary>'
         f"{table(('', 'Measure', 'Definition'), words, 'Definitions')}</details></section>"
     )
@@ -193,7 +203,7 @@ def _sure(found: ForceSummary) -> str:
         ("Who wore which camera, what dispatch says and when force was used, nobody signed. Rows that do "
         "not count and ids that do not match are listed above, on both sides."),
         ("UNKNOWN, FAULT, DOCKED and NO-DEVICE are never counted as NEVER: no officer is accused of what "
-        "a camera did."),
+        "a camera did. Of NEVER it is said how often an empty battery had switched the camera off."),
     ]  # fmt: skip
     told = "".join(f"<li>{escape(item)}</li>" for item in items)
     return f"<section><h2>How sure</h2><ul>{told}</ul></section>"
