@@ -70,6 +70,7 @@ class Recorder:
         )  # fmt: skip
         self._inbox: queue.SimpleQueue[Request | Report | CameraPlug | str] = queue.SimpleQueue()
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._waking = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="recorder")
         self._stop = threading.Event()
         self._job: Job | None = None
@@ -98,29 +99,35 @@ class Recorder:
     def post(self, request: Request) -> None:
         """Hand over an activation event; never blocks, never drops."""
         self._inbox.put(request)
-        os.eventfd_write(self._wake_fd, 1)
+        self._wake()
 
     def report(self, report: Report) -> None:
         """Hand over what the sealer did."""
         self._inbox.put(report)
-        os.eventfd_write(self._wake_fd, 1)
+        self._wake()
 
     def plugged(self, present: bool) -> None:
         """A camera has come, or gone."""
         self._inbox.put(CameraPlug(present))
-        os.eventfd_write(self._wake_fd, 1)
+        self._wake()
 
     def inhibit(self, reason: str | None) -> None:
         """Close and refuse to record (battery, heat), or allow it again with None."""
         self._inbox.put(f"inhibit:{reason or ''}")
-        os.eventfd_write(self._wake_fd, 1)
+        self._wake()
 
     def shutdown(self, timeout_s: float) -> bool:
         """Close what is open and end; False if it did not within the time."""
         self._stop.set()
-        os.eventfd_write(self._wake_fd, 1)
+        self._wake()
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    def _wake(self) -> None:
+        # One that has closed down hears nobody: its descriptor may be a file's by now.
+        with self._waking:
+            if self._wake_fd >= 0:
+                os.eventfd_write(self._wake_fd, 1)
 
     @property
     def alive(self) -> bool:
@@ -347,4 +354,6 @@ class Recorder:
         self._intake.stop()
         self.sealer.shutdown(self._clock.real_s(5.0))
         self._drain_inbox()
-        os.close(self._wake_fd)
+        with self._waking:
+            os.close(self._wake_fd)
+            self._wake_fd = -1

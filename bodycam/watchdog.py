@@ -5,7 +5,6 @@ A heartbeat every ten seconds, also in standby, proves later that the camera cou
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from .recorder import Recorder
 from .renewal import LifeEdge
 from .servicedue import ServiceDue
 from .signals import reminders_due
+from .statusfile import StatusFile
 from .storehealth import StoreHealth
 from .switches import SwitchReader
 
@@ -54,7 +54,7 @@ class Watchdog:
         self._power, self._boot_check = power, boot_check
         self._devices, self._lamps = devices, lamps
         self.service, self._configs, self._kept = service, service.configs, False
-        self._status_path = Path(config.store.runtime) / "status.json"
+        self._status_file = StatusFile(Path(config.store.runtime) / "status.json")
         self._frames_before = 0
         self._frames_before_ns = 0
         self._next_heartbeat_ns = 0
@@ -264,15 +264,9 @@ class Watchdog:
         }
 
     def write_status(self) -> None:
-        """Replace the status file; it lives in memory, so nothing is synced."""
-        temporary = self._status_path.with_suffix(".new")
-        try:
-            temporary.write_text(json.dumps(self.status()), encoding="utf-8")
-            temporary.rename(self._status_path)
-        except OSError as fault:
-            # Nobody's evidence: it is said once, and the recorder goes on.
-            if not self._status_fault:
-                self._log.append("status.fault", reason=f"{self._status_path}: {fault.strerror}")
-            self._status_fault = True
-            return
-        self._status_fault = False
+        """Replace the status file; the supervisor does so too, when the recorder is ready."""
+        fault = self._status_file.replace(self.status)
+        # Nobody's evidence: it is said once, and the recorder goes on.
+        if fault is not None and not self._status_fault:
+            self._log.append("status.fault", reason=fault)
+        self._status_fault = fault is not None

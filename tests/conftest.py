@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.faults.results import measured, write_result
+from tests.leftovers import nothing_left_behind
 
 __all__ = ["measured"]  # a fixture
 
@@ -23,6 +24,20 @@ if importlib.util.find_spec("hypothesis") is not None:
     # Speed is a benchmark, not a timed test.
     hypothesis.settings.register_profile("untimed", hypothesis.settings.default, deadline=None)
     hypothesis.settings.load_profile("untimed")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _nothing_left_by_a_module() -> Iterator[None]:
+    """Likewise for what the tests of a module share."""
+    with nothing_left_behind():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind() -> Iterator[None]:
+    """The next test finds the process as this one did."""
+    with nothing_left_behind():
+        yield
 
 
 @pytest.fixture

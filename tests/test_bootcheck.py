@@ -112,7 +112,8 @@ class TestTheRecorder:
             assert data["checks"]["pins"]["active"] == ["record"]
             rig.press(False)
             rig.until_logged("rec.stop")
-        assert rig.verify().exit_code in (ExitCode.OK, ExitCode.INCOMPLETE)
+        report = rig.verify()
+        assert report.exit_code in (ExitCode.OK, ExitCode.INCOMPLETE), report.findings
 
     def test_stopped_early_it_leaves_no_line_behind_the_shutdown(self, tmp_path: Path) -> None:
         with running(tmp_path / "unit", before=healthy) as rig:

@@ -41,7 +41,8 @@ def test_a_checkpoint_follows_the_start_each_toggle_and_the_end(tmp_path: Path) 
     log = LogFolder(rig.card)
     log.check_root(note, "the checkpoint")
     assert (log.folder / "resume").exists()
-    assert rig.verify().exit_code == 0
+    report = rig.verify()
+    assert report.exit_code == 0, report.findings
     # The log stands by itself: its certificates lie beside it.
     assert verify_paths([log.path], load_root(rig.unit.root_path)).exit_code == 0
 

@@ -55,7 +55,8 @@ def test_a_press_at_any_moment_begins_with_an_idr_inside_the_pre_record(
         assert first_nal_types(first)[:2] == [7, 8]
         assert 5 in first_nal_types(first)
         assert records_of(first)[1]["boot_ns"] == start["first_ns"]
-    assert rig.verify().exit_code is ExitCode.OK
+    report = rig.verify()
+    assert report.exit_code is ExitCode.OK, report.findings
 
 
 def kill_worker(rig: Rig, times: int, dice: random.Random) -> None:
@@ -161,7 +162,8 @@ def test_a_second_recorder_is_refused_and_the_first_goes_on(tmp_path: Path) -> N
         rig.run_for(1)
         rig.press(False)
         rig.until_logged("rec.stop")
-    assert rig.verify().exit_code is ExitCode.OK
+    report = rig.verify()
+    assert report.exit_code is ExitCode.OK, report.findings
 
 
 def test_sigterm_closes_the_segment_within_two_seconds(tmp_path: Path) -> None:
@@ -176,7 +178,8 @@ def test_sigterm_closes_the_segment_within_two_seconds(tmp_path: Path) -> None:
         assert closed["logged_ns"] - asked_ns < 2 * NS
         assert rig.unit.clock.boot_ns() - asked_ns < 4 * NS
     assert rig.events("shutdown")[-1]["data"]["reason"] == "SIGTERM"
-    assert rig.verify().exit_code is ExitCode.OK
+    report = rig.verify()
+    assert report.exit_code is ExitCode.OK, report.findings
     said = "\n".join(rig.unit.messages)
     assert "READY=1" in said
     assert "STATUS=" in said
@@ -194,7 +197,8 @@ def test_without_a_device_key_it_records_unsigned_and_says_so(tmp_path: Path) ->
         rig.press(False)
         rig.until_logged("rec.stop")
     assert len(rig.events("key.missing")) == 1
-    assert rig.verify().exit_code is ExitCode.UNTRUSTED
+    report = rig.verify()
+    assert report.exit_code is ExitCode.UNTRUSTED, report.findings
 
 
 def test_without_recipients_it_refuses_to_record_in_clear_loudly(tmp_path: Path) -> None:
@@ -221,7 +225,8 @@ def test_a_stopped_recorder_loses_nothing_the_ring_can_hold(tmp_path: Path) -> N
         rig.press(False)
         rig.until_logged("rec.stop")
     assert rig.events("gap") == []
-    assert rig.verify().exit_code is ExitCode.OK
+    report = rig.verify()
+    assert report.exit_code is ExitCode.OK, report.findings
 
 
 def test_without_a_camera_the_log_runs_and_status_says_what_to_check(tmp_path: Path) -> None:

@@ -19,7 +19,18 @@ from bodycam.errors import DeviceError, ExitCode
 from bodycam.gpiochip import find_chip
 from bodycam.parts import open_pins
 from bodycam.rpilines import RpiLines
-from tests.test_pins_contract import BoardModule, Notes, install_board, on_stand_in
+from tests.test_pins_contract import (
+    BoardModule,
+    Notes,
+    install_board,
+    keep_environment,
+    on_stand_in,
+)
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_environment(monkeypatch)
 
 
 @pytest.fixture

@@ -204,8 +204,16 @@ class Notes:
         return [data for name, data in self.lines if name == ev]
 
 
+def keep_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put back what lgpio and rpi-lgpio are told where they are imported."""
+    for name in ("LG_WD", "RPI_LGPIO_CHIP"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+
 def install_board(monkeypatch: pytest.MonkeyPatch) -> BoardModule:
-    """Let `import RPi.GPIO` find the stand-in."""
+    """Let `import RPi.GPIO` find the stand-in; the environment that it is told is taken back."""
+    keep_environment(monkeypatch)
     board = BoardModule()
     monkeypatch.setitem(sys.modules, "RPi", ModuleType("RPi"))
     monkeypatch.setitem(sys.modules, "RPi.GPIO", board)

@@ -234,14 +234,16 @@ def recorded(token: Token, out: Path, pin: str) -> Rig:
 def test_the_recorder_signs_in_the_token(token: Token, tmp_path: Path) -> None:
     rig = recorded(token, tmp_path, "pin")
     assert rig.events("key.missing") == []
-    assert rig.verify().exit_code == 0
+    report = rig.verify()
+    assert report.exit_code == 0, report.findings
 
 
 def test_with_a_locked_token_it_records_unsigned_and_says_so(token: Token, tmp_path: Path) -> None:
     rig = recorded(token, tmp_path, "wrong")
     (bad,) = rig.events("key.bad")
     assert "in token 'bodycam'" in bad["data"]["reason"]
-    assert rig.verify().exit_code == 5
+    report = rig.verify()
+    assert report.exit_code == 5, report.findings
 
 
 @pytest.mark.system

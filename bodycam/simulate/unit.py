@@ -128,6 +128,7 @@ class Unit:
         self.exit_codes: list[int] = []
         self.messages: deque[str] = deque(maxlen=1000)
         self._notify: socket.socket | None = None
+        self._listener = threading.Thread(target=self._listen, daemon=True, name="notify")
         self.watched = False
         self._fed_ns: int | None = None
 
@@ -166,7 +167,7 @@ class Unit:
         """Start the daemon and everything that watches over it."""
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notify.bind(f"\0bodycam-{os.getpid()}-{id(self)}")
-        threading.Thread(target=self._listen, daemon=True, name="notify").start()
+        self._listener.start()
         self._launch()
         threading.Thread(target=self._keep, daemon=True, name="keeper").start()
         threading.Thread(target=self._switch_off, daemon=True, name="power-off").start()
@@ -193,11 +194,8 @@ class Unit:
         self._launched_ns = self._system.boot_ns()
 
     def _listen(self) -> None:
-        while self._notify is not None:
-            try:
-                message = self._notify.recv(4096)
-            except OSError:
-                return  # closed
+        notify = self._notify
+        while notify is not None and (message := notify.recv(4096)):
             self.messages.append(message.decode())
             words = message.split(b"\n")
             if b"WATCHDOG=1" in words and self.ready.is_set():
@@ -313,9 +311,14 @@ class Unit:
                 f"the recorder did not end within {timeout_s:.0f} s of SIGTERM"
             ) from fault
         finally:
-            if self._notify is not None:
-                self._notify.close()
-                self._notify = None
+            # Whoever switches the camera off may be at it as well.
+            with self._lock:
+                notify, self._notify = self._notify, None
+            if notify is not None:
+                # Closed alone it would leave its reader waiting for ever.
+                notify.shutdown(socket.SHUT_RD)
+                self._listener.join()
+                notify.close()
         return code
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import errno
-import os
 import stat
-import subprocess
 import threading
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from .fusemount import served
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -51,23 +50,11 @@ class DeafDisk(mfusepy.Operations):  # type: ignore[misc]
 
 @contextmanager
 def deaf_disk(mountpoint: Path, data: bytes) -> Iterator[DeafDisk]:
-    """Mount one; whoever reads it must be another process, for this one serves it."""
+    """Mount one (fusemount.served)."""
     disk = DeafDisk(data)
-    mountpoint.mkdir()
     # Past the page cache: there a read could be interrupted.
-    server = threading.Thread(
-        target=mfusepy.FUSE, args=(disk, str(mountpoint)),
-        kwargs={"foreground": True, "direct_io": True}, name="deaf disk", daemon=True,
-    )  # fmt: skip
-    server.start()
-    deadline = time.monotonic() + 10
-    while not os.path.ismount(mountpoint):
-        if not server.is_alive() or time.monotonic() > deadline:
-            raise AssertionError("the deaf disk is not mounted: is fuse3 installed?")
-        time.sleep(0.005)
-    try:
-        yield disk
-    finally:
-        disk.answers.set()
-        subprocess.run(["fusermount3", "-u", "-z", str(mountpoint)], check=True)
-        server.join(10)
+    with served(disk, mountpoint, "-z", direct_io=True):
+        try:
+            yield disk
+        finally:
+            disk.answers.set()

@@ -186,12 +186,17 @@ class FaultRig(Rig):
             tracer.communicate(timeout=10)
 
 
+def _is_traced(task: Path) -> bool:
+    try:
+        return "TracerPid:\t0\n" not in (task / "status").read_text(encoding="ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return True  # it has ended meanwhile
+
+
 def _until_traced(pid: int, tracer: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 10
     while True:
-        tasks = list(Path(f"/proc/{pid}/task").iterdir())
-        traced = ["TracerPid:\t0\n" not in (task / "status").read_text() for task in tasks]
-        if all(traced):
+        if all(map(_is_traced, Path(f"/proc/{pid}/task").iterdir())):
             return
         if tracer.poll() is not None or time.monotonic() > deadline:
             said = tracer.stderr.read() if tracer.poll() is not None and tracer.stderr else ""

@@ -10,9 +10,6 @@ import errno
 import json
 import os
 import stat
-import subprocess
-import threading
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .fusemount import served
 from .life import PROMISE
 from .promises import Promise
 
@@ -187,21 +185,7 @@ def write_tree(tree: Tree, folder: Path) -> None:
 
 @contextmanager
 def strict_disk(mountpoint: Path) -> Iterator[StrictDisk]:
-    """Mount one; whoever uses it must be another process, for this one serves it."""
+    """Mount one (fusemount.served)."""
     disk = StrictDisk()
-    mountpoint.mkdir()
-    server = threading.Thread(
-        target=mfusepy.FUSE, args=(disk, str(mountpoint)),
-        kwargs={"foreground": True, "nothreads": True}, name="strict disk", daemon=True,
-    )  # fmt: skip
-    server.start()
-    deadline = time.monotonic() + 10
-    while not os.path.ismount(mountpoint):
-        if not server.is_alive() or time.monotonic() > deadline:
-            raise AssertionError("the strict disk is not mounted: is fuse3 installed?")
-        time.sleep(0.005)
-    try:
+    with served(disk, mountpoint, nothreads=True):
         yield disk
-    finally:
-        subprocess.run(["fusermount3", "-u", str(mountpoint)], check=True)
-        server.join(10)

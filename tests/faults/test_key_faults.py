@@ -176,7 +176,8 @@ def test_f45_one_broken_recipient_is_left_out_and_the_others_still_open(unit: Fa
         begin(rig, 1)
         end(rig)
     assert "oversight.pem" in rig.events("wrapkey.bad")[0]["data"]["reason"]
-    assert rig.verify().exit_code is ExitCode.OK
+    report = rig.verify()
+    assert report.exit_code is ExitCode.OK, report.findings
 
 
 # -- a key in a token that is slow, or fails ------------------------------------------------------

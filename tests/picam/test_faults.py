@@ -52,7 +52,8 @@ def judge(rig: Rig, sensor: Sensor, out: Path) -> Account:
     found = account(rig, sensor, out)
     found.check()
     expected = ExitCode.INCOMPLETE if found.gaps else ExitCode.OK
-    assert rig.verify().exit_code is expected
+    report = rig.verify()
+    assert report.exit_code is expected, report.findings
     return found
 
 
@@ -170,7 +171,8 @@ def test_a_camera_that_another_program_holds_is_taken_when_it_is_let_go(
     reasons = {line["data"]["reason"] for line in rig.events("capture.error")}
     assert len(reasons) == 1
     assert "Device or resource busy" in reasons.pop()
-    assert rig.verify().exit_code is ExitCode.OK
+    report = rig.verify()
+    assert report.exit_code is ExitCode.OK, report.findings
 
 
 def test_a_camera_that_is_plugged_in_later_is_used(sensor: Sensor, tmp_path: Path) -> None:

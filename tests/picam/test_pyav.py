@@ -41,7 +41,8 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rig.run_for(5)
         rig.press(False)
         rig.until_logged("rec.stop")
-    assert rig.verify().exit_code is ExitCode.OK
+    report = rig.verify()
+    assert report.exit_code is ExitCode.OK, report.findings
     unit, made = rig.unit, out / "clip.mp4"
     key = unit.out / "authority" / "custody.key"
     export(Order([next((unit.card / "evidence").iterdir())], key, load_root(unit.root_path)), made)

@@ -77,6 +77,15 @@ class Camera:
         path = self.machine.root / "run" / "bodycam" / "status.json"
         return dict(json.loads(path.read_text(encoding="utf-8")))
 
+    def until_shown(self, **facts: object) -> None:
+        """Wait until the status says so; one that an earlier life of the recorder left is none."""
+
+        def shown() -> bool:
+            status = self.status()
+            return status["pid"] == self.pid and facts.items() <= status.items()
+
+        self.machine.until(f"a status of {facts}", shown)
+
     def log(self) -> list[dict[str, Any]]:
         raw = (self.store / "log" / "events.jsonl").read_bytes()
         return [json.loads(line) for line in raw.split(b"\n")[:-1]]
