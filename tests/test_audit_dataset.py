@@ -112,6 +112,21 @@ def test_ingesting_twice_changes_no_byte(tmp_path: Path) -> None:
     assert bytes_of(into) == before
 
 
+@pytest.mark.parametrize("spoilt_first", [True, False])
+def test_of_several_stores_of_a_camera_the_worst_verdict_is_told(
+    tmp_path: Path, spoilt_first: bool
+) -> None:
+    with day(tmp_path / "day", "cam-0001") as camera:
+        shift(camera)
+    spoilt = tmp_path / "spoilt"
+    shutil.copytree(camera.store, spoilt)
+    log = spoilt / "log" / "events.jsonl"
+    log.write_bytes(log.read_bytes().replace(b'"activation.stop"', b'"activation.step"'))
+    stores = (spoilt, camera.store) if spoilt_first else (camera.store, spoilt)
+    done = ingest(tmp_path / "set", camera, *stores)
+    assert done.exit_code is ExitCode.ALTERED
+
+
 def test_a_log_that_went_on_takes_the_place_of_the_shorter_one(tmp_path: Path) -> None:
     into = tmp_path / "set"
     cameras = three_cameras(tmp_path)

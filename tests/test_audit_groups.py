@@ -149,6 +149,10 @@ def test_nobody_with_few_duties_is_told_apart() -> None:
     assert told.not_shown > 0
     assert told.unmatched == sum(not o.matched for o in found) > 0
     assert told.total.duty_us == sum(o.duty_us for o in found if o.matched)
+    least = min(by.values())
+    assert [name for name, _ in duty_coverage(found, least).officers] == sorted(by)
+    more = [name for name, _ in duty_coverage(found, least + 1).officers]
+    assert more == sorted(name for name, count in by.items() if count > least)
 
 
 def test_in_the_control_arm_nobody_need_have_a_camera() -> None:

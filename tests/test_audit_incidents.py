@@ -91,9 +91,19 @@ def test_the_buffer_saves_a_late_press_and_no_forgotten_one() -> None:
     saved = of((40, 600), evid=[(10, 630)])
     assert (saved.kind, saved.saved_by_buffer, saved.late) == (IncidentClass.COMPLETE, True, False)
     assert (saved.evid_delay_us, saved.press_delay_us) == (10 * S, 40 * S)
+    assert of((15.000001, 600), evid=[(15, 600)]).saved_by_buffer
+    assert not of((15, 600), evid=[(0, 600)]).saved_by_buffer
+    assert not of((40, 600), evid=[(15.000001, 600)]).saved_by_buffer
     retro = of((605, 700), evid=[(575, 700)])
     assert (retro.kind, retro.retro, retro.evid_us) == (IncidentClass.NEVER, True, 25 * S)
     assert not of((-60, -10), evid=[(-90, 20)]).retro
+
+
+def test_only_who_pressed_when_it_was_over_did_so_in_retrospect() -> None:
+    assert of((600, 700), evid=[(570, 700)]).retro
+    pressed_in_time = of((599.5, 700), evid=[(570, 700)])
+    assert (pressed_in_time.kind, pressed_in_time.retro) == (IncidentClass.NEVER, False)
+    assert not of((600, 700), evid=[(600, 700)]).retro
 
 
 def test_a_hole_says_in_which_state_the_camera_was() -> None:
@@ -213,7 +223,12 @@ def test_muted_is_what_was_muted_while_recording() -> None:
 def test_the_vendors_rule_counts_beginnings_and_both_ends() -> None:
     start_at_end = score(window(0, 600), officer([(600, 700)]), RULES, dispatched_us=-100 * S)
     assert (start_at_end.vendor, start_at_end.activated) == (True, False)
+    assert of((-500, -400), (100, 600)).vendor
+    assert of((0, 1)).vendor
     before = replace_rules(vendor_before_s=300)
+    on_the_opening = score(window(0, 600), officer([(-300, 600)]), before)
+    just_before_it = score(window(0, 600), officer([(-300.000001, 600)]), before)
+    assert (on_the_opening.vendor, just_before_it.vendor) == (True, False)
     assert not score(window(0, 600), officer([(-200, 600)]), RULES).vendor
     assert score(window(0, 600), officer([(-200, 600)]), before).vendor
 

@@ -267,7 +267,9 @@ def test_the_clock_s_worst_moments(tmp_path: Path) -> None:
         camera.log.append("clock.step", step_ms=60, before_clk="ntp")
         camera.record(100, 200)
         camera.end(300)
-    found = figure("M11", camera.timeline()).values
+    figure_ = figure("M11", camera.timeline())
+    assert figure_.rows[0]["us"] == -2_400_000_000
+    found = figure_.values
     assert found == {"max_err_us": 900_000, "steps": 1, "longest_since_sync_us": 60 * S,
                      "starts_never_synced": 0}  # fmt: skip
 
@@ -309,6 +311,8 @@ def test_a_self_test_counts_near_the_beginning_of_a_shift(tmp_path: Path) -> Non
     found = figure("M14", line)
     assert (found.values["shifts"], found.values["passed"]) == (3, 1)
     assert [r["selftest"] for r in found.rows] == ["green", "none", "red"]
+    each = [BY_NUMBER["M14"].of(shift, RULES).values for shift in shifts(line, RULES)]
+    assert [(one["shifts"], one["passed"]) for one in each] == [(1, 1), (1, 0), (1, 0)]
 
 
 def test_heat_and_power_explain(tmp_path: Path) -> None:

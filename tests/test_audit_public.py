@@ -64,6 +64,8 @@ def test_a_reader_who_knows_sum_and_rule_cannot_work_out_a_small_count(
     judged = 0
     for (total, told), explanations in told_of.items():
         kept_back = total - sum(count or 0 for count in told)
+        # As little as that is kept back only where there is no more.
+        assert not kept_back or kept_back == total or kept_back >= 2 * min_cell
         # Fewer are never published (min_incidents); of more, not all explanations were made here.
         if not 2 * min_cell <= kept_back <= most:
             continue
@@ -196,11 +198,13 @@ def test_a_group_s_name_is_no_markup() -> None:
 # -- what is taken together ------------------------------------------------------------------------
 
 
-def difference(missing_with: int = 20, total_with: int = 60) -> RiskDifference:
+def difference(
+    missing_with: int = 20, total_with: int = 60, missing_without: int = 100, total_without: int = 1000
+) -> RiskDifference:  # fmt: skip
     e = Estimate(0.123456, 0.012345, 0.234567)
     return RiskDifference(
-        e, e, e, None, 1.7, 0.5, missing_with, total_with, 100, 1000, 4, 0, 0, 0, 0
-    )
+        e, e, e, None, 1.7, 0.5, missing_with, total_with, missing_without, total_without, 4, 0, 0, 0, 0
+    )  # fmt: skip
 
 
 def funnel(events: int = 40, officers: int = 30) -> Funnel:
@@ -219,11 +223,17 @@ def test_a_difference_is_told_rounded_and_without_its_counts() -> None:
                             for question in ("not_complete", "never")}}  # fmt: skip
 
 
-@pytest.mark.parametrize(("missing", "total"), [(1, 60), (59, 60), (9, 19)])
-def test_a_difference_of_few_is_withheld(missing: int, total: int) -> None:
-    told = together(missingness=Missingness(difference(missing, total), difference()))
-    assert told["M31"]["not_complete"] is None
-    assert told["M31"]["never"] is not None
+@pytest.mark.parametrize(
+    ("missing", "total", "is_told"),
+    [(1, 60, False), (4, 60, False), (5, 60, True), (55, 60, True), (56, 60, False), (59, 60, False),
+     (9, 19, False), (9, 20, True), (0, 60, True), (60, 60, True)],
+)  # fmt: skip
+def test_a_difference_of_few_is_withheld(missing: int, total: int, is_told: bool) -> None:
+    """Of incidents with an outcome, and of those without."""
+    for few in (difference(missing, total), difference(20, 60, missing, total)):
+        told = together(missingness=Missingness(few, difference()))
+        assert (told["M31"]["not_complete"] is not None) is is_told
+        assert told["M31"]["never"] is not None
 
 
 def test_of_a_funnel_the_group_is_told_and_no_point() -> None:

@@ -141,6 +141,21 @@ def test_what_the_dock_holds_is_docked_also_while_it_is_off(tmp_path: Path) -> N
     assert [tuple(i) for i in line.overlays[Overlay.CHARGING]] == [(at(110), at(130))]
 
 
+def test_what_was_put_into_the_dock_while_it_was_off_is_docked_once_it_is_seen_there(
+    tmp_path: Path,
+) -> None:
+    dock = {"kind": "dock", "name": "dock", "id": "1d6b:0104", "foreign": False}
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.end(100)
+        camera.boot(500, ready_s=0)
+        camera.say(504, "device.added", seen_by="start", **dock)
+        camera.end(600)
+    assert told(camera.timeline())[2:] == [
+        ("off", 100, 500), ("boot", 500, 504), ("docked", 504, 600)
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("begin", "end", "from_s", "to_s"),
     [
@@ -168,6 +183,20 @@ def test_each_fault_is_a_fault_until_it_ends(
     faults = [(s.start_us, s.end_us) for s in line.states if s.state is DeviceState.FAULT]
     assert faults == [(at(from_s), at(to_s))]
     assert covers_without_overlap(line)
+
+
+def test_a_fault_names_what_failed_in_it_and_nothing_else(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.say(100, "storage.fault", reason="EIO")
+        camera.say(150, "storage.ok")
+        camera.say(300, "switch.fault", pin="record", held=False)
+        camera.say(320, "storage.fault", reason="EIO")
+        camera.say(350, "switch.fault_ended", pin="record")
+        camera.say(360, "storage.ok")
+        camera.end(400)
+    faults = [(s.start_us, s.why) for s in camera.timeline().states if s.state is DeviceState.FAULT]
+    assert faults == [(at(100), "storage"), (at(300), "storage, switch")]
 
 
 def test_a_camera_that_fails_again_is_at_fault_again(tmp_path: Path) -> None:
@@ -281,6 +310,23 @@ def test_a_clock_set_at_noon_is_right_for_the_whole_boot(tmp_path: Path) -> None
     assert {s.err_us for s in line.states} == {4000}
 
 
+@pytest.mark.parametrize("good_first", [False, True])
+def test_a_clock_set_in_one_life_of_the_recorder_is_right_for_the_whole_boot(
+    tmp_path: Path, good_first: bool
+) -> None:
+    """The recorder was started again, the kernel was not: there is one boot time."""
+    clocks = [(-2400, 3_000_000, ClockSource.RTC), (0, 4, ClockSource.NTP)]
+    with day(tmp_path) as camera:
+        for number, clock in enumerate(reversed(clocks) if good_first else clocks):
+            wrong(camera, *clock)
+            camera.boot(500 * number, fresh=not number)
+            camera.record(500 * number + 100, 500 * number + 200)
+            camera.end(500 * number + 300)
+    line = camera.timeline()
+    assert [tuple(i) for i in line.live] == [(at(100), at(200)), (at(600), at(700))]
+    assert {s.err_us for s in line.states} == {4000}
+
+
 def test_an_unset_clock_carries_its_uncertainty(tmp_path: Path) -> None:
     with day(tmp_path) as camera:
         camera.clock.wrong_s, camera.clock.unc_ms = -2400, 3_000_000
@@ -367,8 +413,13 @@ def test_lines_that_nobody_signed_for_do_not_count(tmp_path: Path) -> None:
     camera.store.joinpath("log/checkpoint").write_bytes(kept)
     line = camera.timeline()
     assert told(line)[1:] == [("ready", 1, 120), ("unknown", 120, 400)]
-    assert line.states[-1].why == "not signed for"
     assert line.live == ()
+    unsigned = line.states[-1]
+    assert unsigned.why == "not signed for"
+    lines = camera.store.joinpath("log/events.jsonl").read_bytes().splitlines()
+    signed = int(kept.splitlines()[1])
+    assert (unsigned.line, unsigned.next_line) == (signed, signed + 1)
+    assert signed < len(lines)
 
 
 def test_behind_an_altered_line_nothing_counts(tmp_path: Path) -> None:
@@ -450,6 +501,14 @@ def test_a_fragment_that_was_changed_is_neither_proven_nor_a_gap(
     assert line.failed
     assert length_us(union(line.evid, line.failed)) >= 4 * S - 1000
     assert any("is altered" in text for text in line.findings)
+
+
+def test_what_a_stranger_signed_is_not_proven(evidence: Evidence, tmp_path: Path) -> None:
+    """The store is whole, and another force's root is trusted."""
+    other = build_store(tmp_path, units=footage(4))
+    book = StoryBook()
+    (line,) = timelines(verify_paths([evidence.store], other.root, follow=book.follow), book)
+    assert (line.evid, line.live, line.states) == ((), (), [])
 
 
 def test_a_missing_file_is_a_finding_and_its_time_is_failed(

@@ -80,6 +80,23 @@ def test_a_rounded_time_says_surely_and_possibly() -> None:
     assert (near(0, 910, 60).stops_surely, near(0, 910, 60).stops_possibly) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("stop", "states"),
+    [(999.999999, {"recording", "ready"}), (1000, {"recording", "ready"}), (1010, {"recording", "ready"}),
+     (1010.000001, {"recording"}), (990.000001, {"recording", "ready"}), (990, {"ready"})],
+)  # fmt: skip
+def test_the_states_are_those_of_any_moment_that_may_be_meant(
+    stop: float, states: set[str]
+) -> None:
+    """Rounded to 20 seconds: any moment from 990 to 1010, both included."""
+    assert {state.value for state in near(0, stop, 20).states} == states
+
+
+def test_a_time_that_is_sure_is_of_one_state() -> None:
+    assert near(0, 1000).states == (DeviceState.READY,)
+    assert near(0, 1000.000001).states == (DeviceState.RECORDING,)
+
+
 def test_the_clock_s_error_adds_to_the_rounding() -> None:
     found = near(0, 980, 20, err_s=15)
     assert found.unsure_us == 25 * S
@@ -104,11 +121,13 @@ def test_records_are_read_and_bad_rows_given_back(tmp_path: Path) -> None:
         "E2,4711,2026-06-01T08:00:00Z,300\n"
         "E3,4711,2026-06-01T08:00:00,\n"
         "E4,,2026-06-01T08:00:00Z,\n"
-        "E5,4711,2026-06-01T08:00:00Z,-5\n",
+        "E5,4711,2026-06-01T08:00:00Z,-5\n"
+        "E6,4711,2026-06-01T08:00:00Z,86400\n"
+        "E7,4711,2026-06-01T08:00:00Z,86401\n",
         encoding="utf-8",
     )
     found = read_force([path], RULES)
-    assert [one.rounding_us for one in found.good] == [60 * S, 300 * S]
-    assert [bad.row for bad in found.bad] == [4, 5, 6]
+    assert [one.rounding_us for one in found.good] == [60 * S, 300 * S, 86_400 * S]
+    assert [bad.row for bad in found.bad] == [4, 5, 6, 8]
     assert ["has no zone" in found.bad[0].why, "is empty" in found.bad[1].why] == [True, True]
-    assert "want 0 to 86400" in found.bad[2].why
+    assert all("want 0 to 86400" in bad.why for bad in found.bad[2:])

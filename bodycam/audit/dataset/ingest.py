@@ -49,7 +49,7 @@ Rows = dict[str, list[tuple[Any, ...]]]
 
 @dataclass(slots=True)
 class Ingested:
-    """What became of the stores."""
+    """What became of the stores; `verdicts` are the worst that stores of that name of a camera got."""
 
     added: list[str] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
@@ -112,7 +112,8 @@ class Ingest:
             return
         told = self._told(store, fingerprint, show)
         new, camera = told.source, (told.source.force, told.source.device)
-        self.done.verdicts[new.device] = told.verdict
+        so_far = self.done.verdicts.get(new.device, Verdict.INTACT)
+        self.done.verdicts[new.device] = max(so_far, told.verdict, key=lambda v: v.rank)
         old = self._known.get(camera)
         why = told.other_log or (_less(old, new) if old is not None else "")
         if why:
