@@ -87,6 +87,7 @@ def expected_scores(made: Force, policy: Policy) -> dict[int, Row]:
         )  # fmt: skip
         s = score(window, mine, policy.incident, dispatched_us=one.dispatched_us, peers=peers)
         matched = bool(made.assignments.of(one.officer))
+        others = [o for o in at_event[one.event] if o != one.officer and made.assignments.of(o)]
         found[number] = {
             "kind": s.kind.value, "window_us": s.window_us, "live_us": s.live_us,
             "evid_us": s.evid_us, "missing_us": s.missing_us, "failed_us": s.failed_us,
@@ -95,6 +96,8 @@ def expected_scores(made: Force, policy: Policy) -> dict[int, Row]:
             "saved_by_buffer": s.saved_by_buffer, "tail_us": s.tail_us, "early": s.early,
             "handed_over": s.handed_over, "gaps": len(s.gaps), "gap_us": s.gap_us,
             "longest_gap_us": s.longest_gap_us, "muted_us": s.muted_us,
+            "others": len(others), "others_recording": sum(
+                length_us(clip(officers[o].evid, window.due_us, window.end_us)) >= S for o in others),
             "no_device_us": s.no_device_us, "flat_us": s.flat_us,
             "excused_if_flat": s.excused_if_flat, "coverage": s.coverage,
             "live_coverage": s.live_coverage, "partner_us": length_us(without(peers, mine.evid)),
@@ -128,7 +131,8 @@ def test_every_number_of_every_incident_is_that_of_the_plain_scoring(
         assert {name: found[number][name] for name in wanted} == wanted, made.incidents[number]
     # Every class and every flag was met: what never happens is not compared.
     assert {row["kind"] for row in expected.values()} == {kind.value for kind in IncidentClass}
-    flags = ("retro", "vendor", "late", "saved_by_buffer", "early", "handed_over")
+    flags = ("retro", "vendor", "late", "saved_by_buffer", "early", "handed_over", "excused_if_flat",
+             "others_recording")  # fmt: skip
     met = Counter(flag for row in expected.values() for flag in flags if row[flag])
     assert min(met[flag] for flag in flags) > 0, met
     assert {row["left_out"] for row in expected.values()} == {"", "EXCLUDED", "UNMATCHED"}

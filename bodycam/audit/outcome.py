@@ -18,7 +18,7 @@ from .filings import Filings
 from .groups import Groups
 from .incidentcsv import Incidents
 from .incidents import Incident, Window, windows
-from .intervals import Times, both, length_us, times, without
+from .intervals import Times, both, clip, length_us, times, without
 from .measures import MEASURES
 from .measures.measure import Figure, Stretch, shifts, whole_line
 from .officers import OfficerCameras, err_us, officer_cameras
@@ -33,13 +33,19 @@ from .useofforce import ForceRecords, ForceUsed, NearForce, near_force
 
 @dataclass(frozen=True, slots=True)
 class ScoredIncident:
-    """An officer at an incident; without a score, it says why it was left out."""
+    """An officer at an incident; without a score, it says why it was left out.
+
+    `others` are the other officers at the event to whom a camera belongs, `others_recording` those of them
+    whose cameras prove enough of this window.
+    """
 
     incident: Incident
     window: Window
     found: ScoreRange | None
     left_out: str
     partner_us: int
+    others: int
+    others_recording: int
     devices: tuple[str, ...]
     two_cameras_us: int
     whys: tuple[str, ...]
@@ -135,6 +141,11 @@ class Outcome:
             "retro": sum(s.retro for s in told), "handed_over": sum(s.handed_over for s in told),
             "never_flat": sum(s.excused_if_flat for s in sure),
         }  # fmt: skip
+
+    def others(self) -> tuple[int, int]:
+        """M29: the other officers at activated incidents to whom a camera belongs; those who recorded as well."""
+        there = [one for one, found in self.judged if found.nominal.activated]
+        return sum(one.others for one in there), sum(one.others_recording for one in there)
 
     def classes(self) -> dict[IncidentClass, tuple[int, int, int]]:
         """For each class: surely, possibly, and by the clocks as they are."""
@@ -259,6 +270,9 @@ def _scored(
                                 f"{one.event},{one.officer}"))  # fmt: skip
             continue
         mine = officers[one.officer]
+        others = [o for o in at_event[one.event] if o != one.officer and worn.of(o)]
+        shown = [clip(officers[o].nominal.evid, window.due_us, window.end_us) for o in others]
+        also = sum(length_us(evid) >= policy.incident.activated_min_s * S for evid in shown)
         peers = peers_prove(
             ((officers[other].nominal.evid,
               err_us(other, worn, lines, window.due_us, window.end_us))
@@ -275,8 +289,8 @@ def _scored(
         devices = tuple(sorted(device for device, then in when.items() if then))
         partner_us = length_us(without(peers.proven, mine.nominal.evid))
         twice_us = length_us(both(worn.worn_twice(one.officer), whole))
-        scored.append(ScoredIncident(one, window, found, left_out, partner_us, devices, twice_us,
-                                     _whys(devices, lines, when)))  # fmt: skip
+        scored.append(ScoredIncident(one, window, found, left_out, partner_us, len(others), also,
+                                     devices, twice_us, _whys(devices, lines, when)))  # fmt: skip
     return scored, empty
 
 

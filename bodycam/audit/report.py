@@ -87,6 +87,11 @@ def _incidents_short(outcome: Outcome) -> list[str]:
         ("By the vendors' rule, a recording that begins between dispatch and clearing, "
          f"{sum(f.nominal.vendor for _, f in judged)} of {len(judged)} would count as recorded."),
     ]  # fmt: skip
+    others, also = outcome.others()
+    if others:
+        lines.append(
+            f"Of {count_text(others, 'other officer')} at activated incidents {share_text(also / others)} recorded as well."
+        )
     for count, what in (
         (
             unsure,

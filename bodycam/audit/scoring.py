@@ -61,7 +61,7 @@ DEFINITIONS = (
     ("M26", "Muted", "Muted time in LIVE in W."),
     ("M27", "Class", "One for each officer at an incident: the first that holds, as listed. Not recorded: for at least half of W UNKNOWN, FAULT, DOCKED or no camera together, the class is the one of these of which there is most; else NEVER. Of NEVER it is said how often what an empty battery switched off, which is OFF, would make up that half with the rest."),
     ("M28", "Excluded", "Call types and clearance codes for which the policy requires no recording."),
-    ("M29", "Partner shortfall", "What the cameras of the other officers at the event prove of W, and the own one does not."),
+    ("M29", "Partner shortfall", "What the cameras of the other officers at the event prove of W, and the own one does not. And of the other officers there to whom a camera belongs, those whose cameras prove activated_min_s of W or more: over all activated incidents, the share of others who recorded as well."),
 )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ def when(at_us: int | None) -> str | None:
 def as_json(outcome: Outcome) -> dict[str, Any]:
     """One object with all numbers; durations are microseconds."""
     whole, evid, live = outcome.covered()
+    others, also = outcome.others()
     policy = outcome.policy
     return {
         "version": VERSION, "exit_code": int(outcome.exit_code),
@@ -53,7 +54,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
             "live_coverage": live / whole if whole else None,
             "vendor_activated": sum(f.nominal.vendor for _, f in outcome.judged),
             "activated": sum(f.nominal.activated for _, f in outcome.judged),
-            "failed": outcome.failed, **outcome.flags(),
+            "failed": outcome.failed, **outcome.flags(), "others": others, "others_recording": also,
         },
         "incidents": [incident_row(one) for one in outcome.scored],
         "force": [force_row(one) for one in outcome.force],
@@ -129,7 +130,8 @@ def incident_row(one: ScoredIncident) -> dict[str, Value]:
         "clearance": incident.clearance, "devices": " ".join(one.devices),
         "due": when(window.due_us), "due_by": window.due_by.value, "end": when(window.end_us),
         "end_by": window.end_by.value, "window_us": window.length_us,
-        "partner_shortfall_us": one.partner_us, "two_cameras_us": one.two_cameras_us,
+        "partner_shortfall_us": one.partner_us, "others": one.others,
+        "others_recording": one.others_recording, "two_cameras_us": one.two_cameras_us,
         "why": "; ".join(one.whys), "file": incident.source, "row": incident.row,
     }  # fmt: skip
     if found is None:

@@ -36,8 +36,8 @@ class ClassCount:
 class Counts:
     """What was asked: rows, and what became of them; `failed` have pictures that failed verification.
 
-    The last four are flags beside the class; `never_flat` are those surely NEVER that an empty battery would
-    excuse.
+    Behind these are flags beside the class; `never_flat` are those surely NEVER that an empty battery would
+    excuse. `others` are the other officers at activated incidents, with those who recorded as well (M29).
     """
 
     rows: int
@@ -54,6 +54,8 @@ class Counts:
     retro: int
     handed_over: int
     never_flat: int
+    others: int
+    others_recording: int
 
 
 @dataclass(frozen=True, slots=True)

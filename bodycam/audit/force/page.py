@@ -175,6 +175,11 @@ def _covered(found: ForceSummary) -> str:
          ("of the same incidents: a recording begins between dispatch and clearing. What ran before does "
          "not count, two seconds do: never read it alone")),
     ]  # fmt: skip
+    if counts.others:
+        rows.append((
+            "Others who recorded as well", share_text(counts.others_recording / counts.others), "M29",
+            f"of {counts.others:,} other officers at activated incidents",
+        ))  # fmt: skip
     bounds = "".join(
         f"<p>The window {what} at: {', '.join(f'{escape(by)} {n:,}' for by, n in sorted(told.items()))}.</p>"
         for what, told in (("begins", found.begins_by), ("ends", found.ends_by))

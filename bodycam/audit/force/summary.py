@@ -127,12 +127,13 @@ def _counts(asked: Sources, incidents: ir.Table, kinds: Sequence[Row]) -> Counts
         vendor=incidents.vendor.sum(where=judged),
         failed=(judged & (incidents.failed_us > 0)).sum(),
         **{name: incidents[name].sum(where=judged) for name in ("saved_by_buffer", "retro", "handed_over")},
+        **{name: incidents[name].sum(where=judged & incidents.activated) for name in ("others", "others_recording")},
         never_flat=(judged & incidents.excused_if_flat & ~incidents.kinds.contains("|")).sum(),
     ))  # fmt: skip
     empty, bad = count_of(asked.result("empty_windows")), asked.told(BAD_ROWS)
     no_incident = count_of(bad.filter(bad.kind == INCIDENTS.name))
     names = ("excluded", "unmatched", "judged", "officers", "activated", "vendor", "failed",
-             "saved_by_buffer", "retro", "handed_over", "never_flat")  # fmt: skip
+             "saved_by_buffer", "retro", "handed_over", "never_flat", "others", "others_recording")  # fmt: skip
     return Counts(
         rows=told["rows"] + empty + no_incident, bad_rows=count_of(bad) + empty,
         uncertain=sum(row["incidents"] for row in kinds if "|" in row["kinds"]),
