@@ -28,8 +28,8 @@ if importlib.util.find_spec("hypothesis") is not None:
 
 @pytest.fixture(autouse=True, scope="module")
 def _nothing_left_by_a_module() -> Iterator[None]:
-    """Likewise for what the tests of a module share."""
-    with nothing_left_behind():
+    """Likewise for what the tests of a module share; what a session shares may run on."""
+    with nothing_left_behind(running=False):
         yield
 
 

@@ -42,10 +42,7 @@ class Process:
 
 
 def left_behind(before: Process) -> list[str]:
-    """How the process differs from what it was, one line each; threads are given time to end."""
-    deadline = time.monotonic() + _END_S
-    for thread in frozenset(threading.enumerate()) - before.threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
+    """How the process differs from what it was, one line each."""
     after = Process.now()
     found = []
     if after.folder != before.folder:
@@ -59,17 +56,26 @@ def left_behind(before: Process) -> list[str]:
     for number, was in before.handlers.items():
         if after.handlers[number] != was:
             found.append(f"signal {number} goes to {after.handlers[number]}, and went to {was}")
-    found += [f"{thread} runs on" for thread in after.threads - before.threads]
+    return found
+
+
+def running_on(before: Process) -> list[str]:
+    """The threads and children that were not there, one line each; threads are given time to end."""
+    deadline = time.monotonic() + _END_S
+    for thread in frozenset(threading.enumerate()) - before.threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    after = Process.now()
+    found = [f"{thread} runs on" for thread in after.threads - before.threads]
     found += [f"child {_named(pid)} is left" for pid in sorted(after.children - before.children)]
     return found
 
 
 @contextmanager
-def nothing_left_behind() -> Iterator[None]:
-    """Fail if the block leaves the process other than it was."""
+def nothing_left_behind(*, running: bool = True) -> Iterator[None]:
+    """Fail if the block leaves the process other than it was; `running`: and what runs in it."""
     before = Process.now()
     yield
-    found = left_behind(before)
+    found = left_behind(before) + (running_on(before) if running else [])
     assert not found, "left behind: " + "; ".join(found)
 
 

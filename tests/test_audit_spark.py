@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import random
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -96,8 +97,11 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     places = {"spark.sql.warehouse.dir": str(folder), "spark.local.dir": str(folder)}
     for key, value in (_QUICK | _HERE | places).items():
         builder = builder.config(key, value)
-    session = builder.getOrCreate()
+    interrupted = signal.getsignal(signal.SIGINT)
     with pytest.MonkeyPatch.context() as patched:
+        for name in ("SPARK_AUTH_SOCKET_TIMEOUT", "SPARK_BUFFER_SIZE"):
+            patched.setenv(name, "")  # Spark's own, and taken back
+        session = builder.getOrCreate()
         patched.setattr(SparkBackend, "_create_cached_table", _computed)
         # All of it goes with the session; later there is nobody to tell.
         patched.setattr(SparkBackend, "_finalize_cached_table", lambda _spark, _name: None)
@@ -111,6 +115,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     gateway.proc.stdin.close()
     gateway.proc.wait()
     SparkContext._gateway = SparkContext._jvm = None
+    signal.signal(signal.SIGINT, interrupted)
 
 
 @dataclass(frozen=True)
