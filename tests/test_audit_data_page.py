@@ -20,7 +20,9 @@ from bodycam.audit.scoring import IncidentClass
 from bodycam.cli import main
 
 from .randomaudit import DAY_US, force, write
+from .readers.axe import check_page
 from .readers.browser import Browser
+from .readers.spreadsheets import read_by_all
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("audit-data-page")]
 
@@ -123,6 +125,13 @@ def test_nothing_is_fetched_run_or_left_open(
     assert re.findall(r"url\((?!#)", html) == []
 
 
+@pytest.mark.parametrize("made", ["page", "hostile"])
+def test_every_reader_reads_the_tables_alike(made: str, request: pytest.FixtureRequest) -> None:
+    path: Path = request.getfixturevalue(made)
+    for table in sorted(path.parent.glob("*.csv")):
+        read_by_all(table)
+
+
 def test_a_spreadsheet_is_given_no_formula(hostile: Path) -> None:
     for path in sorted(hostile.parent.glob("*.csv")):
         text = path.read_text(encoding="utf-8")
@@ -189,6 +198,9 @@ def test_a_browser_shows_it_without_a_word_and_the_keyboard_reaches_all(
             "[...document.querySelectorAll('summary, .scroll')].map((e, i) => e.checkVisibility() ? i : -1)"
         )
         assert set(visible) - {-1} <= reached
+        for name in ("audit.html", "public.html"):
+            browser.open(path.with_name(name).as_uri())
+            check_page(browser)
     finally:
         browser.close()
     grey = Image.open(io.BytesIO(shot)).convert("L")

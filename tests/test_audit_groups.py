@@ -407,7 +407,7 @@ def test_duties_trial_and_filing_are_told(audited: Audited) -> None:
     # All at one time, when the camera was ready and nothing was proven; its stop was 20 s before.
     assert groups["force"] == {
         "uses": 6, "matched": 6, "assigned": 6, "recording": 0, "stopped_surely": 6,
-        "stopped_possibly": 6, "proven_throughout": 0, "proven_nowhere": 6,
+        "stopped_possibly": 6, "proven_throughout": 0, "proven_nowhere": 6, "officers": 1,
     }  # fmt: skip
     (row,) = audited.table("filed.csv")
     assert (row["event"], row["reviewed_event"], row["wrong"]) == ("E1", "E2", "1")
@@ -442,10 +442,11 @@ def test_definitions_stand_beside_the_numbers(audited: Audited) -> None:
     from html import escape
 
     from bodycam.audit.grouppage import DEFINITIONS
+    from bodycam.audit.thresholds import with_values
 
     for number, name, definition in DEFINITIONS:
         assert f"<h2>{name}</h2>" in audited.html
-        assert f"<b>{number}</b> {escape(definition)}" in audited.html
+        assert f"<b>{number}</b> {escape(with_values(definition, load_policy()))}" in audited.html
 
 
 @pytest.mark.system

@@ -74,7 +74,7 @@ def audited(report: Report, book: StoryBook, folder: Path) -> dict[str, Any]:
     outcome = audit(report, book, load_policy(), incidents)
     found = as_json(outcome)
     jsonschema.validate(json.loads(json.dumps(found)), SCHEMA)
-    assert "<script" not in audit_page(outcome) + public_page(public_facts(outcome))
+    assert "<script" not in audit_page(outcome, {}) + public_page(public_facts(outcome))
     write_tables(outcome, folder)
     return found
 

@@ -107,7 +107,7 @@ def incidents(**changed: Any) -> PublicIncidents:
 
 
 def facts(policy: Policy | None = None, **changed: Any) -> PublicFacts:
-    force = PublicForce(30, 30, 15, 15, 10)
+    force = PublicForce(30, 30, 15, 15, 10, 9)
     found = PublicFacts(policy or load_policy(), ("2026-06-01", "2026-06-30"), "intact", 40,
                         incidents(), force, {}, Groups())  # fmt: skip
     return replace(found, **changed)
@@ -124,7 +124,7 @@ def test_a_share_of_one_is_withheld_as_the_one_would_be() -> None:
 
 @pytest.mark.parametrize("count", [1, 29])
 def test_a_use_of_force_that_stands_out_is_not_told_by_those_that_do_not(count: int) -> None:
-    found = public_summary(facts(force=PublicForce(30, 30, count, 15, 15)))
+    found = public_summary(facts(force=PublicForce(30, 30, count, 15, 15, 9)))
     assert found["force"]["recording"] is None
     assert found["force"]["proven_throughout"] == 0.5
 
@@ -218,7 +218,7 @@ def together(**changed: Any) -> dict[str, Any]:
 
 
 def test_a_difference_is_told_rounded_and_without_its_counts() -> None:
-    told = together(missingness=Missingness(difference(), difference()))
+    told = together(missingness=Missingness(difference(), difference(), 9))
     assert told == {"M31": {question: {"value": 0.123, "low": 0.012, "high": 0.235}
                             for question in ("not_complete", "never")}}  # fmt: skip
 
@@ -231,7 +231,7 @@ def test_a_difference_is_told_rounded_and_without_its_counts() -> None:
 def test_a_difference_of_few_is_withheld(missing: int, total: int, is_told: bool) -> None:
     """Of incidents with an outcome, and of those without."""
     for few in (difference(missing, total), difference(20, 60, missing, total)):
-        told = together(missingness=Missingness(few, difference()))
+        told = together(missingness=Missingness(few, difference(), 9))
         assert (told["M31"]["not_complete"] is not None) is is_told
         assert told["M31"]["never"] is not None
 
@@ -246,7 +246,7 @@ def test_of_a_funnel_the_group_is_told_and_no_point() -> None:
 
 def test_of_duties_and_filings_only_shares_are_told() -> None:
     sums = DutySum(duties=40, duty_us=3_000_000, recording_us=1_000_001, covered_us=999_999)
-    duties = DutyCoverage(sums, (("pc-4711", sums),), 0, 0, 0)
+    duties = DutyCoverage(sums, (("pc-4711", sums),), 4, 0, 0)
     counts = {**dict.fromkeys(Filed, 0), Filed.IN_TIME: 90, Filed.LATE: 7, Filed.MISSING: 3}
     found = facts(together=Groups(duties=duties, filing=FilingResult(counts, 10, 1, None, 0)))
     told = public_summary(found)["groups"]
@@ -263,7 +263,7 @@ def test_of_duties_and_filings_only_shares_are_told() -> None:
 
 
 def test_a_site_is_told_if_both_its_arms_are_large_enough() -> None:
-    large, small = (ArmResult(n, n - 6, n - 6, n - 6, 1, 1, 1, 0) for n in (40, 19))
+    large, small = (ArmResult(n, n - 6, n - 6, n - 6, 1, 1, 1, 0, 5) for n in (40, 19))
     sites = tuple(
         SiteResult(name, large, control, SiteClass.NONE, (SiteClass.NONE,))
         for name, control in (("north", large), ("south", small))
@@ -272,3 +272,33 @@ def test_a_site_is_told_if_both_its_arms_are_large_enough() -> None:
     assert told["M33"] == {
         "north": {"class": "no compliance", "treatment_kept": 0.85, "control_kept": 0.85}
     }
+
+
+def test_what_is_of_few_officers_or_cameras_is_not_told_however_often_it_happened() -> None:
+    sums = DutySum(duties=400, duty_us=3_000_000)
+    arm = ArmResult(40, 20, 20, 20, 1, 1, 1, 0, officers=5)
+    counts = {**dict.fromkeys(Filed, 0), Filed.IN_TIME: 90}
+    groups = Groups(
+        missingness=Missingness(difference(), difference(), officers_with=4),
+        duties=DutyCoverage(sums, (("pc-4711", sums),), 3, 0, 0),
+        sites=(
+            SiteResult("one", arm, replace(arm, officers=4), SiteClass.NONE, (SiteClass.NONE,)),
+            SiteResult("two", replace(arm, officers=4), arm, SiteClass.NONE, (SiteClass.NONE,)),
+        ),
+        filing=FilingResult(counts, 0, 0, None, 0),
+    )
+    told = public_summary(
+        facts(together=groups, cameras=9, force=PublicForce(30, 30, 15, 15, 10, officers=4))
+    )
+    assert told["groups"] == {
+        "M31": {"not_complete": None, "never": None}, "M34": None, "M35": None,
+    }  # fmt: skip
+    assert told["force"] == {"uses": 30, "withheld": "fewer than 5 officers"}
+
+
+@pytest.mark.parametrize(("missing_with", "missing_without"), [(0, 0), (60, 1000)])
+def test_a_difference_without_any_difference_has_no_interval_to_tell(
+    missing_with: int, missing_without: int
+) -> None:
+    same = replace(difference(missing_with, 60), missing_without=missing_without)
+    assert together(missingness=Missingness(same, difference(), 9))["M31"]["not_complete"] is None

@@ -10,17 +10,21 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import jsonschema
 import pytest
 
+from bodycam.audit import columns
 from bodycam.cli import main
 from bodycam.clock import NS
 from bodycam.errors import ExitCode
 
 from .auditlogs import Day, day
 from .evidence import START_NS, UTC_NS, Camera, build_store, footage
+from .readers.axe import check_page
 from .readers.browser import Browser
+from .readers.spreadsheets import read_by_all
 
 pytestmark = pytest.mark.system
 
@@ -177,6 +181,21 @@ def test_tables_json_and_page_say_the_same(audited: Audited) -> None:
     assert "cleared must be later than dispatched" in audited.html
 
 
+HEADINGS = {
+    "incidents.csv": columns.INCIDENTS, "force.csv": columns.FORCE, "measures.csv": columns.MEASURES,
+    "states.csv": columns.STATES, "recordings.csv": columns.RECORDINGS,
+    "bad-rows.csv": columns.BAD_ROWS, "unmatched.csv": columns.UNMATCHED, "funnel.csv": columns.FUNNEL,
+}  # fmt: skip
+
+
+def test_every_reader_reads_the_tables_alike(audited: Audited) -> None:
+    assert {path.name for path in audited.out.glob("*.csv")} == set(HEADINGS)
+    for name, heading in HEADINGS.items():
+        assert read_by_all(audited.out / name)[0] == list(heading)
+    judged = next(row for row in audited.json["incidents"] if row["event"] == "E1")
+    assert tuple(judged) == columns.INCIDENTS
+
+
 def test_a_spreadsheet_is_given_no_formula(audited: Audited) -> None:
     assert {r["call_type"] for r in audited.table("incidents.csv")} >= {"'=HYPERLINK(1)"}
 
@@ -185,13 +204,15 @@ def test_definitions_stand_beside_the_numbers(audited: Audited) -> None:
     from html import escape
 
     from bodycam.audit.measures import MEASURES
+    from bodycam.audit.policy import load_policy
     from bodycam.audit.scoring import DEFINITIONS
+    from bodycam.audit.thresholds import with_values
 
     for measure in MEASURES:
-        assert escape(measure.definition) in audited.html
+        assert escape(with_values(measure.definition, load_policy())) in audited.html
     for _, name, definition in DEFINITIONS:
         assert name in audited.html
-        assert escape(definition) in audited.html
+        assert escape(with_values(definition, load_policy())) in audited.html
 
 
 def test_a_line_that_is_named_can_be_proved_to_others(
@@ -207,6 +228,26 @@ def test_a_line_that_is_named_can_be_proved_to_others(
     line = json.loads(json.loads(proof.read_text(encoding="utf-8"))["line"])
     assert line["ev"] == "shutdown"
     assert "bodycam log prove LINE" in audited.html
+
+
+def test_a_line_that_is_a_link_leads_to_its_proof_beside_the_page(
+    force: Force, audited: Audited, capsys: pytest.CaptureFixture[str]
+) -> None:
+    links = dict(re.findall(r'<a href="([^"]*)"[^>]*>(\d+)</a>', audited.html))
+    assert {unquote(link) for link in links} == {
+        f"proofs/{path.name}" for path in (audited.out / "proofs").iterdir()
+    }
+    for link, line in links.items():
+        proof = str(audited.out / unquote(link))
+        assert main(["log", "check", proof, "--trust", str(force.root)]) == ExitCode.OK
+        assert f"PROVEN: line {line} of " in capsys.readouterr().out
+    # Whatever is not surely complete says by which lines; the two of nobody's camera have none.
+    rows = (
+        audited.html.partition("<h2>Incidents</h2>")[2].partition("</table>")[0].split("<tr>")[2:]
+    )
+    told = {re.findall("<b>(E.)</b>", row)[0]: row.count("<a href") for row in rows}
+    assert told.pop("E4") == told.pop("E6") == 0
+    assert all(told.values())
 
 
 def test_json_on_stdout_is_one_object(
@@ -308,7 +349,8 @@ def test_nothing_is_fetched_run_or_left_open(audited: Audited) -> None:
     page = _Page(audited.html)
     assert page.open == []
     assert {tag for tag, _ in page.tags}.isdisjoint({"script", "link", "img", "iframe", "object"})
-    assert not [a for _, a in page.tags if {"src", "href", "onclick", "onload"} & a.keys()]
+    assert not [a for _, a in page.tags if {"src", "onclick", "onload"} & a.keys()]
+    assert {tag for tag, a in page.tags if "href" in a} == {"a"}
     assert EVIL not in audited.html
     assert "default-src 'none'" in audited.html
     assert re.findall(r"url\((?!#)", audited.html) == []
@@ -351,6 +393,7 @@ def test_a_browser_shows_it_without_a_word_and_the_keyboard_reaches_all(
             "[...document.querySelectorAll('summary, .scroll')].map((e, i) => e.checkVisibility() ? i : -1)"
         )
         assert set(visible) - {-1} <= reached
+        check_page(browser)
     finally:
         browser.close()
     assert len(shot) > 50_000
@@ -379,3 +422,6 @@ def test_a_camera_with_nothing_wrong_needs_no_incidents(tmp_path: Path) -> None:
     assert found.code == ExitCode.OK
     assert START_NS > 0
     assert "No incidents were given" in found.html
+    # Nothing to say is a table without rows, not a file without columns.
+    for name in ("incidents.csv", "force.csv", "bad-rows.csv", "unmatched.csv"):
+        assert read_by_all(found.out / name) == [list(HEADINGS[name])]

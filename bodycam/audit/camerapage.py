@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 
 from ..clock import utc_text
 from ..custody.htmltable import table
+from ..custody.htmltext import escape
 from .measures import MEASURES
 from .measures.measure import Figure, Stretch
 from .outcome import Outcome, ScoredIncident
-from .pageparts import MAX_ROWS
+from .pageparts import MAX_ROWS, Links, line_text
 from .picture import IncidentBar, legend, picture
+from .thresholds import with_values
 from .words import name_text, span_text, value_text
 
 _MAX_CASES = 50
@@ -23,7 +24,7 @@ KEY_FIGURES = (
 )  # fmt: skip
 
 
-def shifts(outcome: Outcome) -> str:
+def shifts(outcome: Outcome, links: Links) -> str:
     parts, bars = [], [_bar(one) for one in outcome.scored]
     for camera in outcome.cameras:
         device = escape(camera.line.device)
@@ -31,7 +32,7 @@ def shifts(outcome: Outcome) -> str:
             parts.append(
                 f"<section class='shift'><h2>{device}, {utc_text(shift.start_us * 1000)[:16]}</h2>"
                 f"{picture(shift, bars)}<p>{_shift_short(figures)}</p>"
-                f"{state_table(shift)}</section>"
+                f"{state_table(shift, links)}</section>"
             )
         if not camera.line.states:
             parts.append(
@@ -58,12 +59,14 @@ def _shift_short(figures: Mapping[str, Figure]) -> str:
     )
 
 
-def state_table(shift: Stretch) -> str:
+def state_table(shift: Stretch, links: Links) -> str:
     """The states of a shift, with the lines of the log around each."""
+    device = shift.line.device
     rows = [
         (utc_text(s.start_us * 1000), span_text(s.length_us), f"<b>{s.state.value}</b>",
          escape(s.why), f"\u00b1{span_text(s.err_us)}",
-         f"{s.line}" + (f" to {s.next_line}" if s.next_line else ""))
+         line_text(device, s.line, links)
+         + (f" to {line_text(device, s.next_line, links)}" if s.next_line else ""))
         for s in shift.states[:MAX_ROWS]
     ]  # fmt: skip
     head = ("From (UTC)", "For", "State", "Why", "Clock", "Lines of the log")
@@ -91,10 +94,10 @@ def measures(outcome: Outcome) -> str:
                 else ""
             )
             rows.append((
-                f"<b>{measure.number}</b>", f"<b>{measure.name}</b><br>{escape(measure.definition)}{note}",
+                f"<b>{measure.number}</b>", f"<b>{measure.name}</b><br>{escape(with_values(measure.definition, outcome.policy))}{note}",
                 f"{values}{_cases(figure)}",
             ))  # fmt: skip
-        head = ("", "What is measured", "What it came to")
+        head = ("No.", "What is measured", "What it came to")
         parts.append(
             f"<section><h2>Measures of {escape(camera.line.device)}, from its first line to its last</h2>"
             f'<p class="soft">Each shift by itself is in <code>measures.csv</code>.</p>'

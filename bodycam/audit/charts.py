@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 from math import ceil, floor, log10
 
+from ..custody.htmltable import scrolled
+from ..custody.htmltext import escape
 from .groups import Estimate, Funnel, FunnelPoint
 
 _WIDTH, _LEFT, _RIGHT = 1080, 300, 24
@@ -70,7 +71,7 @@ def differences(bars: Sequence[Bar], what: str) -> str:
     parts.append(_label((_LEFT + _WIDTH - _RIGHT) / 2, bottom + 36, "percentage points"))
     for number, bar in enumerate(bars):
         parts += _bar(bar, axis, 16 + _ROW * number + _ROW / 2)
-    return "\n".join([*parts, "</svg>"])
+    return scrolled("\n".join([*parts, "</svg>"]), what, "scroll drawing")
 
 
 def _bar(bar: Bar, axis: _Axis, y: float) -> Iterable[str]:
@@ -109,8 +110,12 @@ def funnel_chart(funnel: Funnel, what: str) -> str:
     edge = max(high / p.count.expected for p in funnel.curve for _, high in p.limits[-1:])
     top = max(2.0, min(12.0, max(*ratios, edge)) * 1.05)
     across = _Axis(0, most * 1.03, _FUNNEL_LEFT, _WIDTH - _RIGHT)
-    up = _Axis(0, top, _FUNNEL_HEIGHT - 50, 14)
+    up = _Axis(0, top, _FUNNEL_HEIGHT - 50, 18)
     parts = [_svg(_WIDTH, _FUNNEL_HEIGHT, what), *_frame(across, up)]
+    if beyond := sum(ratio > top for ratio in ratios):
+        parts.append(
+            _label(_WIDTH - _RIGHT, 11, f"at the upper edge: {beyond} above {top:.3g}", "end")
+        )
     for number, dash in ((0, "6 4"), (1, "")):
         for side in (0, 1):
             line = " ".join(
@@ -121,7 +126,7 @@ def funnel_chart(funnel: Funnel, what: str) -> str:
                 f'<polyline points="{line}" fill="none" stroke="{_SOFT}" stroke-width="1.4" stroke-dasharray="{dash}"/>'
             )
     parts += _points(funnel.points, across, up)
-    return "\n".join([*parts, "</svg>"])
+    return scrolled("\n".join([*parts, "</svg>"]), what, "scroll drawing")
 
 
 def _ratio(point: FunnelPoint) -> float:
@@ -130,9 +135,9 @@ def _ratio(point: FunnelPoint) -> float:
 
 def _frame(across: _Axis, up: _Axis) -> Iterable[str]:
     bottom = _FUNNEL_HEIGHT - 50
-    for value in up.ticks():
+    for value in sorted({1.0, *(v for v in up.ticks() if abs(v - 1) > 1e-9)}):
         y = up.at(value)
-        ink = _INK if abs(value - 1) < 1e-9 else "#e3e7eb"
+        ink = _INK if value == 1.0 else "#e3e7eb"
         yield f'<line x1="{_FUNNEL_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="{ink}"/>'
         yield _label(_FUNNEL_LEFT - 8, y + 5, f"{value:g}", "end")
     for value in across.ticks():
@@ -158,7 +163,7 @@ def _points(points: Sequence[FunnelPoint], across: _Axis, up: _Axis) -> Iterable
 
 
 def _svg(width: int, height: float, what: str) -> str:
-    label = escape(what, quote=True)
+    label = escape(what)
     return f'<svg viewBox="0 0 {width} {height:g}" role="img" aria-label="{label}">'
 
 

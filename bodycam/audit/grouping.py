@@ -50,6 +50,7 @@ def force_uses(uses: Sequence[ScoredForce], policy: Policy) -> ForceUses:
         sum(one.stops_surely > 0 for one in found), sum(one.stops_possibly > 0 for one in found),
         sum(one.covered_us[0] == whole_us for one in found),
         sum(one.covered_us[1] == 0 for one in found),
+        len({one.used.officer for one in uses if one.found is not None}),
     )  # fmt: skip
 
 
@@ -62,7 +63,7 @@ def trial_shifts(duties: Sequence[DutyTime]) -> tuple[list[OfficerShift], int]:
     used = [one for one in drawn if one.matched or one.duty.arm is Arm.CONTROL]
     shifts = [
         OfficerShift(one.duty.site, one.duty.arm, one.duty_us, one.covered_us, one.recorded_us,
-                     one.lost_us, one.doubt_us)
+                     one.lost_us, one.doubt_us, one.duty.officer)
         for one in used
     ]  # fmt: skip
     return shifts, len(drawn) - len(used)

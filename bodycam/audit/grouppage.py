@@ -6,9 +6,8 @@ that of a force are the same.
 
 from __future__ import annotations
 
-from html import escape
-
 from ..custody.htmltable import table
+from ..custody.htmltext import escape
 from .charts import Bar, differences, funnel_chart, points_text
 from .dutytimes import DEFINITION as DUTY_DEFINITION
 from .filed import DEFINITION as FILING_DEFINITION
@@ -28,7 +27,8 @@ from .groups import (
 )
 from .measures.measure import ratio
 from .pageparts import MAX_ROWS, more
-from .policy import StatisticsRules
+from .policy import Policy
+from .thresholds import with_values
 from .useofforce import DEFINITION as FORCE_DEFINITION
 from .words import count_text, share_text, span_text
 
@@ -43,7 +43,7 @@ M32 = (
     "M32", "How much officers differ",
     ("Observed against expected NEVER and LATE, given the force's own rates for the call types, parts of the "
     "day and units that an officer was sent to. rho is by how much officers differ beyond that and beyond "
-    "chance (beta-binomial; 0: not at all; 1: each always or never). Limits of the drawing: 95 and 99.8 %."),
+    "chance (beta-binomial; 0: not at all; 1: each always or never). Limits of the drawing: 95 % dashed, 99.8 % drawn through; 1 is what was expected."),
 )  # fmt: skip
 M33 = (
     "M33", "Whether the trial was kept",
@@ -55,19 +55,20 @@ _MOST_SITES = 5
 DEFINITIONS = (M31, M32, M33, DUTY_DEFINITION, FILING_DEFINITION)
 
 
-def group_sections(found: Groups, rules: StatisticsRules) -> str:
+def group_sections(found: Groups, policy: Policy) -> str:
     """All sections for which there is something to say."""
     parts = [
-        _not_installed(found.not_installed), _force(found.force),
-        "" if found.missingness is None else missing_section(found.missingness),
-        _officers(found, rules), _trial(found), _duties(found.duties, rules), _filing(found.filing),
+        _not_installed(found.not_installed), _force(found.force, policy),
+        "" if found.missingness is None else _missing(found.missingness, policy),
+        _officers(found, policy), _trial(found, policy), _duties(found.duties, policy), _filing(found.filing, policy),
     ]  # fmt: skip
     return "".join(parts)
 
 
-def _section(definition: tuple[str, str, str], body: str) -> str:
+def _section(definition: tuple[str, str, str], body: str, policy: Policy) -> str:
     number, title, text = definition
-    return f'<section><h2>{title}</h2><p class="soft"><b>{number}</b> {escape(text)}</p>{body}</section>'
+    said = escape(with_values(text, policy))
+    return f'<section><h2>{title}</h2><p class="soft"><b>{number}</b> {said}</p>{body}</section>'
 
 
 def _not_installed(package: str) -> str:
@@ -92,10 +93,7 @@ def groups_short(found: Groups) -> list[str]:
         one = found.force
         lines.append(f"Of {count_text(one.matched, 'use')} of force the camera was surely recording in "
                      f"{one.recording}; a recording was surely stopped near it in {one.stopped_surely}.")  # fmt: skip
-    lines += [
-        f"The trial at {site.site or 'its site'}: {' or '.join(k.value for k in site.kinds)}."
-        for site in found.sites[:_MOST_SITES]
-    ]
+    lines += [_trial_words(site) for site in found.sites[:_MOST_SITES]]
     if found.duties is not None and found.duties.total.duty_us:
         total = found.duties.total
         lines.append(f"Of rostered duty cameras could record {share_text(total.able_us / total.duty_us)}, and "
@@ -106,10 +104,22 @@ def groups_short(found: Groups) -> list[str]:
     return lines
 
 
+def _trial_words(site: SiteResult) -> str:
+    """The class, and how much of its treatment no officer could have recorded, or nobody knows of."""
+    kinds = " or ".join(kind.value for kind in site.kinds)
+    lost = ratio(site.treatment.lost_us, site.treatment.duty_us)
+    why = (
+        f"; for {share_text(lost)} of treatment a camera was at fault, unknown or not assigned"
+        if lost
+        else ""
+    )
+    return f"The trial at {site.site or 'its site'}: {kinds}{why}."
+
+
 # -- M30 ----------------------------------------------------------------------------------------
 
 
-def _force(one: ForceUses | None) -> str:
+def _force(one: ForceUses | None, policy: Policy) -> str:
     if one is None:
         return ""
     rows = [
@@ -127,18 +137,19 @@ def _force(one: ForceUses | None) -> str:
         f"{table(('The camera was', 'Uses of force', 'Share'), rows, 'Use of force, together', 'numbers')}"
         f'<p class="soft">Of {count_text(one.matched, "use")} of force; of {lost} more no camera belongs to the '
         "officer's id.</p>",
+        policy,
     )
 
 
 # -- M31 ----------------------------------------------------------------------------------------
 
 
-def missing_section(told: Missingness) -> str:
+def _missing(told: Missingness, policy: Policy) -> str:
     """M31: the answer in words, a drawing, and the counts behind it."""
     questions = (("Not COMPLETE", told.not_complete), ("NEVER", told.never))
     bars = [bar for name, one in questions for bar in _bars(name, one)]
     rows = [_counts(name, one) for name, one in questions]
-    head = ("", "With", "Without", "Strata", "Left out", "Open", "Odds ratio", "Same odds")
+    head = ("Class", "With", "Without", "Strata", "Left out", "Open", "Odds ratio", "Same odds")
     words = "".join(f"<p>{escape(missing_words(name, one))}</p>" for name, one in questions)
     return _section(
         M31,
@@ -150,6 +161,7 @@ def missing_section(told: Missingness) -> str:
         '<p class="soft">By officer: the interval if the incidents of one officer go together, as they do '
         "where officers have habits; it needs 30 officers. Least, greatest: had every class that the clocks "
         "leave open been the one that makes the difference smallest, or largest.</p>",
+        policy,
     )
 
 
@@ -158,6 +170,9 @@ def missing_words(name: str, one: RiskDifference) -> str:
     e = one.estimate
     if e is None:
         return f"{name}: no stratum has incidents with force or a complaint and without; nothing can be compared."
+    if not one.missing_with and not one.missing_without:
+        of = count_text(one.total_with + one.total_without, "incident")
+        return f"{name}: none of {of} that can be compared, with force or a complaint or without: no interval can be told."
     if e.low <= 0 <= e.high:
         return f"{name}: {points_text(e)} where force was used or a complaint made: the numbers do not tell it from 0."
     often = "more" if e.value > 0 else "less"
@@ -205,12 +220,20 @@ def _counts(name: str, one: RiskDifference) -> list[str]:
 # -- M32 ----------------------------------------------------------------------------------------
 
 
-def _officers(found: Groups, rules: StatisticsRules) -> str:
+def _officers(found: Groups, policy: Policy) -> str:
     funnels = [(name, f) for name, f in (("NEVER", found.never), ("LATE", found.late)) if f]
     if not funnels:
         return ""
     rows = [_spread(name, funnel) for name, funnel in funnels]
-    head = ("", "Happened", "Officers", "rho", "95 % interval", "p of chance alone", "Left out")
+    head = (
+        "Class",
+        "Happened",
+        "Officers",
+        "rho",
+        "95 % interval",
+        "p of chance alone",
+        "Left out",
+    )
     drawings = "".join(
         f"<h3>{name}</h3>{drawn}"
         for name, funnel in funnels
@@ -220,10 +243,11 @@ def _officers(found: Groups, rules: StatisticsRules) -> str:
     return _section(
         M32,
         f"{table(head, rows, 'Counts of M32', 'numbers')}{drawings}"
-        f'<p class="soft">Nobody is ranked. {count_text(hidden, "officer")} with fewer than {rules.min_count} '
+        f'<p class="soft">Nobody is ranked. {count_text(hidden, "officer")} with fewer than {policy.statistics.min_count} '
         "incidents: not shown. The lines are the limits for the mean share; a cross is outside the 99.8 % "
         "limits of what that officer was sent to. An officer outside may have a reason that no column here "
         "holds: it is a question, not an answer. Numbers: <code>funnel.csv</code>.</p>",
+        policy,
     )
 
 
@@ -240,7 +264,7 @@ def _spread(name: str, funnel: Funnel) -> list[str]:
 # -- M33 to M35 ---------------------------------------------------------------------------------
 
 
-def _trial(found: Groups) -> str:
+def _trial(found: Groups, policy: Policy) -> str:
     if not found.sites and not found.shifts_left_out:
         return ""
     rows = [_site(site) for site in found.sites]
@@ -252,7 +276,7 @@ def _trial(found: Groups) -> str:
             f'<p class="soft">{count_text(found.shifts_left_out, "treatment shift")} left out: no camera '
             "belongs to the officer's id.</p>"
         )
-    return _section(M33, f"{table(head, rows, 'Sites of the trial', 'numbers')}{left}")
+    return _section(M33, f"{table(head, rows, 'Sites of the trial', 'numbers')}{left}", policy)
 
 
 def _site(site: SiteResult) -> list[str]:
@@ -271,13 +295,13 @@ def _site(site: SiteResult) -> list[str]:
     ]  # fmt: skip
 
 
-def _duties(found: DutyCoverage | None, rules: StatisticsRules) -> str:
+def _duties(found: DutyCoverage | None, policy: Policy) -> str:
     if found is None:
         return ""
     head = ("Officer", "Duties", "Duty", "Recording", "Could have recorded", "Proven", "Unknown", "At fault",
             "No camera")  # fmt: skip
     notes = [
-        f"{count_text(found.not_shown, 'officer')} with fewer than {rules.min_count} duties: in the sum alone",
+        f"{count_text(found.not_shown, 'officer')} with fewer than {policy.statistics.min_count} duties: in the sum alone",
         f"{count_text(found.unmatched, 'duty').replace('dutys', 'duties')} of officers whom no camera belongs to",
         f"{span_text(found.shared_us)} that two duties of an officer claim: counted once",
         f"the clocks move a duty's times by {span_text(found.total.most_doubt_us)} at most",
@@ -294,6 +318,7 @@ def _duties(found: DutyCoverage | None, rules: StatisticsRules) -> str:
         DUTY_DEFINITION,
         f"{table(head, [_duty_row('All', found.total)], 'Duty coverage', 'numbers')}"
         f'<p class="soft">{escape("; ".join(notes))}.</p>{officers}',
+        policy,
     )
 
 
@@ -306,7 +331,7 @@ def _duty_row(name: str, sums: DutySum) -> list[str]:
     ]  # fmt: skip
 
 
-def _filing(found: FilingResult | None) -> str:
+def _filing(found: FilingResult | None, policy: Policy) -> str:
     if found is None:
         return ""
     rows = [
@@ -324,4 +349,5 @@ def _filing(found: FilingResult | None) -> str:
         f"{table(head, rows, 'Filing', 'numbers')}"
         f"<p>{wrong}. See <code>filed.csv</code>; {count_text(found.unknown, 'row')} of recordings "
         "that no camera here has, in <code>unmatched.csv</code>.</p>",
+        policy,
     )

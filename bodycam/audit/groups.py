@@ -48,10 +48,11 @@ class RiskDifference:
 
 @dataclass(frozen=True, slots=True)
 class Missingness:
-    """M31: of all that is not COMPLETE, and of NEVER alone."""
+    """M31: of all that is not COMPLETE, and of NEVER alone; and how many officers have an outcome."""
 
     not_complete: RiskDifference
     never: RiskDifference
+    officers_with: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ class SiteClass(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ArmResult:
-    """One arm of a site: its shifts, those that kept to it (surely, by the clock, possibly), and time."""
+    """One arm of a site: its shifts, those that kept to it (surely, by the clock, possibly), time, officers."""
 
     shifts: int
     kept: int
@@ -123,6 +124,7 @@ class ArmResult:
     covered_us: int
     recorded_us: int
     lost_us: int
+    officers: int = 0
 
     @property
     def kept_share(self) -> float | None:
@@ -149,7 +151,7 @@ class ForceUses:
     """M30 of all uses of force: those of officers whom a camera belongs to, and what it did.
 
     A stop is near surely, or possibly, as the doubt of the times allows; proven is the time before and
-    after for which the policy asks.
+    after for which the policy asks. `officers` are those whom a camera belongs to.
     """
 
     uses: int = 0
@@ -160,6 +162,7 @@ class ForceUses:
     stopped_possibly: int = 0
     proven_throughout: int = 0
     proven_nowhere: int = 0
+    officers: int = 0
 
 
 @dataclass(frozen=True, slots=True)

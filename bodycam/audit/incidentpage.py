@@ -2,33 +2,53 @@
 
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Mapping
 
 from ..clock import utc_text
 from ..custody.htmltable import table
+from ..custody.htmltext import escape
+from .lineproofs import lines_in
 from .outcome import Outcome, ScoredIncident
-from .pageparts import MAX_ROWS, more
+from .pageparts import MAX_ROWS, Links, line_text, more
+from .thresholds import with_values
+from .timeline import DeviceTimeline
 from .useofforce import DEFINITION as FORCE_DEFINITION
-from .words import pair_text, share_text, span_text
+from .words import clipped, pair_text, share_text, span_text
+
+_MAX_LINES = 12
 
 
-def incidents(outcome: Outcome) -> str:
+def incidents(outcome: Outcome, links: Links) -> str:
     if not outcome.scored:
         return ""
-    rows = [_incident(one) for one in outcome.scored[:MAX_ROWS]]
+    lines = {camera.line.device: camera.line for camera in outcome.cameras}
+    rows = [_incident(one, _lines(one, lines, links)) for one in outcome.scored[:MAX_ROWS]]
     head = ("Event, officer", "Due (UTC)", "Window", "Class", "Covered", "First picture after",
             "Stopped before end", "Gaps", "Camera was")  # fmt: skip
     return (
         f"<section><h2>Incidents</h2>{more(len(outcome.scored), 'incidents.csv')}"
-        f"{table(head, rows, 'Incidents', 'numbers')}</section>"
+        f"{table(head, rows, 'Incidents', 'numbers incidents')}</section>"
     )
 
 
-def _incident(one: ScoredIncident) -> list[str]:
+def _lines(one: ScoredIncident, lines: Mapping[str, DeviceTimeline], links: Links) -> str:
+    """The proven lines of the log around what the camera was in the window."""
+    if one.found is None:
+        return ""
+    proven = [
+        line_text(device, line, links)
+        for device in one.devices if device in lines
+        for line in lines_in(lines[device], one.window.due_us, one.window.end_us)
+        if (device, line) in links
+    ]  # fmt: skip
+    return f'<br><span class="soft">log: {", ".join(proven[:_MAX_LINES])}</span>' if proven else ""
+
+
+def _incident(one: ScoredIncident, lines: str) -> list[str]:
     incident, window, found = one.incident, one.window, one.found
     who = (
         f"<b>{escape(incident.event)}</b><br>{escape(incident.officer)} "
-        f'<span class="soft">{escape(incident.call_type)}<br>{escape(incident.source)}, row '
+        f'<span class="soft">{escape(clipped(incident.call_type))}<br>{escape(incident.source)}, row '
         f"{incident.row}</span>"
     )
     start = [
@@ -57,7 +77,7 @@ def _incident(one: ScoredIncident) -> list[str]:
         f'{share_text(s.coverage)}<br><span class="soft">{pair_text(found.numbers["evid_us"])}</span>',
         pair_text(found.numbers["evid_delay_us"]), pair_text(found.numbers["tail_us"]),
         pair_text(found.numbers["gap_us"]) if s.gaps or found.numbers["gap_us"][1] else "none",
-        escape(", ".join(was)),
+        escape(", ".join(was)) + lines,
     ]  # fmt: skip
 
 
@@ -87,6 +107,6 @@ def force(outcome: Outcome) -> str:
     head = ("Event, officer", "Force used (UTC)", "Sure to", "Camera was", "Stops near it",
             f"Proven of {2 * half_s} s around it")  # fmt: skip
     return (
-        f"<section><h2>Use of force</h2><p>{escape(FORCE_DEFINITION[2])}</p>"
+        f"<section><h2>Use of force</h2><p>{escape(with_values(FORCE_DEFINITION[2], outcome.policy))}</p>"
         f"{table(head, rows, 'Use of force', 'numbers')}</section>"
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from html import escape
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 
+from ..custody.htmltext import escape
+
 MAX_ROWS = 500
+# Where the proof of a camera's line of the log is, from the page's folder.
+Links = Mapping[tuple[str, int], str]
 
 
 def page(title: str, sections: Iterable[str]) -> str:
@@ -21,6 +24,14 @@ def page(title: str, sections: Iterable[str]) -> str:
         f"<title>{escape(title)}</title>\n<style>\n{house}\n{own}</style></head>\n"
         f"<body><main>\n{''.join(sections)}\n</main></body></html>\n"
     )
+
+
+def line_text(device: str, line: int, links: Links) -> str:
+    """The number of a line of the log: a link to its proof, if there is one."""
+    to = links.get((device, line))
+    if to is None:
+        return str(line)
+    return f'<a href="{escape(to)}" title="proof of line {line} of {escape(device)}">{line}</a>'
 
 
 def more(count: int, file: str) -> str:

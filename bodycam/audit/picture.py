@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from ..clock import utc_text
+from ..custody.htmltable import scrolled
+from ..custody.htmltext import escape
 from .intervals import Times, clip
 from .measures.measure import S, Stretch
 from .states import DeviceState, Overlay
@@ -20,6 +21,7 @@ _WIDTH, _LEFT, _RIGHT = 1080, 118, 16
 _LANE, _BAR = 34, 20
 _TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 _MAX_DRAWN = 2000
+_INK = "#16202b"
 _MAX_ROWS = 4
 _LETTER_PX = 8
 
@@ -102,7 +104,7 @@ def picture(shift: Stretch, incidents: Sequence[IncidentBar]) -> str:
     rows = _rows([i for i in incidents if _touches(shift, i)])
     for number, row in enumerate(rows):
         name = "Incidents" if number == 0 else ""
-        lanes.append((name, [shape for one in row for shape in _incident(scale, one)]))
+        lanes.append((name, list(_incidents(scale, row))))
     lanes.append(("Clock", _clocks(scale, shift)))
     return _drawing(scale, shift, lanes)
 
@@ -114,7 +116,7 @@ def _drawing(scale: _Scale, shift: Stretch, lanes: Sequence[tuple[str, list[str]
         f"{utc_text(shift.end_us * 1000)}"
     )
     parts = [
-        f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(what, quote=True)}">',
+        f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(what)}">',
         *_axis(scale, height - 24),
     ]
     for number, (name, shapes) in enumerate(lanes):
@@ -124,7 +126,7 @@ def _drawing(scale: _Scale, shift: Stretch, lanes: Sequence[tuple[str, list[str]
             f'<line class="rule" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y + _LANE - 6}" '
             f'y2="{y + _LANE - 6}"/><g transform="translate(0 {y})">{"".join(shapes)}</g>'
         )
-    return "\n".join([*parts, "</svg>"])
+    return scrolled("\n".join([*parts, "</svg>"]), what, "scroll drawing")
 
 
 def _within(shift: Stretch, found: Times) -> Times:
@@ -157,7 +159,7 @@ def _bar(scale: _Scale, kind: str, from_us: int, to_us: int, title: str, word: s
     )
     if not word or width < _LETTER_PX * len(word) + 10:
         return shape
-    ink = "#fff" if kind in ("recording", "live", "evid") else "#16202b"
+    ink = "#fff" if kind in ("recording", "live", "evid") else _INK
     middle, half = x + width / 2, _LETTER_PX * len(word) / 2 + 3
     plate = "" if kind in ("recording", "live", "evid", "ready", "off", "incident") else (
         f'<rect x="{middle - half:.1f}" y="3" width="{2 * half:.1f}" height="14" fill="#fff"/>'
@@ -180,6 +182,21 @@ def _bars(scale: _Scale, kind: str, found: Times, what: str) -> list[str]:
         _bar(scale, kind, a, b, f"{what}: {utc_text(a * 1000)}, {span_text(b - a)}")
         for a, b in found[:_MAX_DRAWN]
     ]
+
+
+def _incidents(scale: _Scale, row: Sequence[IncidentBar]) -> Iterable[str]:
+    """The bars of a row, with their words in them, or beside them as far as the next leaves room."""
+    for one, after in zip(row, [*row[1:], None], strict=True):
+        yield from _incident(scale, one)
+        left = max(scale.x(one.end_us + one.err_us), scale.x(one.due_us) + 1.5) + 5
+        room = (scale.x(after.due_us) if after else _WIDTH) - left
+        if scale.x(one.end_us) - scale.x(one.due_us) >= _LETTER_PX * len(one.word) + 10:
+            continue
+        word = next(
+            (w for w in (f"{one.event} {one.word}", one.word) if _LETTER_PX * len(w) < room), ""
+        )
+        if word:
+            yield f'<text class="inbar" fill="{_INK}" x="{left:.1f}" y="14">{escape(word)}</text>'
 
 
 def _incident(scale: _Scale, one: IncidentBar) -> Iterable[str]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 from ..clock import utc_text
 from ..custody.findings import Verdict
 from ..custody.htmltable import table
+from ..custody.htmltext import escape
 from ..custody.summary import SENTENCES
 from .groups import Groups
 from .measures import MEASURES
@@ -24,6 +24,7 @@ from .policy import Policy, PublicRules
 from .publicstatistics import public_statistics, statistics_section
 from .scoring import DEFINITIONS, IncidentClass
 from .states import DeviceState
+from .thresholds import with_values
 from .withholding import share_of_count, share_of_time, told, withheld, withhold
 from .words import count_text, share_text
 
@@ -75,6 +76,7 @@ class PublicForce:
     recording: int
     proven_throughout: int
     proven_nowhere: int
+    officers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,7 @@ def _force_facts(outcome: Outcome) -> PublicForce:
         sum(one.states == (DeviceState.RECORDING,) for one in found),
         sum(one.covered_us[0] == whole_us for one in found),
         sum(one.covered_us[1] == 0 for one in found),
+        len({one.used.officer for one in outcome.force if one.found is not None}),
     )
 
 
@@ -173,7 +176,7 @@ def public_summary(facts: PublicFacts) -> dict[str, Any]:
         "from": facts.days and facts.days[0], "to": facts.days and facts.days[1],
         "verification": facts.verification, "cameras": facts.cameras, "incidents": incidents,
         "force": _force(facts.force, rules), "measures": _measures(facts, rules),
-        "groups": public_statistics(facts.together, rules),
+        "groups": public_statistics(facts.together, rules, facts.cameras),
         "breakdown": {
             title: _groups(groups, rules, incidents) for title, groups in facts.groups.items()
         },
@@ -209,6 +212,8 @@ def _force(found: PublicForce, rules: PublicRules) -> dict[str, Any]:
             "uses": told(found.uses, rules.min_cell),
             "withheld": f"fewer than {rules.min_incidents} uses",
         }
+    if found.officers < rules.min_officers:
+        return {"uses": found.uses, "withheld": f"fewer than {rules.min_officers} officers"}
     parts = {
         "recording": found.recording, "proven_throughout": found.proven_throughout,
         "proven_nowhere": found.proven_nowhere,
@@ -310,7 +315,7 @@ def _section(title: str, found: Mapping[str, Any]) -> str:
         for name, value in found.items()
         if not isinstance(value, dict)
     ]
-    return f"<section><h2>{title}</h2>{table(('', ''), rows, title)}</section>"
+    return f"<section><h2>{title}</h2>{table(('What', 'How many, or what share'), rows, title)}</section>"
 
 
 def _group(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
@@ -340,8 +345,12 @@ def _classes(incidents: Mapping[str, Any]) -> str:
 
 def _rules(policy: Policy) -> str:
     rules = policy.public
-    words = [(f"<b>{n}</b>", name, escape(text)) for n, name, text in DEFINITIONS]
-    words += [(f"<b>{m.number}</b>", m.name, escape(m.definition)) for m in MEASURES]
+    words = [
+        (f"<b>{n}</b>", name, escape(with_values(text, policy))) for n, name, text in DEFINITIONS
+    ]
+    words += [
+        (f"<b>{m.number}</b>", m.name, escape(with_values(m.definition, policy))) for m in MEASURES
+    ]
     order = ", ".join(kind.value for kind in IncidentClass)
     return (
         f"<section><h2>By what rules</h2><p>Policy {escape(policy.name)}, version {policy.version}, "
@@ -351,5 +360,5 @@ def _rules(policy: Policy) -> str:
         f"from being worked out; groups of fewer than {rules.min_incidents} incidents or "
         f"{rules.min_officers} officers are one. Nobody is named, and nothing is told that is finer than "
         f"a day.</p>"
-        f"{table(('', 'Measure', 'Definition'), words, 'Definitions')}</section>"
+        f"{table(('No.', 'Measure', 'Definition'), words, 'Definitions')}</section>"
     )

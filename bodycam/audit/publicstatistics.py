@@ -7,10 +7,10 @@ duty or recording is told.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 from ..custody.htmltable import table
+from ..custody.htmltext import escape
 from .groups import ArmResult, DutyCoverage, Filed, FilingResult, Funnel, Groups, RiskDifference
 from .policy import PublicRules
 from .withholding import share_of_count, share_of_time, withhold
@@ -20,13 +20,17 @@ TOO_FEW = "too few to tell"
 _GIVEN_UP = (Filed.UNDATED, Filed.PARTLY, Filed.LATE, Filed.MISSING, Filed.IN_TIME)
 
 
-def public_statistics(found: Groups, rules: PublicRules) -> dict[str, Any]:
-    """What may be published; null for what is too few, and no key for what was not computed."""
+def public_statistics(found: Groups, rules: PublicRules, cameras: int) -> dict[str, Any]:
+    """What may be published; null for what is too few, and no key for what was not computed.
+
+    Many duties, uses or shifts may be those of one officer: of how many they are counts as well.
+    """
     told: dict[str, Any] = {}
     if found.missingness is not None:
+        few = found.missingness.officers_with < rules.min_officers
         told["M31"] = {
-            "not_complete": _difference(found.missingness.not_complete, rules),
-            "never": _difference(found.missingness.never, rules),
+            "not_complete": None if few else _difference(found.missingness.not_complete, rules),
+            "never": None if few else _difference(found.missingness.never, rules),
         }
     funnels = {"never": found.never, "late": found.late}
     if any(funnels.values()):
@@ -38,13 +42,14 @@ def public_statistics(found: Groups, rules: PublicRules) -> dict[str, Any]:
         }
         for site in found.sites
         if min(site.treatment.shifts, site.control.shifts) >= rules.min_incidents
+        and min(site.treatment.officers, site.control.officers) >= rules.min_officers
     }  # fmt: skip
     if sites:
         told["M33"] = sites
     if found.duties is not None:
         told["M34"] = _duties(found.duties, rules)
     if found.filing is not None:
-        told["M35"] = _filing(found.filing, rules)
+        told["M35"] = None if cameras < rules.min_cameras else _filing(found.filing, rules)
     return told
 
 
@@ -52,7 +57,9 @@ def _difference(d: RiskDifference, rules: PublicRules) -> dict[str, float] | Non
     cells = (d.missing_with, d.total_with - d.missing_with, d.missing_without,
              d.total_without - d.missing_without)  # fmt: skip
     few = min(d.total_with, d.total_without) < rules.min_incidents
-    if d.estimate is None or few or any(0 < cell < rules.min_cell for cell in cells):
+    none_or_all = 0 in (d.missing_with + d.missing_without,
+                        d.total_with + d.total_without - d.missing_with - d.missing_without)  # fmt: skip
+    if d.estimate is None or few or none_or_all or any(0 < cell < rules.min_cell for cell in cells):
         return None
     e = d.by_officer or d.estimate
     return {name: round(getattr(e, name), 3) for name in ("value", "low", "high")}
@@ -72,7 +79,8 @@ def _kept(arm: ArmResult, rules: PublicRules) -> float | None:
 
 def _duties(found: DutyCoverage, rules: PublicRules) -> dict[str, float | None] | None:
     total = found.total
-    if total.duties < rules.min_incidents:
+    officers = len(found.officers) + found.not_shown
+    if total.duties < rules.min_incidents or officers < rules.min_officers:
         return None
     return {
         "recorded": share_of_time(total.recording_us, total.duty_us),
@@ -128,9 +136,7 @@ def statistics_section(told: Mapping[str, Any]) -> str:
             rows.append((f"<b>{number}</b>", _SHARES[name], _share(share)))
     if not rows:
         return ""
-    return (
-        f"<section><h2>Taken together</h2>{table(('', '', ''), rows, 'Taken together')}</section>"
-    )
+    return f"<section><h2>Taken together</h2>{table(('No.', 'What', 'How much'), rows, 'Taken together')}</section>"
 
 
 def _interval(e: Mapping[str, float] | None, times: int, unit: str) -> str:

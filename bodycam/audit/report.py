@@ -5,20 +5,21 @@ Nothing is fetched, nothing is script, everything is escaped; it opens from a fi
 
 from __future__ import annotations
 
-from html import escape
-
 from ..clock import utc_text
 from ..custody.htmltable import table
+from ..custody.htmltext import escape
 from ..custody.summary import SENTENCES
 from .camerapage import measures, shifts
 from .grouppage import group_sections, groups_short
 from .incidentpage import force, incidents
+from .lineproofs import line_of
 from .measures.measure import Figure
 from .outcome import Camera, Outcome
-from .pageparts import MAX_ROWS, more, names, page
+from .pageparts import MAX_ROWS, Links, line_text, more, names, page
 from .picture import patterns
 from .policypage import rules
 from .scoring import DEFINITIONS
+from .thresholds import with_values
 from .words import (
     CLASS_WORDS,
     FAILED_WORDS,
@@ -30,11 +31,11 @@ from .words import (
 )
 
 
-def audit_page(outcome: Outcome) -> str:
-    """The page."""
+def audit_page(outcome: Outcome, links: Links) -> str:
+    """The page; `links` are those to the proofs of lines of the log."""
     return page("Audit of switching", [
-        patterns(), _header(outcome), _short(outcome), _classes(outcome), incidents(outcome),
-        force(outcome), group_sections(outcome.groups, outcome.policy.statistics), shifts(outcome), measures(outcome), _findings(outcome), _rows_back(outcome),
+        patterns(), _header(outcome), _short(outcome), _classes(outcome), incidents(outcome, links),
+        force(outcome), group_sections(outcome.groups, outcome.policy), shifts(outcome, links), measures(outcome), _findings(outcome, links), _rows_back(outcome),
         rules(outcome.policy),
     ])  # fmt: skip
 
@@ -145,18 +146,19 @@ def _classes(outcome: Outcome) -> str:
     head = ("Class", "Surely", "Possibly", "By the clock", "What it means; the first that holds")
     flags = outcome.flags()
     beside = beside_text(flags["saved_by_buffer"], flags["retro"], flags["handed_over"])
-    words = [(f"<b>{n}</b>", f"<b>{name}</b>", escape(text)) for n, name, text in DEFINITIONS]
+    words = [(f"<b>{n}</b>", f"<b>{name}</b>", escape(with_values(text, outcome.policy)))
+        for n, name, text in DEFINITIONS]  # fmt: skip
     return (
         f"<section><h2>Classes</h2>{table(head, rows, 'Classes', 'numbers')}<p>{beside}</p>"
         f'<details class="definitions"><summary>How each number is defined</summary>'
-        f"{table(('', 'Measure', 'Definition'), words, 'Definitions')}</details></section>"
+        f"{table(('No.', 'Measure', 'Definition'), words, 'Definitions')}</details></section>"
     )
 
 
 # -- what is not well, and the rules -------------------------------------------------------------
 
 
-def _findings(outcome: Outcome) -> str:
+def _findings(outcome: Outcome, links: Links) -> str:
     ordered = sorted(outcome.report.findings, key=lambda f: -f.verdict.rank)
     rows = [
         (f"<b>{f.verdict.value}</b>", f"check {int(f.check)}", escape(f.text),
@@ -165,7 +167,7 @@ def _findings(outcome: Outcome) -> str:
     ]  # fmt: skip
     rows += [
         ("<b>timeline</b>", "", escape(text.partition(": ")[2]),
-         f"<code>{escape(str(c.line.log or c.line.device))}, {escape(text.partition(': ')[0])}</code>")
+         f"<code>{escape(str(c.line.log or c.line.device))}, {_place(c.line.device, text, links)}</code>")
         for c in outcome.cameras
         for text in c.line.findings[:MAX_ROWS]
     ]  # fmt: skip
@@ -173,12 +175,23 @@ def _findings(outcome: Outcome) -> str:
     held = table(head, rows, "Findings") if rows else "<p>None: every check holds.</p>"
     notes = "".join(f"<li>{escape(note)}</li>" for note in outcome.report.not_known)
     unknown = f"<h3>What these files cannot tell</h3><ul>{notes}</ul>" if notes else ""
+    linked = (
+        '<p class="soft">A line of a log that is a link leads to its proof, beside this page: the line, and '
+        "what the camera signed. <code>bodycam log check PROOF --trust ROOT.pem</code> checks it.</p>"
+    )
     proof = (
         '<p class="soft">Any line that is named here can be proved to others, with the camera\'s '
         "signature and without the rest of the log: <code>bodycam log prove LINE --log STORE/log "
         "--trust ROOT.pem --out FILE</code>.</p>"
     )
-    return f"<section><h2>Findings</h2>{held}{proof}{unknown}</section>"
+    return f"<section><h2>Findings</h2>{held}{linked if links else ''}{proof}{unknown}</section>"
+
+
+def _place(device: str, finding: str, links: Links) -> str:
+    line = line_of(finding)
+    if line is None:
+        return escape(finding.partition(": ")[0])
+    return f"line {line_text(device, line, links)}"
 
 
 def _rows_back(outcome: Outcome) -> str:

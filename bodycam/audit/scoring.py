@@ -50,8 +50,9 @@ from .states import DeviceState
 
 S = 1_000_000
 UNABLE = (DeviceState.UNKNOWN, DeviceState.FAULT, DeviceState.DOCKED)
-# W: the window. The numbers of thresholds are the policy's.
+# The numbers of thresholds are the policy's: `thresholds.with_values`.
 DEFINITIONS = (
+    ("", "Words", "W: the window, from due to end. Due: on scene, else dispatched; of what the officer began, the first entry. End: cleared, else the officer's next dispatch, longest_h after due at most. LIVE: from the press to the stop, by the log. EVID: proven pictures, with those before the press and after the stop. All times are UTC."),
     ("M20", "Activated", "LIVE in W for at least activated_min_s. If only the buffer reaches into W (pressed after its end), it is said, and stays NEVER."),
     ("M21", "Vendors' rule", "Some LIVE begins in [dispatched - vendor_before_s, cleared], both ends included. Never without M22."),
     ("M22", "Coverage", "EVID in W / W, and LIVE in W / W."),

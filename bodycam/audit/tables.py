@@ -9,6 +9,8 @@ from typing import Any
 
 from ..clock import utc_text
 from ..store import storage_error
+from . import columns
+from .cells import guarded
 from .grouptables import duty_officer_rows, duty_rows, filed_rows, funnels_rows, groups_json
 from .measures import MEASURES
 from .measures.measure import Figure, Stretch, Value
@@ -17,8 +19,6 @@ from .recordings import Recording
 from .states import DeviceState
 
 VERSION = 1
-# What a spreadsheet would take for a formula, had somebody put it into an id.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def when(at_us: int | None) -> str | None:
@@ -196,43 +196,44 @@ def write_tables(outcome: Outcome, folder: Path) -> list[Path]:
         {"side": "filings", "id": row.recording} for row in (filed.unknown if filed else ())
     ]
     cameras, groups = [c.line for c in outcome.cameras], outcome.groups
-    files: dict[str, Sequence[Mapping[str, Value]]] = {
-        "incidents.csv": [incident_row(one) for one in outcome.scored],
-        "force.csv": [force_row(one) for one in outcome.force],
-        "measures.csv": measures,
-        "states.csv": [row for line in cameras for row in _states(line.device, line.states)],
-        "recordings.csv": [recording_row(line.device, r) for line in cameras for r in line.recordings],
-        "bad-rows.csv": [
+    files: dict[str, tuple[Sequence[str], Iterable[Mapping[str, Value]]]] = {
+        "incidents.csv": (columns.INCIDENTS, map(incident_row, outcome.scored)),
+        "force.csv": (columns.FORCE, map(force_row, outcome.force)),
+        "measures.csv": (columns.MEASURES, measures),
+        "states.csv": (columns.STATES, (row for c in cameras for row in _states(c.device, c.states))),
+        "recordings.csv": (
+            columns.RECORDINGS, (recording_row(c.device, r) for c in cameras for r in c.recordings),
+        ),
+        "bad-rows.csv": (columns.BAD_ROWS, (
             {"file": b.file, "row": b.row, "why": b.why, "text": b.text} for b in outcome.bad_rows
-        ],
-        "unmatched.csv": unmatched,
+        )),
+        "unmatched.csv": (columns.UNMATCHED, unmatched),
     }  # fmt: skip
     if groups.duties:
         named = [name for name, _ in groups.duties.officers]
-        files["duties.csv"] = list(duty_rows(outcome.duties, named))
-        files["duty-officers.csv"] = list(duty_officer_rows(groups.duties))
+        files["duties.csv"] = (columns.DUTIES, duty_rows(outcome.duties, named))
+        files["duty-officers.csv"] = (columns.DUTY_OFFICERS, duty_officer_rows(groups.duties))
     if filed:
-        files["filed.csv"] = list(filed_rows(filed.recordings))
+        files["filed.csv"] = (columns.FILED, filed_rows(filed.recordings))
     if groups.never or groups.late:
-        files["funnel.csv"] = list(funnels_rows(groups))
-    return [write_csv(folder / name, rows) for name, rows in files.items()]
+        files["funnel.csv"] = (columns.FUNNEL, funnels_rows(groups))
+    return [write_csv(folder / name, *told) for name, told in files.items()]
 
 
-def write_csv(path: Path, rows: Sequence[Mapping[str, Value]]) -> Path:
-    """Write rows with one heading. Raises StorageError."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
+def write_csv(path: Path, heading: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> Path:
+    """Write rows below their heading; what a row does not say is an empty cell. Raises StorageError."""
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(columns)
+            writer = csv.DictWriter(file, heading)
+            writer.writeheader()
             for row in rows:
-                writer.writerow([_cell(row.get(name)) for name in columns])
+                writer.writerow({name: _cell(value) for name, value in row.items()})
     except OSError as fault:
         raise storage_error(fault, path) from fault
     return path
 
 
 def _cell(value: Value) -> Value:
-    if isinstance(value, str) and value.startswith(FORMULA):
-        return f"'{value}"
+    if isinstance(value, str):
+        return guarded(value)
     return "" if value is None else value

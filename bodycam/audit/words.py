@@ -39,8 +39,15 @@ def span_text(us: int) -> str:
 
 
 def share_text(share: float | None) -> str:
-    """A share in percent."""
-    return "\u2013" if share is None else f"{100 * share:.1f}\u00a0%"
+    """A share in percent; none and all are said of none and all alone."""
+    if share is None:
+        return "\u2013"
+    shown = f"{100 * share:.1f}"
+    if shown == "0.0" and share > 0:
+        return "under 0.1\u00a0%"
+    if shown == "100.0" and share < 1:
+        return "over 99.9\u00a0%"
+    return f"{shown}\u00a0%"
 
 
 def value_text(name: str, value: Value) -> str:

@@ -14,6 +14,8 @@ from ..audit.filings import read_filings
 from ..audit.grouping import plain_groups
 from ..audit.groups import Groups
 from ..audit.incidentcsv import read_incidents
+from ..audit.lineproofs import FOLDER as PROOFS
+from ..audit.lineproofs import write_proofs
 from ..audit.moments import zone_of
 from ..audit.outcome import Outcome, audit
 from ..audit.policy import load_policy
@@ -24,6 +26,7 @@ from ..audit.tables import as_json, write_tables
 from ..audit.timeline import StoryBook
 from ..audit.useofforce import read_force
 from ..clock import SystemClock
+from ..custody.htmltext import visible
 from ..custody.verify import verify_paths
 from ..errors import ConfigError, ExitCode
 from ..progress import Progress
@@ -140,17 +143,21 @@ def main(arguments: argparse.Namespace) -> ExitCode:
     )  # fmt: skip
     outcome = replace(outcome, groups=_groups(outcome))
     found = as_json(outcome)
-    texts = {REPORT_FILE: audit_page(outcome), JSON_FILE: json.dumps(found, indent=1) + "\n"}
+    proofs = write_proofs(outcome, out)
+    texts = {
+        REPORT_FILE: audit_page(outcome, proofs),
+        JSON_FILE: json.dumps(found, indent=1) + "\n",
+    }
     if arguments.public:
         facts = public_facts(outcome)
         told = json.dumps(public_summary(facts), indent=1) + "\n"
         texts |= {"public.html": public_page(facts), "public.json": told}
     written = [*(_write(out / name, text) for name, text in texts.items()),
-               *write_tables(outcome, out)]  # fmt: skip
+               *write_tables(outcome, out), *([out / PROOFS] if proofs else [])]  # fmt: skip
     if arguments.json:
         print(json.dumps(found))
     else:
-        print("\n".join(in_short(outcome)))
+        print("\n".join(visible(line) for line in in_short(outcome)))
         print("\n".join(["", f"policy   {policy.name} {policy.version}, sha256 {policy.sha256}",
                          *(f"written  {path}" for path in written)]))  # fmt: skip
     return outcome.exit_code

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from ..audit.policy import load_policy
+from ..custody.htmltext import visible
 from ..errors import ConfigError, ExitCode
 from ..progress import Progress
 
@@ -76,7 +77,7 @@ def main(arguments: argparse.Namespace) -> ExitCode:
     if arguments.json:
         print(json.dumps(written.told))
     else:
-        print("\n".join(in_short(written.found)))
+        print("\n".join(visible(line) for line in in_short(written.found)))
         print("\n".join(["", f"policy   {policy.name} {policy.version}, sha256 {policy.sha256}",
                          *(f"written  {path}" for path in written.files)]))  # fmt: skip
     return written.found.exit_code

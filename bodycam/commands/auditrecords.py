@@ -9,6 +9,7 @@ from pathlib import Path
 from ..audit.csvrows import CsvFile
 from ..audit.dataset.records import KINDS, Records, Taken
 from ..audit.dataset.store import DataSet
+from ..custody.htmltext import visible
 from ..errors import ConfigError, ExitCode
 from ..progress import Progress
 
@@ -49,17 +50,12 @@ def _say(one: Taken, records: Records) -> None:
     file = one.file
     counts = f"{file.good} rows of {file.table}, {file.bad} bad rows"
     name = file.name if one.given == file.name else f"{one.given}, which is {file.name}"
-    print(_plain(f"{one.status:11} {name}: {counts}"))
+    print(visible(f"{one.status:11} {name}: {counts}"))
     for bad in records.first_bad(file, _SHOWN):
         what = f" | {bad.text[:_LONGEST]}" if bad.text else ""
-        print(_plain(f"            row {bad.row}: {bad.why}{what}"))
+        print(visible(f"            row {bad.row}: {bad.why}{what}"))
     if file.bad > _SHOWN:
         print(f"            and {file.bad - _SHOWN} more, in the table bad_rows")
-
-
-def _plain(text: str) -> str:
-    """What a file says, without what would steer the terminal."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _force(data: DataSet, name: str | None) -> str:

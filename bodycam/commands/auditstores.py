@@ -10,6 +10,7 @@ from cryptography import x509
 from ..audit.dataset.ingest import Ingest
 from ..audit.dataset.store import DataSet
 from ..clock import SystemClock
+from ..custody.htmltext import visible
 from ..errors import ExitCode
 from ..progress import Progress
 
@@ -31,9 +32,9 @@ def take_stores(
         bar.close()
     for device, verdict in sorted(done.verdicts.items()):
         if verdict.exit_code is not ExitCode.OK:
-            print(f"{verdict.value:11} {device}: see the findings of the data set")
+            print(f"{verdict.value:11} {visible(device)}: see the findings of the data set")
     for why in done.refused:
-        print(f"left out    {why}")
+        print(f"left out    {visible(why)}")
     print(
         f"{len(done.added)} cameras added, {len(done.replaced)} replaced, "
         f"{len(done.unchanged)} unchanged, {len(done.refused)} left out; "

@@ -7,7 +7,6 @@ and when it was. Nothing is fetched from anywhere, everything is escaped.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from importlib import resources
 from pathlib import Path
 from urllib.parse import quote
@@ -19,6 +18,7 @@ from .answers import answers, interval_of, interval_of_clip
 from .findings import Verdict
 from .hashing import file_sha256
 from .htmltable import table
+from .htmltext import escape
 from .manifest import manifest_path
 from .pdf import write_pdf
 from .recordingcheck import RecordingReport
@@ -290,7 +290,7 @@ def _clips(clips: Sequence[Path], out_path: Path) -> str:
 def _href(path: Path, out_path: Path) -> str:
     target, base = path.resolve(), out_path.resolve().parent
     shown = target.relative_to(base).as_posix() if target.is_relative_to(base) else str(target)
-    return escape(quote(shown), quote=True)
+    return escape(quote(shown))
 
 
 def _findings(report: Report) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from ..clock import NS, utc_text
+from .htmltext import escape
 from .shift import Mark, Recorded, Shift, Span
 
 _WIDTH, _LEFT, _RIGHT = 1080, 118, 16

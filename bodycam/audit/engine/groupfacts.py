@@ -70,7 +70,8 @@ def force_of(near: ir.Table, rules: ForceRules) -> ForceUses | None:
         "proven_nowhere": near.covered_us_max == 0,
     }  # fmt: skip
     sums = {name: is_so.cast("int64").sum().fill_null(0) for name, is_so in there.items()}
-    found = ForceUses(**_rows(near.agg(uses=near.count(), **sums))[0])
+    officers = near.filter(there["matched"]).select("force", "officer").distinct()
+    found = ForceUses(**_rows(near.agg(uses=near.count(), **sums))[0], officers=_count(officers))
     return found if found.uses else None
 
 
@@ -101,14 +102,14 @@ def trial_of(duties: ir.Table, rules: StatisticsRules) -> tuple[list[SiteResult]
     sums = t.group_by(["force", "site", "arm"]).agg(
         shifts=t.count(), kept=kept(ibis.literal(0, "int64")), kept_surely=kept(-for_it),
         kept_possibly=kept(for_it), duty_us=t.duty_us.sum(), covered_us=t.covered_us.sum(),
-        recorded_us=t.recorded_us.sum(), lost_us=lost_us.sum(),
+        recorded_us=t.recorded_us.sum(), lost_us=lost_us.sum(), officers=t.officer.nunique(),
     )  # fmt: skip
     rows = _rows(sums)
     many = len({row["force"] for row in rows}) > 1
     arms = {
         (f"{row['force']} {row['site']}" if many else row["site"], Arm(row["arm"])): ArmResult(
             *(row[name] for name in ("shifts", "kept", "kept_surely", "kept_possibly", "duty_us",
-                                     "covered_us", "recorded_us", "lost_us"))
+                                     "covered_us", "recorded_us", "lost_us", "officers"))
         )
         for row in rows
     }  # fmt: skip

@@ -93,11 +93,12 @@ def missingness_of(incidents: ir.Table) -> Missingness:
     """M31 of incidents with a band and an outcome."""
     counts = incidents.group_by([*WHERE, "outcome", "kind", "kinds"]).agg(n=incidents.count())
     cases = [_case(row) for row in counts.to_pyarrow().to_pylist()]
-    found = [
+    not_complete, never = (
         _rounded(risk_difference(strata([row_of(c, q) for c in cases]), _habits(incidents, q)))
         for q in (Question.NOT_COMPLETE, Question.NEVER)
-    ]
-    return Missingness(*found)
+    )
+    met = incidents.filter(incidents.outcome).select("force", "officer").distinct()
+    return Missingness(not_complete, never, met.count().to_pyarrow().as_py())
 
 
 def _case(row: dict[str, Any]) -> Case:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 
+from ...custody.htmltable import scrolled
+from ...custody.htmltext import escape
 from ..words import share_text
 from .fills import ORDER, fill_of
 
@@ -29,9 +30,10 @@ class Bar:
 
 def svg(height: int, what: str, parts: Iterable[str]) -> str:
     """A drawing that says in words what it shows."""
-    said = escape(what, quote=True)
+    said = escape(what)
     inside = "\n".join(parts)
-    return f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{said}">\n{inside}\n</svg>'
+    drawn = f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{said}">\n{inside}\n</svg>'
+    return scrolled(drawn, what, "scroll drawing")
 
 
 def class_bars(bars: Sequence[Bar], what: str) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 from ...custody.htmltable import table
+from ...custody.htmltext import escape
 from ..scoring import IncidentClass
 from ..words import clipped, share_text, span_text
 from .bars import Bar, class_bars, histogram
@@ -124,7 +124,7 @@ def delays(found: ForceSummary) -> str:
         parts.append(
             f"<section><figure class='plot'><h2>{title}</h2><p>{escape(said)}</p>{drawn}</figure>"
             f"<details><summary>The same as a table</summary>"
-            f"{table(('Delay', 'Incidents', ''), rows, title)}</details></section>"
+            f"{table(('Delay', 'Incidents', 'Policy'), rows, title)}</details></section>"
         )
     return "".join(parts)
 

@@ -6,18 +6,18 @@ Rows are made what they were before ingest. What ingest does not keep is not dra
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
-from urllib.parse import quote
 
 import ibis
 import ibis.expr.types as ir
 
 from ...clock import utc_text
 from ...custody.htmltable import table
+from ...custody.htmltext import escape
 from ...errors import ConfigError
 from ..anchors import Anchor
 from ..camerapage import KEY_FIGURES, state_table
 from ..dataset.schema import ASSIGNMENTS, FINDINGS, RECORDINGS, SOURCES, SPANS, Kind
+from ..filenames import in_file_name
 from ..intervals import Interval, times
 from ..logstory import PlacedRun, Run
 from ..measures.measure import Stretch
@@ -56,7 +56,7 @@ def known_cameras(asked: Sources, devices: Sequence[str]) -> None:
 
 def camera_file(device: str) -> str:
     """The name of a camera's page."""
-    return f"camera-{quote(device, safe='')[:150]}.html"
+    return f"{in_file_name(device)}.html"
 
 
 def camera_page(asked: Sources, device: str) -> str:
@@ -66,7 +66,7 @@ def camera_page(asked: Sources, device: str) -> str:
     sections = [
         (
             f"<section class='shift'><h2>{escape(device)}, {utc_text(row['from_us'] * 1000)[:16]}</h2>"
-            f"{picture(shift, bars)}<p>{_short(row)}</p>{_incidents(shift, bars)}{state_table(shift)}</section>"
+            f"{picture(shift, bars)}<p>{_short(row)}</p>{_incidents(shift, bars)}{state_table(shift, {})}</section>"
         )
         for row in shifts[:MAX_SHIFTS]
         if (shift := Stretch(line, row["from_us"], row["to_us"]))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from ...custody.htmltable import table
+from ...custody.htmltext import escape
 from ..words import clipped, count_text, span_text
 from .facts import BAD_ROWS_CSV, FINDINGS_CSV, UNMATCHED_CSV, ForceSummary, Ids
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from ...custody.htmltable import table
+from ...custody.htmltext import escape
 from ..measures import MEASURES
+from ..thresholds import with_values
 from ..words import count_text, name_text, share_text, span_text, value_text
 from .facts import CaseKind, ForceSummary, Spread
 
@@ -23,11 +23,11 @@ def measures(found: ForceSummary) -> str:
         )
         rows.append((
             f"<b>{measure.number}</b>",
-            f"<b>{measure.name}</b><br>{escape(measure.definition)}{note}{_cases(cases)}{_causes(spreads)}",
+            f"<b>{measure.name}</b><br>{escape(with_values(measure.definition, found.policy))}{note}{_cases(cases)}{_causes(spreads)}",
             _spreads(spreads) if spreads else "Not measured.",
         ))  # fmt: skip
     head = (
-        "",
+        "No.",
         "What is measured",
         "All shifts together; 5 %, half and 95 % of shifts have less; most",
     )
@@ -64,7 +64,7 @@ def _causes(spreads: list[Spread]) -> str:
 
 def _spreads(spreads: list[Spread]) -> str:
     head = "".join(
-        f'<th scope="col">{cell}</th>' for cell in ("", "all", "5 %", "half", "95 %", "most")
+        f'<th scope="col">{cell}</th>' for cell in ("value", "all", "5 %", "half", "95 %", "most")
     )
     lines = "".join(_spread(one) for one in spreads if not _by_cause(one))
     return f'<table class="inner"><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>'

@@ -6,15 +6,15 @@ small whatever the force: no part of it grows with the number of cameras or of i
 
 from __future__ import annotations
 
-from html import escape
-
 from ...custody.htmltable import table
+from ...custody.htmltext import escape
 from ...custody.summary import SENTENCES
 from ..grouppage import group_sections, groups_short
 from ..pageparts import page
 from ..picture import patterns
 from ..policypage import rules
 from ..scoring import DEFINITIONS
+from ..thresholds import with_values
 from ..words import (
     CLASS_WORDS,
     FAILED_WORDS,
@@ -37,7 +37,7 @@ def force_page(found: ForceSummary) -> str:
     return page("Audit of switching: a force", [
         patterns(), class_patterns(), _header(found), _short(found), _classes(found),
         _covered(found), month(found), breakdowns(found), delays(found),
-        group_sections(found.groups, found.policy.statistics), measures(found),
+        group_sections(found.groups, found.policy), measures(found),
         causes(found), firmwares(found), findings(found), lost(found), _sure(found),
         rules(found.policy),
     ])  # fmt: skip
@@ -142,7 +142,8 @@ def _classes(found: ForceSummary) -> str:
         "By the clock",
         "What it means; the first that holds",
     )
-    words = [(f"<b>{n}</b>", f"<b>{name}</b>", escape(text)) for n, name, text in DEFINITIONS]
+    words = [(f"<b>{n}</b>", f"<b>{name}</b>", escape(with_values(text, found.policy)))
+             for n, name, text in DEFINITIONS]  # fmt: skip
     sure = {kind.value: n.surely for kind, n in found.classes.items()}
     bar = Bar("", counts.judged, {**sure, UNCERTAIN: counts.uncertain})
     return (
@@ -150,7 +151,7 @@ def _classes(found: ForceSummary) -> str:
         f"{table(head, rows, 'Classes', 'numbers')}"
         f"<p>{beside_text(counts.saved_by_buffer, counts.retro, counts.handed_over)}</p>"
         f'<details class="definitions"><summary>How each number is defined</summary>'
-        f"{table(('', 'Measure', 'Definition'), words, 'Definitions')}</details></section>"
+        f"{table(('No.', 'Measure', 'Definition'), words, 'Definitions')}</details></section>"
     )
 
 
@@ -185,7 +186,7 @@ def _covered(found: ForceSummary) -> str:
         for what, told in (("begins", found.begins_by), ("ends", found.ends_by))
     )
     return (
-        f"<section><h2>Coverage</h2>{table(('', 'Share', '', 'Of what'), rows, 'Coverage', 'numbers')}"
+        f"<section><h2>Coverage</h2>{table(('What', 'Share', 'No.', 'Of what'), rows, 'Coverage', 'numbers')}"
         f"<p>No second of an officer counts twice, where windows overlap.</p>{bounds}</section>"
     )
 

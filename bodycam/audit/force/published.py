@@ -32,7 +32,12 @@ def public_facts(found: ForceSummary) -> PublicFacts:
 
 def _force(one: ForceUses) -> PublicForce:
     return PublicForce(
-        one.uses, one.matched, one.recording, one.proven_throughout, one.proven_nowhere
+        one.uses,
+        one.matched,
+        one.recording,
+        one.proven_throughout,
+        one.proven_nowhere,
+        one.officers,
     )
 
 

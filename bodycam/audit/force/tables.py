@@ -19,10 +19,12 @@ from pathlib import Path
 import ibis
 import ibis.expr.types as ir
 
+from .. import columns
+from ..cells import GUARDS
 from ..dataset.schema import FINDINGS, SOURCES
 from ..groups import Groups
 from ..grouptables import duty_officer_rows, funnels_rows
-from ..tables import FORMULA, write_csv
+from ..tables import write_csv
 from .facts import (
     BAD_ROWS_CSV,
     CAMERAS_CSV,
@@ -72,10 +74,10 @@ def write_tables(
     }
     written = [_write(t, order, folder / name) for name, (t, order) in sorted(tables.items())]
     if groups.never or groups.late:
-        written.append(write_csv(folder / FUNNEL_CSV, list(funnels_rows(groups))))
+        written.append(write_csv(folder / FUNNEL_CSV, columns.FUNNEL, funnels_rows(groups)))
     if groups.duties:
-        rows = list(duty_officer_rows(groups.duties))
-        written.append(write_csv(folder / DUTY_OFFICERS_CSV, rows))
+        rows = duty_officer_rows(groups.duties)
+        written.append(write_csv(folder / DUTY_OFFICERS_CSV, columns.DUTY_OFFICERS, rows))
     return written
 
 
@@ -97,4 +99,6 @@ def _write(table: ir.Table, order: tuple[str, ...], path: Path) -> Path:
 
 def _cell(text: ir.StringValue) -> ir.StringValue:
     """What a spreadsheet would take for a formula is text."""
-    return ibis.ifelse(text.substr(0, 1).isin(FORMULA), ibis.literal("'") + text, text)
+    for pattern, instead in GUARDS:
+        text = text.re_replace(pattern, instead)
+    return text

@@ -60,7 +60,7 @@ def _cause(stretch: Stretch, recording: Recording, pressed_us: int, asked_us: in
 BUFFER_DEFICIT = Measure(
     "M3", "Buffer deficit",
     "Per recording: configured pre-record less LIVE.start - EVID.start, each of both floored at 0; "
-    "flagged if more than one GOP + 0.5 s. Cause, first match: disabled, abuts (the recording before ended "
+    "flagged if more than gop_ms + buffer_slack_ms. Cause, first match: disabled, abuts (the recording before ended "
     "within it), from_sleep, fresh_power (READY began within it, after BOOT), capacity, unexplained. "
     "Only fresh_power and from_sleep are behaviour; capacity and unexplained are the maker's to fix.",
     _deficit,

@@ -63,6 +63,6 @@ def since_sync_us(runs: Iterable[PlacedRun], recording: Recording) -> int | None
 
 CLOCK_HEALTH = Measure(
     "M11", "Clock health",
-    "Largest clock error; steps of more than 1 s; time since the last sample of a synced clock (NTP, "
+    "Largest clock error; steps of more than clock_step_s; time since the last sample of a synced clock (NTP, "
     "NTS, GPS, dock) in the same boot, at each press.", _clock,
 )  # fmt: skip

@@ -61,7 +61,7 @@ def _latency(stretch: Stretch, _: DeviceRules) -> Figure:
 REFUSED_PRESSES = Measure(
     "M9", "Refused presses",
     "Presses (switch, a push button's start gesture, trigger, switch found on at the start) that did not lead to RECORDING within "
-    "2 s, by reason: what the recorder answered, else the camera's state.", _refused,
+    "refused_after_s, by reason: what the recorder answered, else the camera's state.", _refused,
 )  # fmt: skip
 START_LATENCY = Measure(
     "M10", "Start latency",

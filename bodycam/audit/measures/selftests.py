@@ -32,6 +32,6 @@ def _tested(stretch: Stretch, rules: DeviceRules) -> Figure:
 
 
 SELF_TEST = Measure(
-    "M14", "Self-test", "Shifts with a passed signed self-test within 15 min of undock / shifts.",
+    "M14", "Self-test", "Shifts with a passed signed self-test within selftest_within_min of undock / shifts.",
     _tested,
 )  # fmt: skip

@@ -116,8 +116,8 @@ TOGGLE_DENSITY = Measure(
 )  # fmt: skip
 SHORT_RECORDINGS = Measure(
     "M5", "Short recordings",
-    "LIVE shorter than 30 s; and bounce: a stop followed by a press within 60 s. Recordings that "
-    "rolled over into one another are one.", _short,
+    "LIVE shorter than short_recording_s; and bounce: a stop followed by a press within bounce_s. "
+    "Recordings that rolled over into one another are one.", _short,
 )  # fmt: skip
 MID_STREAM_KILL = Measure(
     "M6", "Mid-stream kill",

@@ -21,7 +21,7 @@ or less may have been recorded: a shift is kept surely if either way, and possib
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from ..duties import Arm
 from ..groups import ArmResult, SiteClass, SiteResult
@@ -44,15 +44,18 @@ class OfficerShift:
     recorded_us: int
     lost_us: int = 0
     doubt_us: int = 0
+    officer: str = ""
 
 
 def integrity(shifts: Iterable[OfficerShift], rules: StatisticsRules) -> list[SiteResult]:
     """Each site, in order of its name."""
     arms: dict[tuple[str, Arm], ArmResult] = {}
+    officers: dict[tuple[str, Arm], set[str]] = {}
     for shift in shifts:
         key = (shift.site, shift.arm)
         arms[key] = _together(arms.get(key, NO_SHIFTS), _alone(shift, rules))
-    return sites(arms, rules)
+        officers.setdefault(key, set()).add(shift.officer)
+    return sites({k: replace(arm, officers=len(officers[k])) for k, arm in arms.items()}, rules)
 
 
 def sites(arms: Mapping[tuple[str, Arm], ArmResult], rules: StatisticsRules) -> list[SiteResult]:

@@ -114,7 +114,8 @@ def missingness(cases: Iterable[Case], level: float = 0.95) -> Missingness:
     """Both risk differences of these incidents."""
     found = list(cases)
     return Missingness(
-        _asked(found, Question.NOT_COMPLETE, level), _asked(found, Question.NEVER, level)
+        _asked(found, Question.NOT_COMPLETE, level), _asked(found, Question.NEVER, level),
+        len({case.officer for case in found if case.outcome and case.count}),
     )  # fmt: skip
 
 
