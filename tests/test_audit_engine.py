@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import random
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import ibis
 import pytest
 
-from bodycam.audit.assignments import from_badges
+from bodycam.audit.assignments import Assignments, from_badges
 from bodycam.audit.dataset.ingest import Ingest
 from bodycam.audit.dataset.store import DataSet, open_to_write
 from bodycam.audit.engine.buffers import buffer_deficits
@@ -216,6 +217,29 @@ def compare(made: Force, cameras: AuditTables, kind: str) -> None:
             assert (number, stretch_key, values) == (number, stretch_key, given)
             shown = [{name: row[name] for name in _CASES[number]} for row in figure.rows]
             assert sorted(map(repr, cases)) == sorted(map(repr, shown)), (number, stretch_key)
+
+
+def test_a_press_after_a_hand_over_is_no_bounce(fleet: tuple[Force, AuditTables]) -> None:
+    made, cameras = fleet
+    rules, rng, worn = load_policy().device, random.Random(5), Assignments()
+    for line in made.lines.values():
+        for one in line.recordings:
+            if one.start_us is not None and rng.random() < 0.3:
+                start_us = one.start_us - rng.choice((-1, 0, 1, 60, 120, 121)) * S // 2
+                span = (start_us, start_us + rng.randint(1, 9000) * S)
+                mine = worn.by_officer.setdefault(rng.choice(("A", "B")), {})
+                mine.setdefault(line.device, []).append(span)
+    told = ibis.memtable(worn_table(worn))
+    chains = rows(short_recordings(cameras, shifts(cameras, rules), rules, told))
+    found = Counter(key(row) for row in chains if row["bounce"])
+    free = given = 0
+    for at, stretch in stretches(made, "shift").items():
+        handed = replace(stretch, handovers=worn.handovers(stretch.line.device))
+        figure = BY_NUMBER["M5"].of(handed, rules)
+        assert found[at] == figure.values["bounces"], at
+        given += found[at]
+        free += sum(row["what"] == "bounce" for row in BY_NUMBER["M5"].of(stretch, rules).rows)
+    assert 20 < given < free - 20
 
 
 _CASES = {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bodycam.audit.assignments import Assignments
 from bodycam.audit.intervals import times
 from bodycam.audit.measures import MEASURES
 from bodycam.audit.measures.measure import Figure, percentile, shifts, whole_line
@@ -117,6 +119,25 @@ def test_toggles_by_cause_short_ones_and_bounces(tmp_path: Path) -> None:
     assert [(r["what"], r["length_us"]) for r in short.rows] == [
         ("short", 20 * S), ("bounce", 60 * S)
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given_s", "bounces"), [(119.9, 1), (120, 0), (150, 0), (180, 0), (180.1, 1)]
+)
+def test_a_camera_that_was_handed_over_in_between_does_not_bounce(
+    tmp_path: Path, given_s: float, bounces: int
+) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.record(50, 120)
+        camera.record(180, 400)
+        camera.end(500)
+    stretch = whole_line(camera.timeline())
+    assert stretch is not None
+    assert BY_NUMBER["M5"].of(stretch, RULES).values["bounces"] == 1
+    worn = Assignments({"A": {"cam-0001": [(at(0), at(given_s))]}})
+    given = replace(stretch, handovers=worn.handovers("cam-0001"))
+    assert BY_NUMBER["M5"].of(given, RULES).values["bounces"] == bounces
 
 
 def test_what_killed_a_recording_and_how_long_until_it_could_go_on(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ class Diary:
         return [
             *[self._press] * 6, *[self._stop] * 6, self._roll, self._tail, self._tail, self._cancel,
             self._stall, self._gap, lambda: self._dock("observer"), self._leap, self._sample,
-            lambda: say("device.removed", kind="dock"), lambda: say("ready"),
+            lambda: say("device.removed", kind="dock"), self._ready,
             lambda: say("storage.full", rec=None, reason="", last_s=self.now - self.rng.choice((0, 3))),
             lambda: say("storage.fault", rec=None, reason=""), lambda: say("storage.ok"),
             lambda: say("power.heat", quantity="soc", level=self.rng.choice(("close", None)), value=1),
@@ -179,11 +179,19 @@ class Diary:
             self._say("stop.cancelled", rec=name, cause="switch")
 
     def _stall(self) -> None:
-        self._to(self.now + (self.now == self.beaten))
+        self._apart()
         self._say("capture.stall", silent_ms=self.rng.choice((0, 2000, 5000)), pid=1)
 
-    def _gap(self) -> None:
+    def _apart(self) -> None:
+        """Not at the very moment of a heartbeat, which might say the contrary."""
         self._to(self.now + (self.now == self.beaten))
+
+    def _ready(self) -> None:
+        self._apart()
+        self._say("ready")
+
+    def _gap(self) -> None:
+        self._apart()
         self._say(
             "gap", from_s=self.now - self.rng.choice((1, 4, 30)), to_s=self.now, frames=1, cause=""
         )

@@ -54,6 +54,11 @@ class Assignments:
         """When anybody wore this camera."""
         return times(s for worn in self.by_officer.values() for s in worn.get(device, ()))
 
+    def handovers(self, device: str) -> tuple[int, ...]:
+        """When an assignment of this camera began or ended."""
+        worn = (times(mine.get(device, ())) for mine in self.by_officer.values())
+        return tuple(sorted({at for spans in worn for one in spans for at in one}))
+
     def devices(self) -> set[str]:
         return {device for worn in self.by_officer.values() for device in worn}
 

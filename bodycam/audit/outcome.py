@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..custody.verify import Report
@@ -197,7 +197,7 @@ def audit(
     known = {device for name in names for device in worn.of(name)}
     came = outcomes(used.good, made.good)
     return Outcome(
-        policy, report, tuple(_camera(line, policy) for line in lines.values()), tuple(scored),
+        policy, report, tuple(_camera(line, policy, worn) for line in lines.values()), tuple(scored),
         tuple(_near(one, officers, worn, lines, policy) for one in used.good),
         (*given.bad, *empty, *worn.bad, *used.bad, *rostered.bad, *made.bad,
          *(filings.bad if filings else ())), given.rows,
@@ -246,11 +246,14 @@ def _unassigned(lines: Iterable[DeviceTimeline], worn: Assignments) -> tuple[Una
     return tuple(found)
 
 
-def _camera(line: DeviceTimeline, policy: Policy) -> Camera:
+def _camera(line: DeviceTimeline, policy: Policy, worn: Assignments) -> Camera:
+    handovers = worn.handovers(line.device)
+
     def figures(stretch: Stretch | None) -> dict[str, Figure]:
         if stretch is None:
             return {}
-        return {measure.number: measure.of(stretch, policy.device) for measure in MEASURES}
+        worn_so = replace(stretch, handovers=handovers)
+        return {measure.number: measure.of(worn_so, policy.device) for measure in MEASURES}
 
     found = tuple((shift, figures(shift)) for shift in shifts(line, policy.device))
     return Camera(line, figures(whole_line(line)), found)

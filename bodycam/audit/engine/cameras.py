@@ -207,8 +207,12 @@ def toggles(cameras: AuditTables, wanted: ir.Table, measured: ir.Table) -> ir.Ta
     )
 
 
-def short_recordings(cameras: AuditTables, wanted: ir.Table, rules: DeviceRules) -> ir.Table:
-    """M5: each recording, rolls joined, with its length and what was short about it."""
+def short_recordings(
+    cameras: AuditTables, wanted: ir.Table, rules: DeviceRules, worn: ir.Table | None = None
+) -> ir.Table:
+    """M5: each recording, rolls joined, with its length and what was short about it; `worn` is who wore
+    which camera, if anybody says.
+    """
     told = recordings_in(cameras, wanted).filter(
         lambda t: t.start_us.notnull() & t.live_end_us.notnull()
     )
@@ -231,12 +235,29 @@ def short_recordings(cameras: AuditTables, wanted: ir.Table, rules: DeviceRules)
         ibis.window(group_by=STRETCH, order_by="chain")
     )
     chains = chains.mutate(length_us=chains.end_us - chains.start_us, since_us=since)
-    return chains.mutate(
-        short=chains.length_us < rules.short_recording_s * S,
-        bounce=(
-            chains.pressed & (chains.since_us >= 0) & (chains.since_us <= rules.bounce_s * S)
-        ).fill_null(False),
+    again = chains.pressed & (chains.since_us >= 0) & (chains.since_us <= rules.bounce_s * S)
+    chains = chains.mutate(
+        short=chains.length_us < rules.short_recording_s * S, bounce=again.fill_null(False)
     )
+    return chains if worn is None else _on_one_assignment(chains, worn)
+
+
+def _on_one_assignment(chains: ir.Table, worn: ir.Table) -> ir.Table:
+    """A press is no bounce if the camera was handed over since the stop."""
+    key = [*STRETCH, "chain"]
+    bounced = chains.filter(chains.bounce)
+    since = bounced.select(
+        *key, stop_us=bounced.start_us - bounced.since_us, press_to=bounced.start_us + 1
+    )
+    edges = ibis.union(*(worn.select("device", at_us=end) for end in ("start_us", "end_us")))
+    given = meeting(
+        Side(since, ("device",), "stop_us", "press_to"),
+        Side(edges.mutate(at_to=edges.at_us + 1), ("device",), "at_us", "at_to"),
+    )
+    marked = given.select(*key).distinct().mutate(given=ibis.literal(value=True))
+    t = chains.left_join(marked, key)
+    t = t.drop(*(f"{column}_right" for column in key))
+    return t.mutate(bounce=t.bounce & t.given.isnull()).drop("given")
 
 
 def kills(cameras: AuditTables, wanted: ir.Table) -> ir.Table:

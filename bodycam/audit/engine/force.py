@@ -111,7 +111,7 @@ class _Force:
         cameras = _near(run.months, camera_tables(run.read, run.data.folder, files))
         every = shifts(cameras, rules).cache()
         wanted = every.filter(run.months.holds(every.from_us)).cache()
-        found = measured(cameras, wanted, every, rules)
+        found = measured(cameras, wanted, every, rules, run.kept("worn"))
         run.write(stretch_rows(found), "shifts", part)
         run.write(cases(found), "cases", part)
         known = camera_rows(

@@ -69,13 +69,14 @@ class Measured:
 
 
 def measured(
-    cameras: AuditTables, wanted: ir.Table, every: ir.Table, rules: DeviceRules
-) -> Measured:
-    """Every measure of these stretches; `every` are the cameras' shifts."""
+    cameras: AuditTables, wanted: ir.Table, every: ir.Table, rules: DeviceRules,
+    worn: ir.Table | None = None,
+) -> Measured:  # fmt: skip
+    """Every measure of these stretches; `every` are the cameras' shifts, `worn` is who wore them."""
     times = time_measures(cameras, wanted).cache()
     return Measured(
         times, buffer_deficits(cameras, wanted, rules).cache(), toggles(cameras, wanted, times),
-        short_recordings(cameras, wanted, rules).cache(), kills(cameras, wanted).cache(),
+        short_recordings(cameras, wanted, rules, worn).cache(), kills(cameras, wanted).cache(),
         button_stops(cameras, wanted), presses(cameras, wanted, rules).cache(),
         latencies(recordings_in(cameras, wanted)), worst_readings(cameras, wanted),
         clock_steps(cameras, wanted, rules).cache(), press_clocks(cameras, wanted),

@@ -39,11 +39,15 @@ class Measure:
 
 @dataclass(frozen=True)
 class Stretch:
-    """One camera from one moment to another: a shift, or all there is."""
+    """One camera from one moment to another: a shift, or all there is.
+
+    `handovers` are when an assignment of it began or ended, as far as anybody says.
+    """
 
     line: DeviceTimeline
     start_us: int
     end_us: int
+    handovers: tuple[int, ...] = ()
 
     @cached_property
     def whole(self) -> Times:

@@ -76,6 +76,7 @@ def _short(stretch: Stretch, rules: DeviceRules) -> Figure:
          "length_us": b.start_us - a.end_us, "line": b.first.line}
         for a, b in pairwise(told)
         if b.first.pressed and 0 <= b.start_us - a.end_us <= rules.bounce_s * S
+        and not any(a.end_us <= at_us <= b.start_us for at_us in stretch.handovers)
     ]  # fmt: skip
     return Figure(
         {"recordings": len(told), "short": short, "bounces": len(rows) - short}, tuple(rows)
@@ -116,8 +117,9 @@ TOGGLE_DENSITY = Measure(
 )  # fmt: skip
 SHORT_RECORDINGS = Measure(
     "M5", "Short recordings",
-    "LIVE shorter than short_recording_s; and bounce: a stop followed by a press within bounce_s. "
-    "Recordings that rolled over into one another are one.", _short,
+    "LIVE shorter than short_recording_s; and bounce: a stop followed by a press within bounce_s, on the "
+    "same assignment where assignments are given. Recordings that rolled over into one another are one.",
+    _short,
 )  # fmt: skip
 MID_STREAM_KILL = Measure(
     "M6", "Mid-stream kill",
