@@ -141,6 +141,23 @@ def test_missing_because_of_what_happened_is_counted_as_the_plain_audit_does(zon
     assert sorted((r["event"], r["officer"]) for r in lost) == list(known.unmatched(at))
 
 
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe"])
+@pytest.mark.parametrize("month", [3, 10])
+def test_the_band_is_that_of_the_wall_clock_on_either_side_of_its_change(
+    zone: str, month: int
+) -> None:
+    """A data set of one month has one change of the clocks, or none."""
+    rules, first_us = rules_of(zone), YEAR_US + (month - 1) * 30 * 86_400 * 1_000_000
+    (row,) = told(random.Random(1), 1)
+    rows = [
+        {**row, "left_out": "", "dispatched_us": first_us + n * 1_799_000_000}
+        for n in range(48 * 35)
+    ]
+    banded_rows = banded(engine_tables(rows, [], [], "force-0")[0], rules).to_pyarrow().to_pylist()
+    wrong = [r for r in banded_rows if r["band"] != band(r["dispatched_us"], rules)]
+    assert (len(banded_rows), wrong) == (len(rows), [])
+
+
 @pytest.mark.parametrize("event", [IncidentClass.NEVER, IncidentClass.LATE])
 def test_a_funnel_is_that_of_the_plain_audit(event: IncidentClass) -> None:
     rows = told(random.Random(2), 3000)

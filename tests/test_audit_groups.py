@@ -21,12 +21,13 @@ from bodycam.audit.duties import Arm, Duty
 from bodycam.audit.dutytimes import DutyTime, duty_coverage, duty_times, own_times
 from bodycam.audit.filed import filed
 from bodycam.audit.filings import Filing
-from bodycam.audit.grouping import trial_shifts
+from bodycam.audit.grouping import force_uses, trial_shifts
 from bodycam.audit.grouppage import missing_words
-from bodycam.audit.groups import Estimate, Filed, RiskDifference
+from bodycam.audit.groups import Estimate, Filed, ForceUses, RiskDifference
 from bodycam.audit.incidents import Incident
-from bodycam.audit.intervals import shifted, times
+from bodycam.audit.intervals import Interval, shifted, times
 from bodycam.audit.officers import ABLE, officer_time
+from bodycam.audit.outcome import ScoredForce
 from bodycam.audit.outcomes import outcomes
 from bodycam.audit.policy import load_policy
 from bodycam.audit.recordings import Recording
@@ -34,7 +35,7 @@ from bodycam.audit.states import DeviceState
 from bodycam.audit.statistics.funnel import Exposure, funnel, in_columns
 from bodycam.audit.statistics.sample import share
 from bodycam.audit.timeline import DeviceTimeline, StateSpan
-from bodycam.audit.useofforce import ForceUsed
+from bodycam.audit.useofforce import ForceUsed, NearForce
 from bodycam.cli import main
 
 from .auditlogs import day
@@ -155,6 +156,21 @@ def test_nobody_with_few_duties_is_told_apart() -> None:
     assert more == sorted(name for name, count in by.items() if count > least)
 
 
+@pytest.mark.parametrize(
+    ("from_s", "to_s", "doubt_s"),
+    [(-9, -3, 0), (-9, -1, 3), (50, 60, 3), (102, 109, 3), (103, 109, 0)],
+)
+def test_a_duty_is_as_doubtful_as_the_worst_clock_that_may_touch_it(
+    from_s: int, to_s: int, doubt_s: int
+) -> None:
+    """The duty is from 0 to 100 s; the clock was off by 3 s at most, for the time that is given."""
+    made = force(random.Random(1), cameras=1, incidents=0)
+    made.assignments.by_officer = {"A": {"cam-0000": [(0, 100 * S)]}}
+    made.lines["cam-0000"].errors = [(Interval(from_s * S, to_s * S), 3 * S)]
+    (found,) = measured(made, [Duty("A", 0, 100 * S, "", "", Arm.NONE)])
+    assert (found.err_us, found.doubt_us) == (doubt_s * S, doubt_s * S)
+
+
 def test_in_the_control_arm_nobody_need_have_a_camera() -> None:
     made = Force({}, force(random.Random(1), 1, 0).assignments, [])
     told = [Duty("nobody", n * 100, n * 100 + 50, "", "x", arm) for n, arm in enumerate(Arm)]
@@ -224,6 +240,22 @@ def test_each_way_to_file_a_recording() -> None:
     assert [row.recording for row in found.unknown] == ["strange"]
 
 
+def test_where_no_row_is_dated_nothing_is_open() -> None:
+    ended = [("cam", Recording(name, start_us=0, live_end_us=10)) for name in "abc"]
+    told = [Filing("a", "E1", "assault", None), Filing("b", "E1", "", None)]
+    hows = [one.how for one in filed(ended, told, RULES).recordings]
+    assert hows == [Filed.UNDATED, Filed.PARTLY, Filed.MISSING]
+    assert [one.how for one in filed(ended, [], RULES).recordings] == [Filed.MISSING] * 3
+
+
+def test_what_is_due_when_the_newest_row_was_filed_is_not_open() -> None:
+    due_us = 10 + 3 * DAY
+    ended = [("cam", Recording(name, start_us=0, live_end_us=10)) for name in "ab"]
+    for newest_us, how in ((due_us, Filed.MISSING), (due_us - 1, Filed.OPEN)):
+        told = [Filing("a", "E1", "theft", newest_us)]
+        assert filed(ended, told, RULES).recordings[1].how is how
+
+
 def test_a_recording_without_a_log_ends_with_its_last_picture() -> None:
     shown = Recording("a", evid=times([(0, 5)]), failed=times([(5, 9)]))
     late, soon = Filing("a", "E", "x", 10 + 3 * DAY), Filing("a", "E", "x", 9 + 3 * DAY)
@@ -235,11 +267,38 @@ def test_the_interval_of_a_sample_is_exact() -> None:
     # Clopper and Pearson for 2 of 33, as Philadelphia's stop reasons; for none of 20, by hand 1 - 0.025^(1/20).
     two = share(2, 33)
     assert two is not None
+    assert two.value == 2 / 33
     assert [two.low, two.high] == pytest.approx([0.0074, 0.2023], abs=5e-5)
     none = share(0, 20)
     assert none is not None
+    assert none.value == 0
     assert [none.low, none.high] == pytest.approx([0, 1 - 0.025 ** (1 / 20)])
     assert share(0, 0) is None
+
+
+# -- M30, all together -------------------------------------------------------------------------
+
+
+def near(states: tuple[DeviceState, ...], covered_s: tuple[int, int], **more: Any) -> ScoredForce:
+    """A use of force whose camera was in these states; proven of the minute around it."""
+    told = {"assigned": True, "stops_surely": 0, "stops_possibly": 0, **more}
+    covered = covered_s[0] * S, covered_s[1] * S
+    return ScoredForce(
+        ForceUsed("E", "A", 0, 0), NearForce(0, states=states, covered_us=covered, **told)
+    )
+
+
+def test_uses_of_force_are_counted_by_what_is_sure_of_each() -> None:
+    recording, ready = DeviceState.RECORDING, DeviceState.READY
+    uses = [
+        near((recording,), (60, 60)), near((recording,), (59, 60)), near((recording, ready), (0, 30)),
+        near((ready,), (0, 0), stops_surely=1, stops_possibly=2), near((ready,), (0, 0), stops_possibly=1),
+        near((), (0, 0), assigned=False), ScoredForce(ForceUsed("E", "B", 0, 0), None),
+    ]  # fmt: skip
+    assert force_uses(uses, load_policy()) == ForceUses(
+        uses=7, matched=6, assigned=5, recording=2, stopped_surely=1, stopped_possibly=2,
+        proven_throughout=1, proven_nowhere=3, officers=1,
+    )  # fmt: skip
 
 
 # -- outcomes ---------------------------------------------------------------------------------

@@ -104,6 +104,7 @@ def test_only_who_pressed_when_it_was_over_did_so_in_retrospect() -> None:
     pressed_in_time = of((599.5, 700), evid=[(570, 700)])
     assert (pressed_in_time.kind, pressed_in_time.retro) == (IncidentClass.NEVER, False)
     assert not of((600, 700), evid=[(600, 700)]).retro
+    assert of((-200, -100), (600, 700), evid=[(-230, -100), (570, 700)]).retro
 
 
 def test_a_hole_says_in_which_state_the_camera_was() -> None:
@@ -217,6 +218,7 @@ def test_what_failed_verification_is_neither_covered_nor_late_nor_a_gap() -> Non
 def test_muted_is_what_was_muted_while_recording() -> None:
     assert of((0, 600), muted=times([(10 * S, 20 * S)])).muted_us == 10 * S
     assert of((0, 600), muted=times([(10 * S, 20 * S)])).kind is IncidentClass.MUTED
+    assert of((0, 600), muted=times([(10, 11)])).kind is IncidentClass.MUTED
     assert of((0, 545), muted=times([(550 * S, 560 * S)])).kind is IncidentClass.COMPLETE
 
 
@@ -299,6 +301,17 @@ def test_a_policy_that_is_none_names_what_is_wrong(old: bytes, new: bytes) -> No
     assert old in DEFAULT
     with pytest.raises(ConfigError, match=r"force\.toml"):
         parse_policy(DEFAULT.replace(old, new, 1), "force.toml")
+
+
+@pytest.mark.parametrize(
+    "section", ["incident", "device", "force", "public", "statistics", "excluded"]
+)
+def test_a_word_that_no_section_knows_is_no_policy(section: str) -> None:
+    """A threshold that is misspelt would silently not be one."""
+    text = DEFAULT.replace(f"[{section}]".encode(), f"[{section}]\nstrange = 1\n#".encode(), 1)
+    assert text != DEFAULT
+    with pytest.raises(ConfigError, match="strange"):
+        parse_policy(text, "force.toml")
 
 
 def test_a_policy_that_is_not_there_is_said() -> None:

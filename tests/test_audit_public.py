@@ -145,6 +145,15 @@ def test_many_incidents_of_few_officers_are_theirs_and_not_the_public_s() -> Non
     assert "classes" not in told["incidents"]
 
 
+@pytest.mark.parametrize(("cameras", "is_told"), [(9, False), (10, True)])
+def test_of_few_cameras_no_measure_is_told(cameras: int, is_told: bool) -> None:
+    sums = {("M1", "undocked_us"): 3_000_000, ("M1", "ready_us"): 1}
+    told = public_summary(facts(cameras=cameras, sums=sums))["measures"]
+    assert (told.get("withheld") is None) is is_told
+    # Of time a share is told however small its part is.
+    assert [value for name, value in told.items() if name.startswith("M1 ")] == [0.0] * is_told
+
+
 def group(name: str, judged: int, officers: int, complete: int) -> PublicGroup:
     return PublicGroup(name, judged, officers, complete, judged * 10, complete * 9)
 
@@ -157,6 +166,15 @@ def test_small_groups_are_one_and_a_group_of_one_person_is_none() -> None:
         ("north", 80), ("west", 32), (OTHERS, 38),
     ]  # fmt: skip
     assert told[0]["complete_share"] == 0.75
+
+
+def test_a_group_that_is_just_large_enough_is_told_by_itself() -> None:
+    groups = (group("north", 80, 12, 60), group("south", 40, 5, 20), group("west", 20, 12, 12))
+    told = public_summary(facts(groups={"District": groups}))["breakdown"]["District"]
+    assert {row["name"] for row in told} == {"north", "south", "west"}
+    fewer = (*groups[:1], group("south", 40, 4, 20), group("west", 19, 12, 12))
+    told = public_summary(facts(groups={"District": fewer}))["breakdown"]["District"]
+    assert {row["name"] for row in told} == {"north", OTHERS}
 
 
 def test_where_the_small_groups_are_still_few_the_smallest_of_the_others_joins_them() -> None:
@@ -209,7 +227,7 @@ def difference(
 
 def funnel(events: int = 40, officers: int = 30) -> Funnel:
     point = FunnelPoint(OfficerCount("pc-4711", 40, 9, 3.0), ((1, 6), (0, 8)))
-    return Funnel(officers, 600, events, 0.01234, 0.0, 0.05, 0.01, (point,), (), 3)
+    return Funnel(officers, 600, events, 0.01234, 0.00456, 0.05678, 0.01, (point,), (), 3)
 
 
 def together(**changed: Any) -> dict[str, Any]:
@@ -239,7 +257,7 @@ def test_a_difference_of_few_is_withheld(missing: int, total: int, is_told: bool
 def test_of_a_funnel_the_group_is_told_and_no_point() -> None:
     found = facts(together=Groups(never=funnel(), late=funnel(events=3)))
     told = public_summary(found)["groups"]
-    assert told == {"M32": {"never": {"value": 0.012, "low": 0.0, "high": 0.05}, "late": None}}
+    assert told == {"M32": {"never": {"value": 0.012, "low": 0.005, "high": 0.057}, "late": None}}
     assert "pc-4711" not in public_page(found) + str(told)
     assert together(never=funnel(officers=4)) == {"M32": {"never": None}}
 

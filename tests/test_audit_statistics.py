@@ -14,7 +14,7 @@ import pytest
 import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import betabinom, binom
+from scipy.stats import betabinom, binom, chi2
 
 from bodycam.audit.duties import Arm
 from bodycam.audit.groups import Estimate, OfficerCount, RiskDifference, SiteClass
@@ -282,6 +282,30 @@ def test_the_overdispersion_is_that_of_the_published_fit() -> None:
     assert 0.01 < low < rho < high < 0.02
 
 
+def test_the_interval_of_rho_is_where_the_likelihood_has_fallen_by_half_of_chi_squared() -> None:
+    """By scipy's distributions, of officers of different numbers of incidents and different expectations."""
+    rng, floors = np.random.default_rng(11), []
+    for _ in range(24):
+        n, p, spread = rng.integers(20, 80, 40), rng.uniform(0.1, 0.4, 40), 99
+        k = rng.binomial(n, rng.beta(p * spread, (1 - p) * spread))
+        rho, low, high, p_value = overdispersion([
+            OfficerCount("", int(a), int(b), float(a * c)) for a, b, c in zip(n, k, p, strict=True)
+        ])  # fmt: skip
+        near = np.array([max(rho, 1e-5), max(low, 1e-5), high, *np.geomspace(1e-5, 0.2, 60)])
+        a, b = (share * (1 / near[:, None] - 1) for share in (p, 1 - p))
+        gain = (betabinom.logpmf(k, n, a, b) - binom.logpmf(k, n, p)).sum(axis=1)
+        floors.append(max(0, gain.max()) - chi2.ppf(0.95, 1) / 2)
+        assert gain[0] == pytest.approx(gain.max(), abs=1e-3)
+        assert p_value == pytest.approx(chi2.sf(2 * gain[0], 1) / 2)
+        assert gain[2] == pytest.approx(floors[-1], abs=2e-3)
+        if floors[-1] > 0:
+            assert gain[1] == pytest.approx(floors[-1], abs=2e-3)
+        else:
+            assert low == 0
+    assert min(floors) < 0
+    assert any(0.1 < floor < 0.9 for floor in floors), floors
+
+
 def officers(rng: random.Random, spread: float) -> list[Exposure]:
     """Forty officers; each one's own rate of a theft lies around 0.2, of a fight around 0.4."""
     found = []
@@ -314,6 +338,14 @@ def test_officers_who_differ_widen_the_limits_of_all() -> None:
     assert 0 < found.rho_low < found.rho < found.rho_high
     assert found.p_value < 1e-6
     assert sum(point.outside for point in found.points) <= 2
+
+
+def test_who_has_just_enough_incidents_is_shown() -> None:
+    told = [Exposure(name, ("x",), event=n < 5) for name in "ab" for n in range(20)]
+    told += [Exposure("c", ("x",), event=n < 5) for n in range(19)]
+    found = funnel(in_columns(told), 20)
+    assert [point.count.officer for point in found.points] == ["a", "b"]
+    assert found.not_shown == 1
 
 
 def test_nobody_is_shown_with_fewer_incidents_and_nobody_is_ranked() -> None:

@@ -19,7 +19,16 @@ from bodycam.custody.verify import verify_paths
 from bodycam.media import AccessUnit, Track
 
 from .auditlogs import Day, at, day
-from .evidence import FRAME_NS, START_NS, UTC_NS, Camera, Evidence, build_store, footage
+from .evidence import (
+    FRAME_NS,
+    START_NS,
+    UTC_NS,
+    Camera,
+    Evidence,
+    SteppedClock,
+    build_store,
+    footage,
+)
 
 S = 1_000_000
 
@@ -88,6 +97,10 @@ def test_off_needs_a_shutdown_that_was_signed(tmp_path: Path) -> None:
     lines = camera.store.joinpath("log/events.jsonl").read_bytes().splitlines()
     assert b'"heartbeat"' in lines[unknown.line - 1]
     assert b'"boot"' in lines[unknown.next_line - 1]
+    # What a span ends with is a line of its own life, or none.
+    ends = [lines[s.next_line - 1] if s.next_line else b"" for s in line.states[1:5]]
+    assert [b'"heartbeat"' in ends[0], b'"boot"' in ends[1], b'"ready"' in ends[2]] == [True] * 3
+    assert ends[3] == b""
 
 
 @pytest.mark.parametrize(
@@ -327,6 +340,24 @@ def test_a_clock_set_in_one_life_of_the_recorder_is_right_for_the_whole_boot(
     assert {s.err_us for s in line.states} == {4000}
 
 
+def test_of_two_equally_good_readings_of_the_clock_the_later_one_counts(tmp_path: Path) -> None:
+    """Within one life of the recorder, and over several of one boot."""
+    for number, lives in enumerate((1, 2)):
+        with day(tmp_path / str(number)) as camera:
+            wrong(camera, -0.004, 5, ClockSource.NTP)
+            camera.boot(0)
+            camera.record(100, 200)
+            wrong(camera, 0, 5, ClockSource.NTP)
+            if lives == 1:
+                camera.to(300)
+                camera.sample()
+            else:
+                camera.end(290)
+                camera.boot(300, fresh=False)
+            camera.end(400)
+        assert [tuple(i) for i in camera.timeline().live] == [(at(100), at(200))], lives
+
+
 def test_an_unset_clock_carries_its_uncertainty(tmp_path: Path) -> None:
     with day(tmp_path) as camera:
         camera.clock.wrong_s, camera.clock.unc_ms = -2400, 3_000_000
@@ -336,6 +367,19 @@ def test_an_unset_clock_carries_its_uncertainty(tmp_path: Path) -> None:
     assert told(line)[0] == ("boot", -2400, -2399)
     assert line.err_us(at(0), at(50)) == 3_000_000_000
     assert line.err_us(at(5000), at(5050)) == 0
+
+
+@pytest.mark.parametrize("worse_first", [True, False])
+def test_what_lies_between_two_boots_is_as_unsure_as_the_worse_clock(
+    tmp_path: Path, worse_first: bool
+) -> None:
+    with day(tmp_path) as camera:
+        for number, worse in enumerate((worse_first, not worse_first)):
+            wrong(camera, 0, 900 if worse else 5, ClockSource.NTP)
+            camera.boot(500 * number)
+            camera.end(500 * number + 100)
+    (off,) = [s for s in camera.timeline().states if s.state is DeviceState.OFF]
+    assert off.err_us == 900_000
 
 
 def test_boots_whose_clocks_overlap_give_way_to_the_better_one(tmp_path: Path) -> None:
@@ -420,6 +464,21 @@ def test_lines_that_nobody_signed_for_do_not_count(tmp_path: Path) -> None:
     signed = int(kept.splitlines()[1])
     assert (unsigned.line, unsigned.next_line) == (signed, signed + 1)
     assert signed < len(lines)
+
+
+def test_a_boot_that_nobody_signed_for_has_no_time_and_ends_nothing(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.end(100)
+        camera.log.checkpoint()
+        kept = camera.store.joinpath("log/checkpoint").read_bytes()
+        camera.boot(500)
+        camera.record(510, 520)
+        camera.to(600)
+    camera.store.joinpath("log/checkpoint").write_bytes(kept)
+    line = camera.timeline()
+    assert told(line) == [("boot", 0, 1), ("ready", 1, 100)]
+    assert line.live == ()
 
 
 def test_behind_an_altered_line_nothing_counts(tmp_path: Path) -> None:
@@ -511,6 +570,19 @@ def test_what_a_stranger_signed_is_not_proven(evidence: Evidence, tmp_path: Path
     assert (line.evid, line.live, line.states) == ((), (), [])
 
 
+def test_what_a_power_cut_left_is_proven_and_has_not_failed(tmp_path: Path) -> None:
+    """The file was never closed: the log names no size that it should have."""
+    camera = Camera(tmp_path)
+    camera.record(footage(4), segment_s=2, reason=None)
+    camera.log.checkpoint()
+    camera.stop(orderly=False)
+    line = pictured(Evidence(camera.store.root, camera.identity, "r", ()))
+    assert line.failed == ()
+    (recording,) = line.recordings
+    assert recording.stop_said == "cut off"
+    assert length_us(recording.evid) >= 3 * S
+
+
 def test_a_missing_file_is_a_finding_and_its_time_is_failed(
     evidence: Evidence, tmp_path: Path
 ) -> None:
@@ -528,8 +600,21 @@ def test_a_recording_without_a_log_still_has_its_pictures(
     copy.log.unlink()
     line = pictured(copy)
     assert line.states == []
-    assert [r.live for r in line.recordings] == [()]
+    (recording,) = line.recordings
+    assert (recording.live, recording.start_us, recording.pressed) == ((), None, False)
+    assert (recording.recording, recording.firmware) == (evidence.recording, "bodycam test")
+    assert recording.boot
     assert abs(length_us(line.evid) - 4 * S) < 1000
+
+
+def test_pictures_of_a_boot_that_has_no_time_of_day_prove_no_time(tmp_path: Path) -> None:
+    """No clock was ever set, so nobody can say of which day they are."""
+    camera = Camera(tmp_path, clock=SteppedClock(source=ClockSource.NONE))
+    camera.record(footage(4))
+    camera.stop()
+    line = pictured(Evidence(camera.store.root, camera.identity, "r", ()))
+    assert (line.evid, line.live, line.states) == ((), (), [])
+    assert any("has no time of day" in finding for finding in line.findings)
 
 
 def test_two_cameras_are_two_timelines(tmp_path: Path) -> None:
