@@ -12,7 +12,7 @@ from typing import Any
 
 from bodycam.clock import NS
 from bodycam.custody.verify import Report, verify_paths
-from bodycam.errors import EvidenceError
+from bodycam.errors import EvidenceError, ExitCode
 from bodycam.formats.boxes import Box, child, children
 from bodycam.formats.mp4read import read_fragment
 from bodycam.formats.records import SIGNATURE_UUID, parse_record, read_payload
@@ -27,6 +27,10 @@ QUICK: dict[str, Any] = {
     "recording": {"post_record_s": 0, "segment_s": 5, "fragment_ms": 300},
     "switch": {"off_stable_ms": 60},
 }
+
+
+# What a synthetic camera does on a machine that has no time for it.
+BUSY = "camera"
 
 
 class Rig:
@@ -84,8 +88,23 @@ class Rig:
     def segments(self) -> list[Path]:
         return sorted((self.card / "evidence").glob("*/*.mp4"), key=lambda p: p.stat().st_mtime_ns)
 
+    def gaps(self) -> list[dict[str, Any]]:
+        """The holes that the recorder has to answer for.
+
+        `camera` is the cause where nothing was lost on the way: a machine that was too busy to draw.
+        """
+        gaps = [line["data"] for line in self.events("gap")]
+        return [gap for gap in gaps if gap["cause"] != BUSY]
+
     def verify(self) -> Report:
         return verify_paths([self.card], load_root(self.unit.root_path))
+
+    def check_whole(self) -> None:
+        """The verifier finds nothing but such pictures as the camera never gave."""
+        report = self.verify()
+        found = [finding.text for finding in report.findings]
+        assert [text for text in found if not text.endswith(f", cause: {BUSY}")] == []
+        assert report.exit_code is (ExitCode.INCOMPLETE if found else ExitCode.OK), report
 
 
 @contextmanager

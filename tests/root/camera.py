@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from bodycam.clock import SystemClock
+from bodycam.errors import ExitCode
 from bodycam.provision.identity import make_identity
+from tests.rig import BUSY
 
 from .machine import Machine
 
@@ -97,8 +99,15 @@ class Camera:
         self.machine.until(f"{count} x {ev}", lambda: len(self.events(ev)) >= count, seconds)
         return self.events(ev)[count - 1]
 
-    def verify(self) -> tuple[int, str]:
+    def verify(self, *words: str) -> tuple[int, str]:
         """The shipped verifier's answer, given inside: exit code, and what it said."""
-        command = ["bodycam", "verify", "/var/lib/bodycam", "--trust", "/root/root.pem"]
+        command = ["bodycam", "verify", "/var/lib/bodycam", "--trust", "/root/root.pem", *words]
         done = self.machine.run(*command, check=False)
         return done.returncode, done.stdout + done.stderr
+
+    def check_whole(self) -> None:
+        """The verifier finds nothing but such pictures as the camera never gave (Rig.check_whole)."""
+        code, said = self.verify("--json")
+        found = [finding["text"] for finding in json.loads(said)["findings"]]
+        assert [text for text in found if not text.endswith(f", cause: {BUSY}")] == []
+        assert code == (ExitCode.INCOMPLETE if found else ExitCode.OK), said
