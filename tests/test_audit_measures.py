@@ -215,6 +215,9 @@ def test_a_kept_tail_may_hold_a_spoken_reason(tmp_path: Path) -> None:
     shown = proven(camera.timeline(), (70, 230), (270, 400.033), (470, 630))
     found = figure("M8", shown).values
     assert found == {"button_stops": 3, "coded": 0, "tail_kept": 1, "tail_share": 1 / 3}
+    # What is not proven cannot be listened to.
+    shown.recordings[0].evid = ()
+    assert figure("M8", shown).values["tail_kept"] == 0
 
 
 def test_what_was_asked_for_is_known_from_the_boot_where_a_recording_does_not_say(
@@ -314,6 +317,16 @@ def test_the_log_and_the_store_are_compared_both_ways(tmp_path: Path) -> None:
     silent.log.unlink()
     (row,) = figure("M13", line(silent)).rows
     assert row["what"] == "in the store, and no verified line tells of it"
+    changed = made.copy(tmp_path / "changed")
+    with changed.segments[0].open("r+b") as file:
+        file.seek(changed.segments[0].stat().st_size // 2)
+        file.write(b"\xff\x00\xff")
+    (row,) = figure("M13", line(changed)).rows
+    assert row["what"] == "altered"
+    whole = line(made)
+    whole.recordings[0].failed = whole.recordings[0].evid
+    (row,) = figure("M13", whole).rows
+    assert row["what"] == "a file of it failed"
 
 
 def test_a_self_test_counts_near_the_beginning_of_a_shift(tmp_path: Path) -> None:
@@ -340,6 +353,7 @@ def test_heat_and_power_explain(tmp_path: Path) -> None:
     with day(tmp_path) as camera:
         camera.boot(0)
         camera.to(50, soc_milli_c=81_000, cell_milli_c=44_000)
+        camera.say(55, "power.throttled", flags=[], edges=1)
         camera.say(60, "power.throttled", flags=["undervolt"], edges=1)
         camera.say(70, "power.throttled", flags=["capped", "undervolt"], edges=1)
         camera.say(90, "power.throttled", flags=[], edges=1)

@@ -154,6 +154,19 @@ def test_of_few_cameras_no_measure_is_told(cameras: int, is_told: bool) -> None:
     assert [value for name, value in told.items() if name.startswith("M1 ")] == [0.0] * is_told
 
 
+def test_each_measure_s_share_is_of_its_own_whole() -> None:
+    sums = {
+        ("M1", "undocked_us"): 1000, ("M1", "ready_us"): 900, ("M12", "unknown_us"): 100,
+        ("M3", "recordings"): 200, ("M3", "flagged"): 50, ("M3", "behaviour"): 20,
+        ("M5", "recordings"): 100, ("M5", "short"): 10, ("M5", "bounces"): 96,
+        ("M9", "presses"): 40, ("M9", "refused"): 36, ("M13", "in_log"): 30,
+        ("M13", "mismatches"): 3, ("M14", "shifts"): 20, ("M14", "passed"): 20,
+    }  # fmt: skip
+    told = public_summary(facts(sums=sums))["measures"]
+    # Four bounced not, four presses came to something, three recordings differ: too few to tell.
+    assert list(told.values()) == [0.9, 0.1, 0.25, 0.4, 0.1, None, None, None, 1.0]
+
+
 def group(name: str, judged: int, officers: int, complete: int) -> PublicGroup:
     return PublicGroup(name, judged, officers, complete, judged * 10, complete * 9)
 

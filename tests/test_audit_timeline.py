@@ -178,6 +178,10 @@ def test_what_was_put_into_the_dock_while_it_was_off_is_docked_once_it_is_seen_t
         (("power.heat", {"quantity": "soc", "level": "close", "value": 84_000}),
          ("power.heat", {"quantity": "soc", "level": "shed", "value": 74_000}), 100, 150),
         (("switch.fault", {"pin": "record", "held": False}), ("switch.fault_ended", {"pin": "record"}), 100, 150),
+        (("gpio.fault", {}), ("gpio.claimed", {}), 100, 150),
+        (("gpio.fault", {"pin": "switch"}), ("gpio.claimed", {"pin": "switch"}), 100, 150),
+        (("thread.died", {"name": "sealer"}), None, 100, 200),
+        (("power.recalled", {}), None, 100, 200),
         (("wrapkey.missing", {"folder": "x"}), None, 100, 200),
     ],
 )  # fmt: skip
@@ -196,6 +200,18 @@ def test_each_fault_is_a_fault_until_it_ends(
     faults = [(s.start_us, s.end_us) for s in line.states if s.state is DeviceState.FAULT]
     assert faults == [(at(from_s), at(to_s))]
     assert covers_without_overlap(line)
+
+
+def test_another_pin_than_the_switch_s_is_no_reason_not_to_record(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.say(100, "gpio.fault", pin="lamp")
+        camera.say(120, "switch.fault", pin="record", held=False)
+        camera.say(130, "gpio.claimed", pin="lamp")
+        camera.say(150, "gpio.claimed", pin="record")
+        camera.end(200)
+    faults = [one[1:] for one in told(camera.timeline()) if one[0] == "fault"]
+    assert faults == [(120, 150)]
 
 
 def test_a_fault_names_what_failed_in_it_and_nothing_else(tmp_path: Path) -> None:
@@ -426,6 +442,20 @@ def test_a_boot_that_cannot_have_been_then_has_no_time_and_nobody_knows_what_it_
     ]  # fmt: skip
     assert line.states[3].why == "no time of day"
     assert any("has no time of day" in finding for finding in line.findings)
+
+
+def test_a_last_boot_without_a_time_of_day_is_left_out_and_said(tmp_path: Path) -> None:
+    with day(tmp_path) as camera:
+        camera.boot(0)
+        camera.end(100)
+        wrong(camera, 0, 5, ClockSource.NONE)
+        camera.boot(500)
+        camera.record(510, 520)
+        camera.end(600)
+    line = camera.timeline()
+    assert told(line) == [("boot", 0, 1), ("ready", 1, 100)]
+    (finding,) = line.findings
+    assert "has no time of day: it is left out" in finding
 
 
 def test_whatever_the_clocks_say_a_camera_is_in_one_state_at_a_time(tmp_path: Path) -> None:
