@@ -265,6 +265,11 @@ def test_an_open_incident_ends_with_the_officers_next_dispatch() -> None:
     one = Incident("E1", "A", 0, on_scene_us=300 * S)
     after, other = Incident("E2", "A", 2000 * S), Incident("E3", "B", 1000 * S)
     assert bounds(one, after, other)[0] == (300, 2000, "on scene", "next dispatch")
+    # Whoever is sent on as he arrives has not been there for no time at all.
+    at_once = Incident("E4", "A", 300 * S)
+    assert bounds(one, at_once, after)[0] == (300, 2000, "on scene", "next dispatch")
+    earlier = Incident("E5", "A", -100 * S)
+    assert bounds(earlier, one)[0] == (-100, 0, "dispatched", "next dispatch")
     late = Incident("E2", "A", 9 * 3600 * S)
     assert bounds(one, late)[0] == (300, 300 + 8 * 3600, "on scene", "longest allowed")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,31 @@ def test_the_clock_s_error_adds_to_the_rounding() -> None:
     assert found.states == (DeviceState.READY, DeviceState.RECORDING)
     # Proven up to 980 of [970, 1030], or of anything within 25 s of it.
     assert found.covered_us == (0, 35 * S)
+
+
+def test_what_is_proven_may_be_most_and_least_at_a_moment_in_between() -> None:
+    # A minute of pictures covers the minute around 1010, and neither that around 975 nor 1025.
+    assert near(980, 1040, 20, err_s=15).covered_us == (25 * S, 60 * S)
+
+
+def test_the_least_and_the_greatest_proven_are_those_of_every_moment_that_may_be_meant() -> None:
+    rng = random.Random(30)
+    between = 0
+    for _ in range(60):
+        edges = sorted(rng.sample(range(1900, 2100), 6))
+        evid = times((a * S // 2, b * S // 2) for a, b in zip(edges[::2], edges[1::2], strict=True))
+        unsure = rng.randint(1, 60)
+        told = OfficerTime(evid=evid, assigned=ALWAYS)
+        used = ForceUsed("E", "A", 1000 * S, 0)
+        found = near_force(used, told, unsure * S // 2, RULES)
+        held = {n for a, b in zip(edges[::2], edges[1::2], strict=True) for n in range(a, b)}
+        tries = [
+            sum(n in held for n in range(2000 + by - 60, 2000 + by + 60)) * S // 2
+            for by in range(-unsure, unsure + 1)
+        ]
+        assert found.covered_us == (min(tries), max(tries))
+        between += max(tries) > max(tries[0], tries[-1], tries[unsure])
+    assert between > 5
 
 
 def test_what_nobody_knows_is_unknown_and_what_nobody_wore_is_said() -> None:
