@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -16,6 +17,10 @@ from tests.faults.results import measured, write_result
 from tests.leftovers import nothing_left_behind
 
 __all__ = ["measured"]  # a fixture
+
+# A shell has what it runs in the background ignore Ctrl-C, and so would every program of a test.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The system that tests/picam runs in has no hypothesis.
 if importlib.util.find_spec("hypothesis") is not None:
