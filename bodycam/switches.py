@@ -150,7 +150,7 @@ class SwitchReader:
 
     def _reread(self) -> None:
         for name, debouncer in self._debouncers.items():
-            self._find_deaf(name)
+            anew = self._find_deaf(name)
             read_ns = self._clock.boot_ns()
             active = self._pins.level(name)
             self._readable[name] = active is not None
@@ -159,7 +159,8 @@ class SwitchReader:
             # Only a level that no edge explains even after the driver's delay is a lost edge.
             self._take_late_edges()
             outcomes = debouncer.level(active, read_ns)
-            if any(isinstance(outcome, Reconciled) for outcome in outcomes):
+            # What changed before the line was claimed anew is nothing that the new claim missed.
+            if not anew and any(isinstance(outcome, Reconciled) for outcome in outcomes):
                 self._missed[name].append(read_ns)
             self._handle(name, outcomes)
 
@@ -169,16 +170,17 @@ class SwitchReader:
             for edge in self._pins.edges(left_ns / NS):
                 self._edge(edge)
 
-    def _find_deaf(self, name: str) -> None:
-        """Take a line anew that changes without edges, once they had time enough to come."""
+    def _find_deaf(self, name: str) -> bool:
+        """Take a line anew that changes without edges, once they had time enough to come; True if so."""
         missed = self._missed[name]
         enough = _DEAF_AFTER if self._heard[name] else 1
         if len(missed) < enough or self._clock.boot_ns() - missed[-1] < self._reread_ns // 2:
-            return
+            return False
         self._log.append("gpio.deaf", missed[0], sync=True, pin=name, missed=len(missed))
         missed.clear()
         self._heard[name] = False
         self._pins.reclaim(name)
+        return True
 
     def _handle(self, name: str, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:

@@ -99,6 +99,30 @@ def test_a_line_that_was_heard_and_loses_two_changes_in_a_row_is_deaf(
     assert len(rig.lines("switch.reconciled")) == 2
 
 
+def test_a_change_before_the_line_is_claimed_anew_is_not_held_against_it(
+    rig: SwitchRig, pins: SimulatedPins, hand: PinsClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That a line is deaf is synced to the card before; meanwhile the officer may let go."""
+    reclaim = pins.reclaim
+
+    def late(name: str) -> None:
+        hand.set("record", False, bounce_us=[])
+        while pins.level("record"):
+            assert rig.reader.alive
+        reclaim(name)
+
+    hand.deafen("record")
+    monkeypatch.setattr(pins, "reclaim", late)
+    with reading(rig, pins):
+        hand.set("record", True)
+        rig.until_logged("switch.off")
+        monkeypatch.setattr(pins, "reclaim", reclaim)
+        hand.set("record", True, bounce_us=[])
+        rig.until_logged("switch.on", 2)
+    assert data(rig, "gpio.deaf") == {"pin": "record", "missed": 1}
+    assert [line["data"]["active"] for line in rig.lines("switch.edge")] == [True]
+
+
 def test_a_driver_that_stays_deaf_is_polled_and_every_toggle_is_right(
     rig: SwitchRig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -108,9 +132,20 @@ def test_a_driver_that_stays_deaf_is_polled_and_every_toggle_is_right(
         on_stand_in(default_pins(), tmp_path, rig.log.append) as pins,
         reading(rig, pins),
     ):
+        reclaim, looks = pins.reclaim, []
+
+        def noted(name: str) -> None:
+            reclaim(name)
+            looks.append(rig.reader.beats)
+
+        monkeypatch.setattr(pins, "reclaim", noted)
         for count in (1, 2):
             board.drive(RECORD_BCM, int(count == 2))
             rig.until_logged("gpio.deaf", count)
+            # What changes before it is claimed anew is not held against the new claim.
+            rig.until(
+                "the next look", lambda: rig.reader.beats > max(looks, default=rig.reader.beats)
+            )
         rig.until_logged("gpio.polling")
         for active in (True, False):
             board.drive(RECORD_BCM, int(not active))

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+from typing import Any
 
 from bodycam.boardpins import BoardPins
 from bodycam.clock import SystemClock
@@ -29,12 +30,21 @@ CLOCK = SystemClock()
 class RecordOnly(BoardPins):
     """The claims of other lines would wake the thread that slept through the first one's."""
 
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.anew = threading.Event()
+
+    def reclaim(self, name: str) -> None:
+        super().reclaim(name)
+        self.anew.set()
+
     def level(self, name: str) -> bool | None:
         return super().level(name) if name == "record" else False
 
 
-def heard_or_found_deaf(rig: SwitchRig) -> bool:
-    return bool(rig.lines("switch.edge") or rig.lines("gpio.deaf"))
+def hears(rig: SwitchRig, pins: RecordOnly) -> bool:
+    """By itself, or claimed anew: the log says so before."""
+    return bool(rig.lines("switch.edge")) or pins.anew.is_set()
 
 
 def start(label: str, pull: Path, settle_s: float, folder: Path) -> dict[str, object]:
@@ -48,7 +58,7 @@ def start(label: str, pull: Path, settle_s: float, folder: Path) -> dict[str, ob
                 moved_ns[what] = CLOCK.boot_ns()
                 pull.write_text(level)
                 rig.until_logged(f"switch.{what}")
-                rig.until("edge or deaf", lambda: heard_or_found_deaf(rig))
+                rig.until("an edge, or a new claim", lambda: hears(rig, pins))
         return {"moved_ns": moved_ns, "log": rig.lines()}
 
 
