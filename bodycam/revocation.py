@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import SignatureAlgorithmOID
 
+from .boundedfile import read_bounded
 from .clock import utc_text
 from .errors import CannotOpen
 from .signing import BAD_CERTIFICATE, common_name, extension_of, fingerprint, utc_ns_of
@@ -28,11 +29,7 @@ _CRL_PEM = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.
 
 def load_crls(path: Path) -> list[x509.CertificateRevocationList]:
     """The revocation lists in a PEM file. Raises CannotOpen if there is none."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_CRL_BYTES + 1)
-    except OSError as fault:
-        raise CannotOpen(f"{path}: {fault.strerror}", "Give the list with --crl") from fault
+    data = read_bounded(path, MAX_CRL_BYTES, "Give the list with --crl")
     if len(data) > MAX_CRL_BYTES:
         raise CannotOpen(f"{path}: bigger than {MAX_CRL_BYTES} bytes")
     try:

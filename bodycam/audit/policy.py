@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from ..errors import CannotOpen, ConfigError
+from ..boundedfile import read_bounded
+from ..errors import ConfigError
 
 _MAX_BYTES = 1 << 20
 Seconds = Annotated[int, msgspec.Meta(ge=0, le=86_400)]
@@ -129,12 +130,7 @@ def load_policy(path: Path | None = None) -> Policy:
     if path is None:
         data = resources.files(__package__).joinpath("policy.toml").read_bytes()
         return parse_policy(data, "policy.toml")
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except OSError as fault:
-        raise CannotOpen(f"{path}: {fault.strerror}", "Give a policy file") from fault
-    return parse_policy(data, path.name)
+    return parse_policy(read_bounded(path, _MAX_BYTES, "Give a policy file"), path.name)
 
 
 def parse_policy(data: bytes, name: str) -> Policy:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..boundedfile import read_bounded
 from ..certificates import SigningTime, TrustPolicy, judge_chain
 from ..clock import SystemClock
 from ..custody.logproofs import LogFolder, check_line, prove_growth, prove_line, read_note
@@ -89,11 +90,7 @@ def _prove(arguments: argparse.Namespace) -> ExitCode:
 
 
 def _check(arguments: argparse.Namespace) -> ExitCode:
-    try:
-        with arguments.proof.open("rb") as file:
-            data = file.read(MAX_PROOF_BYTES + 1)
-    except OSError as fault:
-        raise CannotOpen(f"{arguments.proof}: {fault.strerror}", "Check the path") from fault
+    data = read_bounded(arguments.proof, MAX_PROOF_BYTES, "Check the path")
     witnesses = tuple(read_key(text) for text in arguments.witness)
     proven = check_line(decode_proof(data), _policy(arguments), witnesses)
     answer: dict[str, Any] = {

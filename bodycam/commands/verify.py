@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from ..boundedfile import read_bounded
 from ..clock import SystemClock, utc_from_text
 from ..custody.clipcheck import verify_clip
 from ..custody.logroots import OutsideWord
@@ -13,7 +14,7 @@ from ..custody.onvifclip import verify_onvif
 from ..custody.report import write_report
 from ..custody.summary import text
 from ..custody.verify import verify_paths
-from ..errors import CannotOpen, ConfigError, ExitCode
+from ..errors import ConfigError, ExitCode
 from ..formats.checkpoint import MAX_CHECKPOINT_BYTES
 from ..progress import Progress
 from ..signing import load_root
@@ -101,13 +102,10 @@ def main(arguments: argparse.Namespace) -> ExitCode:
 
 def _outside(arguments: argparse.Namespace) -> OutsideWord:
     """What others hold of the logs."""
-    notes = []
-    for path in arguments.witnessed:
-        try:
-            with path.open("rb") as file:
-                notes.append((path.name, file.read(MAX_CHECKPOINT_BYTES + 1)))
-        except OSError as fault:
-            raise CannotOpen(f"{path}: {fault.strerror}", "Give a checkpoint file") from fault
+    notes = tuple(
+        (path.name, read_bounded(path, MAX_CHECKPOINT_BYTES, "Give a checkpoint file"))
+        for path in arguments.witnessed
+    )
     stamped_at = None
     if arguments.tsa_root:
         try:
@@ -118,7 +116,7 @@ def _outside(arguments: argparse.Namespace) -> OutsideWord:
                 "Run: pip install 'bodycam[timestamp]'",
             ) from fault
         stamped_at = stamp_checker(load_tsa(arguments.tsa_root))
-    return OutsideWord(tuple(notes), tuple(read_key(k) for k in arguments.witness), stamped_at)
+    return OutsideWord(notes, tuple(read_key(k) for k in arguments.witness), stamped_at)
 
 
 def _time(text: str | None) -> int:

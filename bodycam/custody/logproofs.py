@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..boundedfile import read_bounded
 from ..certificates import ChainVerdict, SigningTime, Trust, TrustPolicy
 from ..clock import NS, utc_from_text, utc_text
 from ..errors import CannotOpen, ConfigError, EvidenceError
@@ -98,11 +99,7 @@ def read_note(path: Path) -> Checkpoint:
 
 
 def _read(path: Path, limit: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except OSError as fault:
-        raise CannotOpen(f"{path}: {fault.strerror}", "Check the path") from fault
+    data = read_bounded(path, limit, "Check the path")
     if len(data) > limit:
         raise EvidenceError(f"{path}: bigger than {limit} bytes")
     return data

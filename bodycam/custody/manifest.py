@@ -24,7 +24,8 @@ from typing import Annotated, Any, Self
 
 import msgspec
 
-from ..errors import CannotOpen, EvidenceError
+from ..boundedfile import read_bounded
+from ..errors import EvidenceError
 from ..formats.records import MAX_CERTIFICATES, SignatureBox
 from .opened import OpenedSegment
 
@@ -155,13 +156,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
 def read_manifest(path: Path) -> Manifest:
     """Parse a manifest. Raises CannotOpen if it cannot be read, EvidenceError if it is none."""
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_MANIFEST_BYTES + 1)
-    except OSError as fault:
-        raise CannotOpen(
-            f"{path}: {fault.strerror}", "Give the manifest with --manifest"
-        ) from fault
+    raw = read_bounded(path, MAX_MANIFEST_BYTES, "Give the manifest with --manifest")
     if len(raw) > MAX_MANIFEST_BYTES:
         raise EvidenceError(f"{path}: manifest of over {MAX_MANIFEST_BYTES} bytes")
     try:

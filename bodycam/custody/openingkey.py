@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ..boundedfile import read_bounded
 from ..errors import CannotOpen
 from ..formats.hpkewrap import PqPrivateKey, hpke_unwrap, is_pq_private, load_pq_private
 from ..formats.keywrap import unwrap
@@ -37,11 +38,7 @@ class OpeningKey:
 
 def load_opening_key(path: Path) -> OpeningKey:
     """A recipient's private key in PEM. Raises CannotOpen if it is none."""
-    try:
-        with path.open("rb") as file:
-            pem = file.read(_MAX_KEY_BYTES)
-    except OSError as fault:
-        raise CannotOpen(f"{path}: {fault.strerror}", "Give the custodian's key") from fault
+    pem = read_bounded(path, _MAX_KEY_BYTES, "Give the custodian's key")
     if is_pq_private(pem):
         return OpeningKey(load_pq_private(pem))
     return OpeningKey(load_private_key(path))

@@ -12,10 +12,11 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from ..boundedfile import read_bounded
 from ..custody.logproofs import LogFolder
 from ..custody.logroots import MAX_TOKEN_BYTES, TIMESTAMPS
 from ..custody.stamps import imprint, make_query, read_stamp
-from ..errors import BodycamError, CannotOpen, EvidenceError
+from ..errors import BodycamError, EvidenceError
 from ..store import storage_error, write_atomically
 
 _TIMEOUT_S = 30.0
@@ -80,8 +81,4 @@ def ask(url: str, query: bytes) -> bytes:
 
 def read_response(path: Path) -> bytes:
     """A TSA's response from a file."""
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_TOKEN_BYTES + 1)
-    except OSError as fault:
-        raise CannotOpen(f"{path}: {fault.strerror}", "Give the TSA's response") from fault
+    return read_bounded(path, MAX_TOKEN_BYTES, "Give the TSA's response")

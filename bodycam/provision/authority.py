@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ..boundedfile import read_bounded
 from ..clock import NS, utc_from_text, utc_text
 from ..errors import CannotOpen, ConfigError, EvidenceError, StorageError
 from ..signing import fingerprint
@@ -192,14 +193,11 @@ class Authority:
 
 
 def _read_request(path: Path) -> x509.CertificateSigningRequest:
+    data = read_bounded(path, MAX_CSR_BYTES, "Check the path")
+    if len(data) > MAX_CSR_BYTES:
+        raise CannotOpen(f"{path}: bigger than {MAX_CSR_BYTES} bytes")
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_CSR_BYTES + 1)
-        if len(data) > MAX_CSR_BYTES:
-            raise CannotOpen(f"{path}: bigger than {MAX_CSR_BYTES} bytes")
         return x509.load_pem_x509_csr(data)
-    except OSError as fault:
-        raise CannotOpen(f"{path}: {fault.strerror}", "Check the path") from fault
     except ValueError as fault:
         raise CannotOpen(f"{path}: not a request in PEM: {fault}") from fault
 

@@ -15,6 +15,7 @@ from typing import Annotated, Self
 
 import msgspec
 
+from ..boundedfile import read_bounded
 from ..clock import utc_from_text
 from ..errors import CannotOpen, StorageError
 from ..store import write_atomically
@@ -69,16 +70,13 @@ class Register(msgspec.Struct, frozen=True):
 def read_register(folder: Path) -> Register:
     """The register of an authority. Raises CannotOpen if it is missing or damaged."""
     path = folder / REGISTER
+    data = read_bounded(
+        path, MAX_REGISTER_BYTES, "Name an authority's folder, or make one: authority init"
+    )
+    if len(data) > MAX_REGISTER_BYTES:
+        raise CannotOpen(f"{path}: bigger than {MAX_REGISTER_BYTES} bytes")
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_REGISTER_BYTES + 1)
-        if len(data) > MAX_REGISTER_BYTES:
-            raise CannotOpen(f"{path}: bigger than {MAX_REGISTER_BYTES} bytes")
         return msgspec.json.decode(data, type=Register)
-    except OSError as fault:
-        raise CannotOpen(
-            f"{path}: {fault.strerror}", "Name an authority's folder, or make one: authority init"
-        ) from fault
     except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise CannotOpen(f"{path}: damaged: {fault}", "Put back a copy of it") from fault
 

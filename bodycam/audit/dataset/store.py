@@ -31,6 +31,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ...boundedfile import read_bounded
 from ...errors import AlreadyRunning, CannotOpen, ConfigError
 from ...store import make_folder, storage_error, sync_directory, write_atomically
 from .schema import DATASET_FORMAT, DATASET_VERSION, SOURCES, TABLES, TableSchema
@@ -292,11 +293,7 @@ def _empty(folder: Path) -> None:
 
 def _read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_MANIFEST_BYTES + 1)
-    except OSError as fault:
-        raise CannotOpen(f"{path}: {fault.strerror}", "Give a folder that ingest made") from fault
+    data = read_bounded(path, _MAX_MANIFEST_BYTES, "Give a folder that ingest made")
     try:
         said = msgspec.json.decode(data)
         if not isinstance(said, dict) or said.get("format") != DATASET_FORMAT:

@@ -30,7 +30,8 @@ from typing import Annotated
 import msgspec
 
 from ...audit.scoring import IncidentClass
-from ...errors import CannotOpen, ConfigError
+from ...boundedfile import read_bounded
+from ...errors import ConfigError
 
 _MAX_BYTES = 1 << 16
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -164,11 +165,7 @@ def load_behaviours(path: Path | None = None) -> Behaviours:
     if path is None:
         data = resources.files(__package__).joinpath("behaviours.toml").read_bytes()
         return parse_behaviours(data, "behaviours.toml")
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except OSError as fault:
-        raise CannotOpen(f"{path}: {fault.strerror}", "Give a file of behaviours") from fault
+    data = read_bounded(path, _MAX_BYTES, "Give a file of behaviours")
     return parse_behaviours(data, path.name)
 
 

@@ -11,7 +11,6 @@ import select
 import struct
 import subprocess
 import threading
-from types import TracebackType
 from typing import Self
 
 LABEL = "mcp2221_gpio"
@@ -74,12 +73,7 @@ class InterruptlessChip:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         os.write(self._uhid, struct.pack("=I", _UHID_DESTROY))
         self._stop.set()
         self._thread.join()
