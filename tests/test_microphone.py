@@ -135,6 +135,9 @@ class Sounds:
 @pytest.fixture
 def sounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sounds]:
     monkeypatch.setenv("ALSA_CONFIG_PATH", str(tmp_path / "alsa.conf"))
+    # Where a reader in this process tells the library to look is taken back.
+    monkeypatch.setenv("ALSA_CONFIG_DIR", "")
+    monkeypatch.delenv("ALSA_CONFIG_DIR")
     system = Sounds(tmp_path)
     yield system
     system.close()
