@@ -28,12 +28,14 @@ from bodycam.clock import MS, NS, SystemClock
 from bodycam.configfile import parse
 from bodycam.contentkeys import ContentKeys
 from bodycam.eventlog import EventLog
+from bodycam.job import Finished, Job, Report, Started
 from bodycam.media import Track
+from bodycam.mutes import MuteWindows
 from bodycam.prerecord import RingFacts, pre_record
 from bodycam.provision.identity import make_identity
-from bodycam.recording import MuteWindows, RecordingFacts
+from bodycam.recording import RecordingFacts
 from bodycam.ringwriter import RingWriter
-from bodycam.sealer import Finished, Job, Report, Sealer, Started
+from bodycam.sealer import Sealer
 from bodycam.segment import SealingKit
 from bodycam.sharedring import DESCRIPTOR_BYTES, Descriptor
 from bodycam.signing import load_file_key, load_recipients

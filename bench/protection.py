@@ -22,10 +22,12 @@ from bodycam.buffer import Cursor, PreRecordBuffer
 from bodycam.clock import NS, SystemClock
 from bodycam.eventlog import EventLog
 from bodycam.formats import cenc, mp4
+from bodycam.job import Finished, Job, Report
 from bodycam.media import AccessUnit, Buffer, Track, video_format
-from bodycam.recording import MuteWindows, parse_picture
+from bodycam.mutes import MuteWindows
+from bodycam.recording import parse_picture
 from bodycam.ringwriter import RingWriter
-from bodycam.sealer import Finished, Job, Report, Sealer
+from bodycam.sealer import Sealer
 from bodycam.segment import SealingKit
 from bodycam.sharedring import DESCRIPTOR_BYTES, Descriptor
 from bodycam.store import Store

@@ -21,7 +21,8 @@ from bodycam.clock import NS
 from bodycam.custody.verify import verify_paths
 from bodycam.interleave import Pulled
 from bodycam.media import AccessUnit, Track
-from bodycam.recording import CloseReason, MuteWindows, RecordingWriter
+from bodycam.mutes import MuteWindows
+from bodycam.recording import CloseReason, RecordingWriter
 
 _PIECE_BYTES = 1 << 20
 

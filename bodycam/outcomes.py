@@ -18,11 +18,11 @@ from .clock import MS, NS, Clock
 from .errors import StorageFull
 from .eventlog import EventLog
 from .intake import Live
+from .job import Finished, Refused, Started
 from .owed import Interrupted, Owed, owed_of
 from .power import Strain
 from .prerecord import PreRecord
 from .recording import CloseReason
-from .sealer import Finished, Refused, Started
 from .signals import Cue
 
 _RETRY_NS = 2 * NS

@@ -19,19 +19,20 @@ from .errors import BodycamError, ConfigError, DeviceError, KeyMissing
 from .eventlog import EventLog
 from .gpio import Pins
 from .intake import CameraHost
+from .job import Report
 from .keywatch import KeyWatch
 from .latekey import LateKey, within
 from .logreplay import OpenSegment, Recovered
 from .memory import oom_kills
+from .mutes import MuteWindows
 from .owed import Interrupted
 from .pkcs11key import load_token_key, parse_uri
 from .power import Strain
 from .reboot import RebootRequest
 from .recorder import Recorder
-from .recording import MuteWindows
 from .recordsigner import CLOSING_PATIENCE_S, PATIENCE_S
 from .recovery import examine
-from .sealer import Report, Sealer
+from .sealer import Sealer
 from .segment import SealingKit
 from .sensors import Firmware, Sensors
 from .signals import Cue

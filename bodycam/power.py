@@ -43,6 +43,16 @@ from .config import Heat, Power
 from .flutter import Flutter
 from .gauge import Battery, Gauge
 from .ladder import Ladder, Rung, falling
+from .powerevents import (
+    ChargeEdge,
+    ChargeStuck,
+    FlagsEdge,
+    LevelEdge,
+    PowerEvent,
+    PowerReading,
+    Recalled,
+    SensorEdge,
+)
 from .sharedring import Load
 
 _CONFIRM = 3
@@ -55,67 +65,6 @@ _UNWELL = frozenset({
     "Safety timer expire", "Watchdog timer expire", "No battery",
 })  # fmt: skip
 UNDERVOLT = "undervolt"
-
-
-@dataclass(frozen=True, slots=True)
-class PowerReading:
-    """One look at the sensors; None where there is none or it makes no sense.
-
-    `throttled`: what the firmware holds back now, None where it cannot be asked.
-    """
-
-    soc_milli_c: int | None = None
-    cell_milli_c: int | None = None
-    battery: Battery | None = None
-    throttled: frozenset[str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LevelEdge:
-    """A quantity reached another level; `value` in milli-degrees, percent or minutes."""
-
-    quantity: str
-    level: str | None
-    value: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class ChargeEdge:
-    """Charging was cut off, and why; or let again, with None."""
-
-    reason: str | None
-    milli_c: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class ChargeStuck:
-    """The gauge says that it is charged although that is cut off."""
-
-    for_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class FlagsEdge:
-    """The firmware holds back other things than before; so many edges in this one line."""
-
-    flags: frozenset[str]
-    edges: int
-
-
-@dataclass(frozen=True, slots=True)
-class SensorEdge:
-    """A sensor that was there gives nothing valid any more, and why; or it does again, with None."""
-
-    sensor: str
-    why: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Recalled:
-    """The cell is on the recall list."""
-
-    model: str
-    serial: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +88,6 @@ def recall(battery: Battery, power: Power) -> Recalled | None:
     listed = {entry.casefold() for entry in power.recalled}
     hit = model.casefold() in listed or any(serial.casefold().startswith(lot) for lot in listed)
     return Recalled(model, serial) if hit else None
-
-
-PowerEvent = LevelEdge | ChargeEdge | ChargeStuck | FlagsEdge | SensorEdge | Recalled
 
 
 @dataclass(slots=True)

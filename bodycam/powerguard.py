@@ -20,13 +20,13 @@ from .config import Config
 from .errors import DeviceError
 from .eventlog import EventLog
 from .gaugebus import ROUND_S, GaugeBus, GaugeReading
-from .power import (
+from .power import PowerMachine
+from .powerevents import (
     ChargeEdge,
     ChargeStuck,
     FlagsEdge,
     LevelEdge,
     PowerEvent,
-    PowerMachine,
     PowerReading,
     Recalled,
     SensorEdge,

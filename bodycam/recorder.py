@@ -19,13 +19,15 @@ from .clock import MS, NS, Clock
 from .config import AudioSource, Config
 from .eventlog import EventLog
 from .intake import CameraHost, CameraPlug, Intake, Live
+from .job import Finished, Job, Refused, Report, Started
 from .media import AudioFormat
+from .mutes import MuteWindows
 from .outcomes import Outcomes
 from .owed import RESUME, Interrupted
 from .power import Strain
 from .prerecord import PreRecord, RingFacts, pre_record
-from .recording import CloseReason, MuteWindows, RecordingFacts
-from .sealer import Finished, Job, Refused, Report, Sealer, Started
+from .recording import CloseReason, RecordingFacts
+from .sealer import Sealer
 from .signals import Cue
 from .switches import Request
 from .worker import Worker

@@ -8,7 +8,7 @@ the sound format change; not one unit is lost or repeated there.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -29,6 +29,7 @@ from .media import (
     split_annexb,
     video_format,
 )
+from .mutes import MuteWindows
 from .segment import SealingKit, SegmentStart, SegmentWriter
 from .store import SegmentFile, Store
 
@@ -72,23 +73,6 @@ class RecordingFacts:
     audio_from_ns: int
     continues: str | None = None
     previous: str = NO_PREVIOUS
-
-
-@dataclass(slots=True)
-class MuteWindows:
-    """When the wearer muted, in boot time; an open end while the key is held."""
-
-    windows: list[tuple[int, int | None]] = field(default_factory=list)
-
-    def start(self, at_ns: int) -> None:
-        self.windows.append((at_ns, None))
-
-    def stop(self, at_ns: int) -> None:
-        if self.windows and self.windows[-1][1] is None:
-            self.windows[-1] = (self.windows[-1][0], at_ns)
-
-    def covers(self, at_ns: int) -> bool:
-        return any(a <= at_ns and (b is None or at_ns < b) for a, b in self.windows)
 
 
 class RecordingWriter:

@@ -18,7 +18,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from .buffer import Cursor
 from .clock import MS, NS, Clock
@@ -26,10 +26,11 @@ from .errors import StorageError, StorageFull
 from .eventlog import EventLog
 from .formats.onvif import OnvifSigner
 from .interleave import Interleaver, Pulled
+from .job import Finished, Job, Refused, Report, Started
 from .latency import SyncTimes
 from .media import AudioFormat, Track
-from .owed import Owed
-from .recording import CloseReason, MuteWindows, RecordingFacts, RecordingWriter
+from .mutes import MuteWindows
+from .recording import CloseReason, RecordingFacts, RecordingWriter
 from .segment import SealingKit
 from .store import Store
 
@@ -37,58 +38,6 @@ _SYNC_EVERY_NS = 250 * MS
 _IDLE_S = 0.1
 _NO_VIDEO_NS = 3 * NS
 _RETRY_S = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The first fragment of a recording is on disk."""
-
-    job: Job
-    recording: str
-    first_ns: int
-    synced_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A recording is closed; `last_box` is what a following one may chain to."""
-
-    recording: str
-    last_picture_ns: int | None
-    last_box: str
-    reason: CloseReason
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The store did not take it: the recording is closed as far as it could be.
-
-    `last_picture_ns` is that of the last durable picture, None if there is none.
-    """
-
-    job: Job
-    recording: str
-    last_picture_ns: int | None
-    last_box: str
-    fault: StorageError
-
-
-Report = Started | Finished | Refused
-
-
-@dataclass(slots=True)
-class Job:
-    """One recording to write. `stop_ns` and `split` may be set while it runs.
-
-    `owed` is what an earlier attempt left undone.
-    """
-
-    facts: RecordingFacts
-    cursor: Cursor
-    owed: Owed | None = None
-    stop_ns: int | None = None
-    stop_reason: CloseReason = CloseReason.STOP
-    split: tuple[int, RecordingFacts] | None = None
 
 
 class Sealer:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from .clock import NS, Clock
 from .gauge import Battery
-from .power import UNDERVOLT, PowerReading
+from .power import UNDERVOLT
+from .powerevents import PowerReading
 
 _SOC_ZONES = ("cpu-thermal", "cpu_thermal", "soc-thermal", "soc_thermal")
 _CELSIUS = (-40_000, 130_000)

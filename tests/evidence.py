@@ -24,8 +24,9 @@ from bodycam.custody.verify import Report, verify_paths
 from bodycam.eventlog import EventLog
 from bodycam.interleave import Pulled
 from bodycam.media import AccessUnit, AudioFormat, Track, aac_config
+from bodycam.mutes import MuteWindows
 from bodycam.provision.identity import Identity, make_identity
-from bodycam.recording import CloseReason, MuteWindows, RecordingFacts, RecordingWriter
+from bodycam.recording import CloseReason, RecordingFacts, RecordingWriter
 from bodycam.segment import SealingKit
 from bodycam.signing import NoKey, Signer, load_file_key, load_recipients, load_root
 from bodycam.store import Store

@@ -22,14 +22,15 @@ from bodycam.contentkeys import ContentKeys
 from bodycam.debounce import Edge
 from bodycam.eventlog import EventLog
 from bodycam.intake import CameraHost
+from bodycam.job import Report
 from bodycam.media import Track
+from bodycam.mutes import MuteWindows
 from bodycam.owed import Interrupted
 from bodycam.power import Strain
 from bodycam.provision.identity import make_identity
 from bodycam.recorder import Recorder
-from bodycam.recording import MuteWindows
 from bodycam.ringwriter import RingWriter
-from bodycam.sealer import Report, Sealer
+from bodycam.sealer import Sealer
 from bodycam.segment import SealingKit
 from bodycam.sharedring import Descriptor
 from bodycam.signing import load_file_key, load_recipients

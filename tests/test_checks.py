@@ -40,7 +40,7 @@ from bodycam.configfile import parse
 from bodycam.errors import ExitCode
 from bodycam.formats.logline import MAX_LINE_BYTES, encode_line
 from bodycam.gauge import Battery
-from bodycam.power import PowerReading
+from bodycam.powerevents import PowerReading
 from bodycam.store import Space
 
 OK, WARN, FAILED = CheckVerdict.OK, CheckVerdict.WARN, CheckVerdict.FAILED

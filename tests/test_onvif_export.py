@@ -31,7 +31,8 @@ from bodycam.errors import StorageError
 from bodycam.formats.onvif import ONVIF_UUID
 from bodycam.interleave import Pulled
 from bodycam.media import AccessUnit, Track
-from bodycam.recording import CloseReason, MuteWindows, RecordingFacts, RecordingWriter
+from bodycam.mutes import MuteWindows
+from bodycam.recording import CloseReason, RecordingFacts, RecordingWriter
 from bodycam.signing import NoKey
 
 from .evidence import (

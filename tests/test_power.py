@@ -15,13 +15,13 @@ from bodycam.config import Heat, Power
 from bodycam.flutter import Flutter
 from bodycam.gauge import Battery, Gauge
 from bodycam.ladder import Ladder, Rung, climb, falling
-from bodycam.power import (
+from bodycam.power import PowerMachine
+from bodycam.powerevents import (
     ChargeEdge,
     ChargeStuck,
     FlagsEdge,
     LevelEdge,
     PowerEvent,
-    PowerMachine,
     PowerReading,
     Recalled,
     SensorEdge,

@@ -11,7 +11,7 @@ import pytest
 
 from bodycam.clock import SystemClock
 from bodycam.gauge import Battery
-from bodycam.power import PowerReading
+from bodycam.powerevents import PowerReading
 from bodycam.sensors import Firmware, Sensors, selected, throttled_flags
 
 # Zero 2 W with a MAX17048 and a thermistor at the cell, as `grep -r . /sys/class` shows it.

@@ -8,7 +8,8 @@ from ..clock import ClockSource, Instant, utc_text
 from ..config import AudioSource, Config, Heat, Power
 from ..errors import ExitCode, StorageError
 from ..gauge import Battery
-from ..power import UNDERVOLT, PowerReading, recall
+from ..power import UNDERVOLT, recall
+from ..powerevents import PowerReading
 from ..store import Space, Store
 from .result import CheckResult, failed, not_tested, ok, warn
 

@@ -15,7 +15,8 @@ from ..contentkeys import ContentKeys
 from ..eventlog import EventLog
 from ..interleave import Pulled
 from ..media import AccessUnit, Track
-from ..recording import CloseReason, MuteWindows, RecordingFacts, RecordingWriter
+from ..mutes import MuteWindows
+from ..recording import CloseReason, RecordingFacts, RecordingWriter
 from ..segment import SealingKit
 from ..signing import load_file_key, load_recipients
 from ..store import Store

@@ -25,8 +25,9 @@ from bodycam.eventlog import CERTIFICATES, CHECKPOINT_FILE, LOG_FILE
 from bodycam.interleave import Pulled
 from bodycam.logreplay import RESUME_FILE
 from bodycam.media import AccessUnit
+from bodycam.mutes import MuteWindows
 from bodycam.provision.identity import Identity, make_identity
-from bodycam.recording import CloseReason, MuteWindows, RecordingFacts, RecordingWriter
+from bodycam.recording import CloseReason, RecordingFacts, RecordingWriter
 from bodycam.segment import SealingKit, SegmentWriter
 from bodycam.signing import load_recipients
 from tests.evidence import AUDIO, DEVICE, FRAME_NS, UTC_NS, footage
