@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from .activation import SWITCH, DemandOn, State
 from .anchor import Anchor
@@ -59,35 +59,17 @@ from .stopping import on_signals
 from .store import Store
 from .storehealth import StoreHealth
 from .switches import Request, SwitchReader
+from .threadwatch import ThreadWatch, Watched
 from .watchdog import Watchdog
 
 _READY_ANYWAY_NS = 5 * NS
-_STUCK_NS = 20 * NS
-# They wait for the card, and a card may stall. Whoever is killed in that wait dies when it is over,
-# and takes the ring along.
-_ON_DISK = frozenset({"sealer", "health", "switch"})
-_DISK_STUCK_NS = 60 * NS
 # Whoever has just switched off may switch on again, and wants the ring then.
 _REST_NS = 5 * NS
-# It asks drivers about devices, and a driver may hang; no recording depends on the answer.
-_SPARED = frozenset({"devices"})
 # A lens that lies in the dark is not covered: nights are dark.
 _NIGHT = frozenset({"dark"})
 _LOOP_S = 0.25
 _LAST_SIGNATURE_S = 1.0
 _FIRST_LOOK_S = 1.0
-
-
-class Watched(Protocol):
-    """A thread that counts its rounds."""
-
-    beats: int
-
-    @property
-    def crashed(self) -> str | None: ...
-
-    @property
-    def alive(self) -> bool: ...
 
 
 class Supervisor:
@@ -292,25 +274,16 @@ class Supervisor:
         """Feed systemd while everything moves; the reason if a thread has died."""
         began_ns = self._clock.boot_ns()
         ready = False
-        moved = dict.fromkeys(self._threads(), (-1, began_ns))
-        said: set[str] = set()
+        watch = ThreadWatch(self._threads(), began_ns)
         while not self._stop.is_set():
             now_ns = self._clock.boot_ns()
             self._power.check(now_ns)
-            for name, thread in self._threads().items():
-                if not thread.alive:
-                    return f"{name}: {thread.crashed or 'ended'}"
-                if thread.beats != moved[name][0]:
-                    moved[name] = (thread.beats, now_ns)
-            stuck = {
-                name
-                for name, (_, at_ns) in moved.items()
-                if now_ns - at_ns >= (_DISK_STUCK_NS if name in _ON_DISK else _STUCK_NS)
-            }
-            for name in sorted((stuck & _SPARED) - said):
+            found = watch.look(now_ns)
+            if found.dead is not None:
+                return found.dead
+            for name in found.hung:
                 self._log.append("thread.stuck", now_ns, thread=name)
-            said = stuck & _SPARED
-            if not stuck - _SPARED:
+            if found.moving:
                 self._notifier.send(watchdog="1")
             if not ready and (self._recorder.live.ready or now_ns - began_ns > _READY_ANYWAY_NS):
                 ready = True
