@@ -15,48 +15,32 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-
+from .checkpointfile import PATIENCE_S, CheckpointFile
 from .clock import Clock, Instant, utc_text
-from .errors import DeviceError, EvidenceError, StorageError
-from .formats import checkpoint
-from .formats.logline import GENESIS, LOG_VERSION, encode_line
+from .errors import StorageError
+from .formats.logline import LOG_VERSION, encode_line
 from .formats.tlog import EMPTY_ROOT
 from .logreplay import (
     MAX_RESUME_BYTES,
     RESUME_FILE,
+    LogHead,
     LogKnowledge,
     Recovered,
     TornTail,
     line_before,
     read_log,
 )
-from .signing import Promise, Signer, fingerprint
-from .store import make_folder, reserve, storage_error, sync_directory, write_atomically
+from .signing import Signer
+from .store import reserve, storage_error, sync_directory, write_atomically
 
 LOG_FILE = "events.jsonl"
 TORN_FILE = "events.torn-"
-CHECKPOINT_FILE = "checkpoint"
-CERTIFICATES = "certificates"
-AHEAD = "checkpoint.ahead-"
 _RESERVE_BYTES = 1024 * 1024
-_PATIENCE_S = 0.25
 _MAX_PENDING_BYTES = 4 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class LogHead:
-    """So many lines of the log, and their Merkle root; where they end, and the last one's hash."""
-
-    size: int
-    root: bytes
-    end: int = field(default=0, compare=False)
-    last: str = field(default=GENESIS, compare=False)
 
 
 class EventLog:
@@ -66,8 +50,11 @@ class EventLog:
         self._folder = folder
         self._path = folder / LOG_FILE
         self._clock = clock
-        self._origin = origin
-        self._signer = signer
+        self._checkpoint = CheckpointFile(
+            folder, clock, origin, signer,
+            lambda reason: self.append("sign.error", rec=None, reason=reason, unsigned=0),
+            self._note_fault,
+        )  # fmt: skip
         self._known = LogKnowledge()
         self._durable = LogHead(0, EMPTY_ROOT)
         # What was written since the last sync that held: written again when one fails.
@@ -75,10 +62,6 @@ class EventLog:
         self._proven = 0
         self._failed_syncs = 0
         self._lock = threading.Lock()
-        # Held while a checkpoint is made: an older one must not replace a newer one.
-        self._signing = threading.Lock()
-        self._asked: tuple[bytes, Promise] | None = None
-        self._refusal: str | None = None
         self._fd = -1
         self._offset = 0
         self._reserved = 0
@@ -103,36 +86,17 @@ class EventLog:
             if self._known.torn_bytes:
                 self._set_aside(self._known.good_bytes, self._known.tree.size)
             recovered = replace(
-                self._known.recovered(self._untold()), vouched_lines=self._rolled_back()
+                self._known.recovered(self._untold()),
+                vouched_lines=self._checkpoint.keep_ahead(self._known.head),
             )
             # What a killed recorder wrote may still be in memory only.
             os.fdatasync(self._fd)
         except OSError as fault:
             raise storage_error(fault, self._path) from fault
         self._offset = self._proven = self._known.good_bytes
-        self._durable = self._now()
-        self._publish_certificates()
+        self._durable = self._known.head
+        self._checkpoint.publish_certificates()
         return recovered
-
-    def _rolled_back(self) -> int | None:
-        """How many lines the checkpoint vouches for, if they are not there; it is then kept.
-
-        The next checkpoint takes its place, and would take the proof with it.
-        """
-        path = self._folder / CHECKPOINT_FILE
-        if not path.exists():
-            return None
-        with path.open("rb") as file:
-            raw = file.read(checkpoint.MAX_CHECKPOINT_BYTES)
-        try:
-            note = checkpoint.parse_checkpoint_unverified(raw)
-        except EvidenceError:
-            return None  # the verifier names it, if the recorder does not replace it before
-        now = self._now()
-        if note.size < now.size or LogHead(note.size, note.root) == now:
-            return None
-        write_atomically(self._folder / f"{AHEAD}{note.size}", raw)
-        return note.size
 
     def _read_resume(self) -> bytes | None:
         path = self._folder / RESUME_FILE
@@ -198,7 +162,7 @@ class EventLog:
         """Make every line appended so far durable; `fault` says if it is not."""
         with self._lock:
             self._flush()
-            written = None if self._pending else self._now()
+            written = None if self._pending else self._known.head
             offset, failed_before = self._offset, self._failed_syncs
             self._unsynced = False
         # Outside the lock: while the card stalls, other threads still append.
@@ -207,7 +171,7 @@ class EventLog:
         except OSError as fault:
             with self._lock:
                 self._take_back()
-                self.fault = str(storage_error(fault, self._path))
+                self._note_fault(fault, self._path)
             return
         self.last_sync_ns = self._clock.boot_ns()
         with self._lock:
@@ -227,10 +191,6 @@ class EventLog:
         self._doubtful.clear()
         self._offset = self._proven
         self._unsynced = True
-
-    def _now(self) -> LogHead:
-        known = self._known
-        return LogHead(known.tree.size, known.tree.root(), known.good_bytes, known.prev)
 
     def sync_pending(self) -> None:
         """Make durable what threads that must not wait have appended."""
@@ -253,7 +213,7 @@ class EventLog:
             self._unsynced = True
             self.fault = None
         except OSError as fault:
-            self.fault = str(storage_error(fault, self._path))
+            self._note_fault(fault, self._path)
             if len(self._pending) > _MAX_PENDING_BYTES:
                 raise StorageError(f"{self._path}: cannot be written: {fault.strerror}") from fault
 
@@ -283,84 +243,35 @@ class EventLog:
     @property
     def checkpoint_owed(self) -> bool:
         """True while the signature of one is on its way: call `checkpoint` again soon."""
-        return self._asked is not None
+        return self._checkpoint.owed
 
-    def checkpoint(self, wait_s: float = _PATIENCE_S) -> None:
+    def checkpoint(self, wait_s: float = PATIENCE_S) -> None:
         """Sign the log as it is now and replace the checkpoint file. Nothing without a key.
 
         A key that is slow is waited for this long, on the log's clock; the next call takes it then.
         """
-        key = self._signer.public_key
-        if key is None:
-            return
-        spki = key.public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        with self._signing:
-            body, promise = self._asked or self._ask_for_checkpoint()
-            self._asked = None
-            try:
-                signed = promise.wait(self._clock.real_s(wait_s))
-            except DeviceError as fault:
-                self._note_refusal(str(fault))
-                return
-            if signed is None:
-                self._asked = (body, promise)
-                return
-            self._note_refusal(None)
-            signature = checkpoint.NoteSignature(
-                self._origin, checkpoint.device_key_id(spki), signed
-            )
-            self._replace(CHECKPOINT_FILE, body + b"\n" + signature.line().encode())
+        self._checkpoint.sign(self._synced, wait_s)
 
-    def _ask_for_checkpoint(self) -> tuple[bytes, Promise]:
+    def _synced(self) -> LogHead:
         with self._lock:
             self._flush()
         self.sync()
-        with self._lock:
-            head = self._durable
-        body = checkpoint.checkpoint_body(self._origin, head.size, head.root)
-        return body, self._signer.ask(body)
-
-    def _note_refusal(self, reason: str | None) -> None:
-        if reason is not None and reason != self._refusal:
-            self.append("sign.error", rec=None, reason=reason, unsigned=0)
-        self._refusal = reason
-
-    def _publish_certificates(self) -> None:
-        # Beside the log, so that its checkpoints can be checked without any recording.
-        chain = self._signer.certificates
-        if not chain:
-            return
-        folder = self._folder / CERTIFICATES
-        try:
-            make_folder(folder)
-        except OSError as fault:
-            self.fault = str(storage_error(fault, folder))
-            return
-        # Named by what it holds and never replaced: an older key's checkpoints stay checkable.
-        name = f"{CERTIFICATES}/{fingerprint(chain[0])[:16]}.pem"
-        if not (self._folder / name).exists():
-            pem = [
-                x509.load_der_x509_certificate(der).public_bytes(serialization.Encoding.PEM)
-                for der in chain
-            ]
-            self._replace(name, b"".join(pem))
+        return self.durable
 
     def save_resume(self) -> None:
         """Note what is known, for a quick next start; not evidence, nothing rests on it."""
         with self._lock:
-            if self._pending or self._now() != self._durable:
+            if self._pending or self._known.head != self._durable:
                 return
             note = self._known.resume_note()
         if len(note) <= MAX_RESUME_BYTES:
-            self._replace(RESUME_FILE, note)
+            try:
+                write_atomically(self._folder / RESUME_FILE, note)
+            except OSError as fault:
+                self._note_fault(fault, self._folder / RESUME_FILE)
 
-    def _replace(self, name: str, data: bytes) -> None:
-        try:
-            write_atomically(self._folder / name, data)
-        except OSError as fault:
-            self.fault = str(storage_error(fault, self._folder / name))
+    def _note_fault(self, fault: OSError, path: Path) -> None:
+        self.fault = str(storage_error(fault, path))
 
     def close(self) -> None:
         """Give back the reserved blocks and close. Idempotent."""

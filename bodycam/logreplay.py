@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, BinaryIO
 
 from .errors import EvidenceError
@@ -69,6 +69,16 @@ class Recovered:
     vouched_lines: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LogHead:
+    """So many lines of the log, and their Merkle root; where they end, and the last one's hash."""
+
+    size: int
+    root: bytes
+    end: int = field(default=0, compare=False)
+    last: str = field(default=GENESIS, compare=False)
+
+
 class LogKnowledge:
     """Tree, chain and open segments of a log, kept up line by line."""
 
@@ -84,6 +94,11 @@ class LogKnowledge:
         self._clean = True
         self._last = b""
         self._damaged = 0
+
+    @property
+    def head(self) -> LogHead:
+        """The log as far as it is known."""
+        return LogHead(self.tree.size, self.tree.root(), self.good_bytes, self.prev)
 
     def line(self, line: bytes) -> None:
         """Take the next line, without its newline."""

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..checkpointfile import CHECKPOINT_FILE
 from ..errors import CannotOpen, EvidenceError
-from ..eventlog import CHECKPOINT_FILE, LOG_FILE
+from ..eventlog import LOG_FILE
 from ..formats import checkpoint, mp4, mp4read
 from ..formats.boxes import Box, children
 from ..formats.hpkewrap import hpke_recipients_of

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ..certificates import ChainVerdict, SigningTime, Trust, TrustPolicy, judge_chain
+from ..checkpointfile import CERTIFICATES
 from ..errors import EvidenceError
-from ..eventlog import CERTIFICATES
 from ..formats.checkpoint import Checkpoint, device_key_id
 from ..signing import BAD_CERTIFICATE, check, fingerprint, public_key_of
 from .findings import Check, Findings, Verdict

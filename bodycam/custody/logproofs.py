@@ -7,9 +7,10 @@ from pathlib import Path
 
 from ..boundedfile import read_bounded
 from ..certificates import ChainVerdict, SigningTime, Trust, TrustPolicy
+from ..checkpointfile import CERTIFICATES, CHECKPOINT_FILE
 from ..clock import NS, utc_from_text, utc_text
 from ..errors import CannotOpen, ConfigError, EvidenceError
-from ..eventlog import CERTIFICATES, CHECKPOINT_FILE, LOG_FILE
+from ..eventlog import LOG_FILE
 from ..formats.checkpoint import (
     MAX_CHECKPOINT_BYTES,
     Checkpoint,

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..certificates import SigningTime, Trust, TrustPolicy
+from ..checkpointfile import AHEAD, CHECKPOINT_FILE
 from ..clock import NS, utc_from_text, utc_text
 from ..errors import EvidenceError
-from ..eventlog import AHEAD, CHECKPOINT_FILE
 from ..formats.checkpoint import (
     MAX_CHECKPOINT_BYTES,
     Checkpoint,

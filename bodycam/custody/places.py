@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..eventlog import CHECKPOINT_FILE, LOG_FILE
+from ..checkpointfile import CHECKPOINT_FILE
+from ..eventlog import LOG_FILE
 from ..revocation import CRL_FILE
 from .findings import Check, Finding, Verdict
 

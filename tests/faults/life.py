@@ -19,9 +19,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bodycam.checkpointfile import CERTIFICATES, CHECKPOINT_FILE
 from bodycam.clock import MS, NS
 from bodycam.contentkeys import ContentKeys
-from bodycam.eventlog import CERTIFICATES, CHECKPOINT_FILE, LOG_FILE
+from bodycam.eventlog import LOG_FILE
 from bodycam.interleave import Pulled
 from bodycam.logreplay import RESUME_FILE
 from bodycam.media import AccessUnit

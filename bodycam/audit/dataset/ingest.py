@@ -25,12 +25,12 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from ...checkpointfile import CHECKPOINT_FILE
 from ...custody.findings import Verdict, printable, worst
 from ...custody.logfacts import LogAnswer
 from ...custody.logroots import OutsideWord
 from ...custody.verify import Report, verify_paths
 from ...errors import ExitCode
-from ...eventlog import CHECKPOINT_FILE
 from ...formats.checkpoint import MAX_CHECKPOINT_BYTES
 from ...revocation import load_crls
 from ..intervals import length_us
