@@ -25,12 +25,12 @@ from bodycam.audit.engine.strata import (
 from bodycam.audit.groups import Estimate, Funnel, RiskDifference
 from bodycam.audit.incidents import Bound, Incident, Window
 from bodycam.audit.outcome import Outcome, ScoredIncident, audit
+from bodycam.audit.outcomegroups import groups_of
 from bodycam.audit.outcomes import outcomes as plain_outcomes
 from bodycam.audit.policy import StatisticsRules, load_policy
 from bodycam.audit.scoring import IncidentClass, OfficerTime
 from bodycam.audit.statistics.funnel import Exposure, funnel, in_columns
 from bodycam.audit.statistics.missingness import Case, missingness
-from bodycam.audit.statistics.ofoutcome import groups_of
 from bodycam.audit.strata import band
 from bodycam.audit.timeline import StoryBook
 from bodycam.audit.uncertainty import score_range

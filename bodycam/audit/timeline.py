@@ -30,7 +30,8 @@ from ..custody.logcheck import TakeLine
 from ..custody.logfacts import LogFacts
 from ..custody.segmentfacts import SegmentFacts
 from ..custody.verify import Report
-from .anchors import Anchor, Anchors
+from .anchors import Anchors
+from .bootorder import forget_impossible
 from .intervals import NEVER, Interval, Times, times, union, without
 from .logstory import LogStory, PlacedRun, Run
 from .proven import add_failed, add_proven, proven_spans, refused_names, unvouched_names
@@ -157,7 +158,7 @@ def _device(
     for segment in trusted:
         anchors.offer_segment(segment)
     if story is not None:
-        line.findings += _forget_impossible(story, anchors)
+        line.findings += forget_impossible(story, anchors)
     unvouched = unvouched_names(trusted)
     proven = proven_spans(trusted, anchors, unvouched)
     if story is not None:
@@ -188,55 +189,6 @@ def _device(
 def _begins(recording: Recording) -> int:
     starts = [i.start_us for i in (*recording.live, *recording.evid, *recording.failed)]
     return min(starts, default=recording.start_us or 0)
-
-
-# -- boots --------------------------------------------------------------------------------------
-
-
-def _forget_impossible(story: LogStory, anchors: Anchors) -> list[str]:
-    """Take the time of day from boots whose clocks were wrong by more than they said; a finding for each.
-
-    The order of the lines is chained and signed, and clocks are not.
-    """
-    boots: dict[str, _Boot] = {}
-    for run in story.runs:
-        anchor = anchors.of(run.boot)
-        if anchor is None:
-            continue
-        one = boots.setdefault(run.boot, _Boot(run.boot, run.line, anchor, run.at_ns, run.last_ns))
-        one.last_ns = max(one.last_ns, run.last_ns)
-    told = list(boots.values())
-    if all(_possible(one, two) for one, two in pairwise(told)):
-        return []
-    kept: list[_Boot] = []
-    findings = []
-    for boot in sorted(told, key=lambda b: (b.anchor.err_us, b.line)):
-        if all(_possible(*sorted((boot, other), key=lambda b: b.line)) for other in kept):
-            kept.append(boot)
-            continue
-        anchors.forget(boot.name)
-        findings.append(
-            f"line {boot.line}: by its clock this boot was not between its neighbours: the clock was wrong "
-            f"by more than the {boot.anchor.err_us} us that it said"
-        )
-    return findings
-
-
-@dataclass(slots=True)
-class _Boot:
-    """The runs of one boot together."""
-
-    name: str
-    line: int
-    anchor: Anchor
-    first_ns: int
-    last_ns: int
-
-
-def _possible(before: _Boot, after: _Boot) -> bool:
-    """Whether the one may have ended before the other began."""
-    apart_us = after.anchor.at_us(after.first_ns) - before.anchor.at_us(before.last_ns)
-    return apart_us + before.anchor.err_us + after.anchor.err_us >= 0
 
 
 # -- states -------------------------------------------------------------------------------------

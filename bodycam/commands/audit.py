@@ -166,7 +166,7 @@ def main(arguments: argparse.Namespace) -> ExitCode:
 def _groups(outcome: Outcome) -> Groups:
     """What is said of many at once; without statistics, what needs none of them."""
     try:
-        from ..audit.statistics.ofoutcome import groups_of
+        from ..audit.outcomegroups import groups_of
     except ModuleNotFoundError as fault:
         return plain_groups(outcome, not_installed=fault.name or "")
     return groups_of(outcome)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..grouping import case_counts, exposure_counts, plain_groups
-from ..groups import Funnel, Groups
-from ..outcome import Outcome
-from ..scoring import IncidentClass
-from .funnel import Exposure, funnel, in_columns
-from .missingness import Case, missingness
-from .sample import share
+from .grouping import case_counts, exposure_counts, plain_groups
+from .groups import Funnel, Groups
+from .outcome import Outcome
+from .scoring import IncidentClass
+from .statistics.funnel import Exposure, funnel, in_columns
+from .statistics.missingness import Case, missingness
+from .statistics.sample import share
 
 
 def groups_of(outcome: Outcome) -> Groups:
