@@ -11,11 +11,12 @@ import pytest
 
 from tests.test_microphone import sounds
 
+from .cutfixtures import camera, cutter
 from .faultrig import FaultRig, faulty
 from .heavyfootage import make_footage
 from .witness import compile_witness
 
-__all__ = ["sounds"]  # a fixture
+__all__ = ["camera", "cutter", "sounds"]  # fixtures
 
 Faulty = Callable[..., AbstractContextManager[FaultRig]]
 

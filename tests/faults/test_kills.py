@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from .aftermath import Found, NextStart, contents, judge
 from .cutting import Cutter
-from .life import RECORDINGS, make_camera, start_after
+from .life import RECORDINGS, start_after
 from .promises import LOG
 from .results import Measure
-
-
-@pytest.fixture(scope="module")
-def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("camera")
-    make_camera(folder)
-    return folder
-
-
-@pytest.fixture
-def cutter(camera: Path) -> Iterator[Cutter]:
-    with Cutter(camera) as made:
-        yield made
 
 
 @pytest.fixture

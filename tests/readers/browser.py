@@ -127,7 +127,7 @@ class Browser:
         os.close(their_in)
         os.close(their_out)
         self._waiting, self._sent = b"", 0
-        self._happened: set[str] = set()
+        self.happened: set[str] = set()
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         attached = self.send("Target.attachToTarget", targetId=target, flatten=True)
         self._session = str(attached["sessionId"])
@@ -147,7 +147,7 @@ class Browser:
                 return dict(answer["result"])
 
     def _until(self, event: str) -> None:
-        while event not in self._happened:
+        while event not in self.happened:
             self._receive()
 
     def _receive(self) -> dict[str, Any]:
@@ -159,7 +159,7 @@ class Browser:
             self._waiting += more
         message, _, self._waiting = self._waiting.partition(b"\0")
         found = dict(json.loads(message))
-        self._happened.add(found.get("method", ""))
+        self.happened.add(found.get("method", ""))
         return found
 
     def tell(self, method: str, **parameters: Any) -> dict[str, Any]:
@@ -176,7 +176,7 @@ class Browser:
 
     def open(self, url: str) -> None:
         self.tell("Page.enable")
-        self._happened.clear()
+        self.happened.clear()
         self.tell("Page.navigate", url=url)
         self._until("Page.loadEventFired")
 

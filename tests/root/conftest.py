@@ -10,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.cutfixtures import camera, cutter
+
 from .camera import Camera, camera_files
 from .machine import Machine
+
+__all__ = ["camera", "cutter"]  # fixtures
 
 ROOT = Path(__file__).parents[2]
 _INSTALL = """

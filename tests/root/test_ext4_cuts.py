@@ -18,7 +18,7 @@ import pytest
 
 from tests.faults.aftermath import Found, NextStart, judge
 from tests.faults.cutting import Cut, Cutter
-from tests.faults.life import make_camera, start_after
+from tests.faults.life import start_after
 from tests.faults.results import Measure
 
 from .mounting import mounted
@@ -26,19 +26,6 @@ from .mounting import mounted
 MODES = ("", "noauto_da_alloc")
 ANOTHER_BOOT = "0c5f0000-0000-4000-8000-0000000000b1"
 SAMPLE = [pytest.param(11, id="sample"), pytest.param(1, id="each", marks=pytest.mark.soak)]
-
-
-@pytest.fixture(scope="module")
-def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("camera")
-    make_camera(folder)
-    return folder
-
-
-@pytest.fixture
-def cutter(camera: Path) -> Iterator[Cutter]:
-    with Cutter(camera) as made:
-        yield made
 
 
 @pytest.fixture
