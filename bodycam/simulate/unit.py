@@ -161,6 +161,12 @@ class Unit:
         write_mishaps(self._mishaps_path, self._mishaps)
         return mishap
 
+    def heal(self) -> int:
+        """The simulated camera does nothing wrong any more; since when, in boot time."""
+        self._mishaps = []
+        write_mishaps(self._mishaps_path, self._mishaps)
+        return self.clock.boot_ns()
+
     # -- the daemon ---------------------------------------------------------------------------
 
     def start(self) -> None:

@@ -7,7 +7,6 @@ import pytest
 from bodycam.camera.mishaps import MishapKind
 from bodycam.clock import MS, NS
 from bodycam.errors import ExitCode
-from bodycam.simulate.unit import Unit
 
 from .conftest import Faulty
 from .results import Measure
@@ -68,15 +67,12 @@ def test_f14_a_stall_costs_one_gap_of_one_recording(
 def test_f15_a_camera_that_is_absent_at_boot_is_used_when_it_comes(
     unit: Faulty, measured: Measure
 ) -> None:
-    there: list[int] = []
-
-    def absent(made: Unit) -> None:
-        there.append(made.mishap(MishapKind.ABSENT, 6).until_ns)
-
-    with unit(before=absent) as rig:
+    with unit(before=lambda made: made.mishap(MishapKind.ABSENT, 600)) as rig:
         rig.until_state("notready")
         assert rig.segments() == []
+        rig.until_logged("capture.error", 2)
         assert rig.events("ready") == []
+        there_ns = rig.unit.heal()
         ready = rig.until_logged("ready")
         rig.until_state("ready")
         recorded(rig)
@@ -89,7 +85,7 @@ def test_f15_a_camera_that_is_absent_at_boot_is_used_when_it_comes(
     assert rig.events("crashloop") == [], "a camera that is not there is no crash"
     assert rig.events("heartbeat"), "without a camera the log goes on"
     assert "5 quick" in rig.taps()
-    late = (ready["boot_ns"] - there[0]) / NS
+    late = (ready["boot_ns"] - there_ns) / NS
     measured("seconds from the camera's coming to its pictures", late, "s", 5.0)
 
 

@@ -103,7 +103,7 @@ def test_f32_after_a_power_cut_the_card_holds_all_but_the_last_second(
     first, second = rig.events("activation.start")
     assert second["data"]["continues"] == first["data"]["rec"]
     assert len(rig.events("boot.unclean")) == len(rig.events("recovery")) == 1
-    assert rig.events("gap")[0]["data"]["cause"] == "recorder restarted"
+    assert rig.gaps()[0]["cause"] == "recorder restarted"
     assert rig.showed("rec", "boot", "rec", "ready")
 
 
