@@ -41,6 +41,7 @@ _OPENING_TICKS = 20
 _CLOSING_S = 1.5
 _MARGIN_S = 2.0
 _OOM_SCORE = 500
+_CV2_NO_MEMORY = -4  # cv2.Error.StsNoMem
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -90,10 +91,10 @@ def serve(sink: UnitSink, source: Source, sound: Sound | None, tick_s: float = _
     except BodycamError as fault:
         sink.report("capture.error", reason=str(fault))
         return _complain(fault)
-    except MemoryError as fault:
-        sink.report("oom", reason=str(fault) or "no memory", by="limit")
-        return _complain(DeviceError(f"no memory is left: {fault}"), ExitCode.FAILURE)
     except Exception as fault:
+        if _is_no_memory(fault):
+            sink.report("oom", reason=str(fault) or "no memory", by="limit")
+            return _complain(DeviceError(f"no memory is left: {fault}"), ExitCode.FAILURE)
         sink.report("capture.error", reason=f"{type(fault).__name__}: {fault}")
         raise
     finally:
@@ -101,6 +102,12 @@ def serve(sink: UnitSink, source: Source, sound: Sound | None, tick_s: float = _
         _end_in(_CLOSING_S)
         source.close()
     return ExitCode.OK
+
+
+def _is_no_memory(fault: Exception) -> bool:
+    """OpenCV, which is not everywhere, says so in an error of its own."""
+    opencvs = type(fault).__module__ == "cv2" and getattr(fault, "code", None) == _CV2_NO_MEMORY
+    return opencvs or isinstance(fault, MemoryError)
 
 
 def _hear(sound: Sound, sink: UnitSink) -> None:

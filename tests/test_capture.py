@@ -17,6 +17,7 @@ import av
 import pytest
 
 from bodycam.clock import NS
+from bodycam.errors import ExitCode
 from bodycam.media import (
     NAL_IDR,
     AccessUnit,
@@ -399,3 +400,29 @@ def test_being_told_to_stop_never_meets_the_lock_that_the_main_thread_waits_with
         "    while thread.is_alive(): stop.wait(0.00001)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+NO_MEMORY = """
+import os
+import cv2, numpy
+from bodycam import capture
+from bodycam.camera.lens import LensCheck
+
+def look(*_):
+    cv2.resize(numpy.zeros((4, 4), numpy.uint8), (1 << 28, 1 << 28))
+
+LensCheck.look = look
+os._exit(capture.main())
+"""
+
+
+def test_memory_that_opencv_lacks_is_said_as_any_other(tmp_path: Path) -> None:
+    worker = Worker(tmp_path, SILENT, [sys.executable, "-c", NO_MEMORY])
+    try:
+        code, errors = worker.read_to_end()
+    finally:
+        worker.close()
+    assert code == ExitCode.FAILURE
+    assert worker.said("oom")["by"] == "limit"
+    assert "Insufficient memory" in worker.said("oom")["reason"]
+    assert [line for line in errors if "Traceback" in line] == []
