@@ -409,10 +409,11 @@ def test_a_camera_is_drawn_as_the_audit_of_its_store_draws_it(
         assert len(mine) == len(camera["shifts"]) > 0
 
 
+@pytest.mark.parametrize("device", ["cam-9999", "\udcff", "..", "' OR 1"])
 def test_a_camera_that_is_not_there_is_said_before_anything_is_measured(
-    month: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    month: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], device: str
 ) -> None:
-    words = ["--data", str(month), "--out", str(tmp_path / "out"), "--camera", "cam-9999"]
+    words = ["--data", str(month), "--out", str(tmp_path / "out"), "--camera", device]
     assert main(["audit", *words]) == ExitCode.USAGE
-    assert "--camera 'cam-9999' is not in" in capsys.readouterr().err
+    assert f"--camera {device!r} is not in" in capsys.readouterr().err
     assert not (tmp_path / "out" / "results").exists()

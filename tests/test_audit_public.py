@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import replace
+from html import unescape
 from typing import Any
 
 import pytest
@@ -38,6 +40,7 @@ from bodycam.audit.public import (
 )
 from bodycam.audit.scoring import IncidentClass
 from bodycam.audit.withholding import withheld, withhold
+from bodycam.audit.words import CLASS_WORDS, UNCERTAIN_WORDS
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=8), st.integers(1, 10))
@@ -111,6 +114,15 @@ def facts(policy: Policy | None = None, **changed: Any) -> PublicFacts:
     found = PublicFacts(policy or load_policy(), ("2026-06-01", "2026-06-30"), "intact", 40,
                         incidents(), force, {}, Groups())  # fmt: skip
     return replace(found, **changed)
+
+
+def test_each_class_is_told_with_what_it_means() -> None:
+    page = public_page(facts())
+    for kind, words in CLASS_WORDS.items():
+        assert re.search(
+            rf"<b>{kind.value}</b></td><td>.{{1,40}}</td><td>{re.escape(words)}</td>", page
+        )
+    assert UNCERTAIN_WORDS in unescape(page)
 
 
 def test_a_share_of_one_is_withheld_as_the_one_would_be() -> None:

@@ -26,7 +26,7 @@ from .scoring import DEFINITIONS, IncidentClass
 from .states import DeviceState
 from .thresholds import with_values
 from .withholding import share_of_count, share_of_time, told, withheld, withhold
-from .words import count_text, share_text
+from .words import CLASS_WORDS, UNCERTAIN_WORDS, count_text, share_text
 
 VERSION = 1
 UNCERTAIN = "UNCERTAIN"
@@ -111,7 +111,7 @@ _WORDS = {
     "judged": "incidents of officers judged", "excluded": "excluded by policy",
     "unmatched": "not judged: the officer's id matches no camera",
     "coverage": "of the time that should have been recorded, proven pictures cover",
-    "live_coverage": "from the press to the stop it is",
+    "live_coverage": "of the same time the log says that it was recorded, from the press to the stop",
     "vendor_share": "by the vendors' rule (a recording begins between dispatch and clearing)",
     "uses": "uses of force", "recording": "the camera was surely recording",
     "proven_throughout": "surely proven before and after", "proven_nowhere": "surely nothing proven",
@@ -339,8 +339,13 @@ def _told(name: str, value: Any) -> str:
 def _classes(incidents: Mapping[str, Any]) -> str:
     if "classes" not in incidents:
         return ""
-    rows = [(f"<b>{name}</b>", _told(name, count)) for name, count in incidents["classes"].items()]
-    return f"<section><h2>Classes</h2>{table(('Class', 'Incidents'), rows, 'Classes')}</section>"
+    words = {**{kind.value: text for kind, text in CLASS_WORDS.items()}, UNCERTAIN: UNCERTAIN_WORDS}
+    rows = [
+        (f"<b>{name}</b>", _told(name, count), escape(words[name]))
+        for name, count in incidents["classes"].items()
+    ]
+    head = ("Class", "Incidents", "What it means; the first that holds")
+    return f"<section><h2>Classes</h2>{table(head, rows, 'Classes', 'numbers')}</section>"
 
 
 def _rules(policy: Policy) -> str:

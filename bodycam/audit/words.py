@@ -21,6 +21,7 @@ CLASS_WORDS = {
 
 
 FLAT_WORDS = "of those NEVER in which the camera could not have recorded for at least half of the window, if what an empty battery switched off counts"
+UNCERTAIN_WORDS = "A camera's clock leaves open which of several it is."
 FAILED_WORDS = "with pictures that failed verification: neither covered nor a gap, so look at each"
 
 

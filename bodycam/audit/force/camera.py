@@ -11,6 +11,7 @@ import ibis
 import ibis.expr.types as ir
 
 from ...clock import utc_text
+from ...custody.findings import printable
 from ...custody.htmltable import table
 from ...custody.htmltext import escape
 from ...errors import ConfigError
@@ -39,7 +40,9 @@ def known_cameras(asked: Sources, devices: Sequence[str]) -> None:
     cameras = [asked.told(table).select("force", "device") for table in (SOURCES, SPANS)]
     every = ibis.union(*cameras, distinct=True)
     known: dict[str, list[str]] = {}
-    for row in rows_of(every.filter(every.device.isin(list(devices)))):
+    # What is no Unicode is no camera's id, and no engine takes it.
+    ids = [device for device in devices if printable(device) == device]
+    for row in rows_of(every.filter(every.device.isin(ids))):
         known.setdefault(row["device"], []).append(row["force"])
     for device in devices:
         if len(forces := known.get(device, [])) > 1:

@@ -19,6 +19,7 @@ from ..words import (
     CLASS_WORDS,
     FAILED_WORDS,
     FLAT_WORDS,
+    UNCERTAIN_WORDS,
     beside_text,
     count_text,
     share_text,
@@ -132,7 +133,7 @@ def _classes(found: ForceSummary) -> str:
     rows.append((
         f"<b>{UNCERTAIN}</b>", f"{counts.uncertain:,}",
         share_text(counts.uncertain / counts.judged if counts.judged else None), "&ndash;", "&ndash;",
-        "A camera's clock leaves open which of several it is; each of those counts as possible.",
+        f"{UNCERTAIN_WORDS} Each of those counts as possible.",
     ))  # fmt: skip
     head = (
         "Class",
