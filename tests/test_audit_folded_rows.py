@@ -99,12 +99,18 @@ def clock_health(into: Path, shift: Stretch) -> Row:
     }
 
 
+def is_low(data: str) -> bool:
+    """Whether its flags say that the voltage is too low; a word elsewhere in the line does not."""
+    flags = json.loads(data).get("flags")
+    return isinstance(flags, list) and "undervolt" in flags
+
+
 def strain(into: Path, shift: Stretch) -> Row:
     spans = rows(into, "spans")
     held = [r for r in spans if r["kind"] == "state"
             and shift.start_us <= r["start_us"] and r["end_us"] <= shift.end_us]  # fmt: skip
     throttled = times((r["start_us"], r["end_us"]) for r in spans if r["kind"] == "throttled")
-    said = sorted((r["run_line"], r["at_us"], r["line"], '"undervolt"' in r["data"])
+    said = sorted((r["run_line"], r["at_us"], r["line"], is_low(r["data"]))
                   for r in rows(into, "events") if r["ev"] == "power.throttled")  # fmt: skip
     begun = [two for one, two in pairwise([(None, 0, 0, False), *said])
              if two[3] and not (one[3] and one[0] == two[0])]  # fmt: skip

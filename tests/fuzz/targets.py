@@ -129,7 +129,7 @@ def _sound(data: bytes) -> object:
 
 def _control(data: bytes) -> object:
     """One line to the control socket; it must answer with one line of JSON."""
-    _, path = _pins()
+    _, path = pins()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(2)
         client.connect(str(path))
@@ -210,7 +210,7 @@ def _folder() -> Path:
 
 
 @cache
-def _pins() -> tuple[SimulatedPins, Path]:
+def pins() -> tuple[SimulatedPins, Path]:
     path = _folder() / f"{os.getpid()}.sock"
     return SimulatedPins(config.default_pins(), SystemClock(), path, lambda world: world), path
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .targets import TARGETS, run_one, seeds
+from .targets import TARGETS, pins, run_one, seeds
 
 pytestmark = pytest.mark.system
 
@@ -32,6 +32,12 @@ PIECES = st.one_of(
 EDITS = st.lists(
     st.tuples(st.sampled_from("xird"), st.floats(0, 1, exclude_max=True), PIECES), max_size=6
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _world() -> None:
+    """The pins that are spoken to live as long as the process does."""
+    pins()
 
 
 def spoilt(seed: bytes, edits: list[tuple[str, float, bytes]]) -> bytes:
