@@ -45,7 +45,7 @@ from bodycam.audit.engine.tables import (
 )
 from bodycam.audit.engine.windows import windows
 from bodycam.audit.groups import Groups
-from bodycam.audit.incidents import Bound
+from bodycam.audit.incidents import Bound, Incident
 from bodycam.audit.scoring import IncidentClass, S
 from bodycam.audit.strata import offsets
 
@@ -131,7 +131,7 @@ class Engine:
 
     @cached_property
     def measured(self) -> Measured:
-        return measured(self.cameras, self.shifts, self.shifts, POLICY.device)
+        return measured(self.cameras, self.shifts, self.shifts, POLICY.device, self.worn)
 
     @cached_property
     def worn(self) -> Any:
@@ -186,6 +186,9 @@ def engines(session: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Eng
     """DuckDB and Spark over the same data set."""
     rng = random.Random(7)
     made = force(rng, cameras=20, incidents=400)
+    # Nobody says when it ended, and nothing follows.
+    last_us = max(one.dispatched_us for one in made.incidents)
+    made.incidents.append(Incident("ev-open", "pc-001", last_us + 3600 * S))
     folder = tmp_path_factory.mktemp("set") / "set"
     write(folder, list(made.lines.values()))
     duties, uses = random_duties(rng, made, 200), random_uses(rng, made, 300)
@@ -234,7 +237,8 @@ def test_each_incident_is_scored_alike(engines: tuple[Engine, Engine]) -> None:
     }
     for flag in ("retro", "vendor", "late", "saved_by_buffer", "early", "handed_over"):
         assert {row[flag] for row in found} == {False, True}, flag
-    for sum_us in ("failed_us", "muted_us", "no_device_us", "partner_us", "gap_us", "err_us"):
+    for sum_us in ("failed_us", "muted_us", "no_device_us", "partner_us", "gap_us", "err_us", "flat_us",
+                   "others", "others_recording"):  # fmt: skip
         assert any(row[sum_us] for row in found), sum_us
 
 
