@@ -17,6 +17,7 @@ from bodycam.audit.timeline import DeviceTimeline, StoryBook, timelines
 from bodycam.clock import NS, ClockSource
 from bodycam.custody.verify import verify_paths
 from bodycam.media import AccessUnit, Track
+from bodycam.recording import CloseReason
 
 from .auditlogs import Day, at, day
 from .evidence import (
@@ -621,6 +622,24 @@ def test_a_missing_file_is_a_finding_and_its_time_is_failed(
     line = pictured(copy)
     assert abs(length_us(line.failed) - S) < S // 5
     assert any("is missing" in text for text in line.findings)
+
+
+@pytest.mark.parametrize(("reason", "failed_s"), [(CloseReason.STOP, 2), (None, 102)])
+def test_what_is_missing_has_failed_until_its_file_was_closed(
+    tmp_path: Path, reason: CloseReason | None, failed_s: float
+) -> None:
+    """And not for as long as the camera ran on; of a file that was never closed nobody knows."""
+    camera = Camera(tmp_path)
+    camera.record(footage(4), segment_s=2, reason=reason)
+    camera.clock.now_ns += 100 * NS
+    camera.log.append("marker", rec=None)
+    camera.stop()
+    made = Evidence(camera.store.root, camera.identity, "r", ())
+    last = max(camera.store.root.rglob("*.mp4"))
+    last.unlink()
+    line = pictured(made)
+    assert abs(length_us(line.evid) - 2 * S) < S // 10
+    assert abs(length_us(line.failed) - failed_s * S) < S // 10
 
 
 def test_a_recording_without_a_log_still_has_its_pictures(
