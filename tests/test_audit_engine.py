@@ -30,15 +30,16 @@ from bodycam.audit.engine.incidents import STATE_COLUMNS, scores
 from bodycam.audit.engine.pieces import Asked
 from bodycam.audit.engine.tables import AuditTables, incident_table, open_tables, worn_table
 from bodycam.audit.incidents import Incident, windows
-from bodycam.audit.intervals import Times, clip, length_us, times, union, without
+from bodycam.audit.intervals import Interval, Times, clip, length_us, times, union, without
 from bodycam.audit.measures import MEASURES
 from bodycam.audit.measures import measure as plain
-from bodycam.audit.officers import err_us, officer_time
+from bodycam.audit.officers import err_us, officer_cameras, officer_time
 from bodycam.audit.policy import Policy, load_policy, parse_policy
 from bodycam.audit.recordings import Recording, ToggleCause
 from bodycam.audit.scoring import IncidentClass, excluded, score
 from bodycam.audit.states import DeviceState
 from bodycam.audit.timeline import DeviceTimeline, StateSpan, StoryBook, timelines
+from bodycam.audit.uncertainty import score_range
 from bodycam.clock import utc_text
 from bodycam.custody.verify import verify_paths
 from bodycam.signing import load_root
@@ -169,6 +170,59 @@ def test_who_takes_over_must_do_so_until_the_grace_before_the_end(tmp_path: Path
             assert (mine["handed_over"], mine["early"]) == (
                 wanted[one.officer], not wanted[one.officer],
             )  # fmt: skip
+
+
+@pytest.mark.parametrize("err_s", [0, 3])
+def test_what_the_clocks_leave_open_between_two_cameras_is_not_said_to_be_sure(
+    err_s: int, tmp_path: Path
+) -> None:
+    """One camera is worn all the while; the other, which records throughout, from the middle on. Whether
+    there is a hole between them hangs on when the first one stopped.
+    """
+    lines: dict[str, DeviceTimeline] = {}
+    incidents, worn = [], Assignments()
+    for stop_s in (290, 294, 295, 296, 297, 298, 299, 300, 301, 302, 310):
+        officer = f"stops at {stop_s}"
+        cameras = {f"{officer}, one": (-100, stop_s, 0), f"{officer}, two": (-100, 700, 300)}
+        for device, (start, end, from_s) in cameras.items():
+            lines[device] = recorded(device, start, end)
+            hour = Interval(DAY_US - 3600 * S, DAY_US + 3600 * S)
+            lines[device].errors = [(hour, err_s * S)]
+            span = (DAY_US + from_s * S, DAY_US + 600 * S)
+            worn.by_officer.setdefault(officer, {})[device] = [span]
+        incidents.append(Incident(officer, officer, DAY_US, DAY_US + 600 * S, DAY_US))
+    made, policy = Force(lines, worn, incidents), load_policy()
+    cameras_ = open_tables(write(tmp_path / "set", list(lines.values())))
+    found = {row["officer"]: row for row in rows(scores(asked(cameras_, made, policy)))}
+    told = windows(incidents, policy.incident)
+    open_ = set()
+    for one, window in zip(incidents, told, strict=True):
+        assert window is not None
+        mine = officer_cameras(one.officer, worn, lines)
+        expected = score_range(window, mine, err_s * S, policy.incident)
+        assert found[one.officer]["kind"] == expected.nominal.kind.value
+        if not expected.certain:
+            open_.add(one.officer)
+    assert {name for name, row in found.items() if row["unsure"]} >= open_
+    assert not all(row["unsure"] for row in found.values())
+    # A hole of two seconds is a gap; it is three longer or shorter.
+    assert open_ == {f"stops at {stop_s}" for stop_s in range(296, 302) if err_s}
+
+
+def test_what_the_clocks_leave_open_at_a_threshold_is_not_said_to_be_sure(tmp_path: Path) -> None:
+    """Clocks are off by three seconds at most; late is more than 15 s, early more than 60 s."""
+    lines: dict[str, DeviceTimeline] = {}
+    for second in (*range(10, 22), *range(534, 546)):
+        name = str(second)
+        lines[name] = recorded(name, *((second, 700) if second < 100 else (-100, second)))
+        lines[name].errors = [(Interval(DAY_US - 3600 * S, DAY_US + 3600 * S), 3 * S)]
+    incidents = [Incident(name, name, DAY_US, DAY_US + 600 * S, DAY_US) for name in lines]
+    made = Force(lines, from_badges(lines), incidents)
+    cameras = open_tables(write(tmp_path / "set", list(lines.values())))
+    found = {row["officer"]: row for row in rows(scores(asked(cameras, made, load_policy())))}
+    open_ = {int(name) for name, row in found.items() if row["unsure"]}
+    assert open_ >= {*range(13, 19), *range(537, 543)}
+    assert not open_ & {10, 11, 20, 21, 534, 535, 544, 545}
 
 
 # -- cameras ----------------------------------------------------------------------------------

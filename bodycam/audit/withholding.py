@@ -34,7 +34,7 @@ def withheld(rows: Counts, min_cell: int) -> set[str]:
 
 
 def _open(rows: Counts, hidden: set[str], min_cell: int) -> bool:
-    sums = [sum(column) for column in zip(*(rows[name] for name in hidden), strict=True)]
+    sums: list[int] = [sum(column) for column in zip(*(rows[name] for name in hidden), strict=True)]
     # At least `min_cell` in one and something in each other, and one more to put here or there.
     return min(sums) >= max(2 * min_cell, min_cell + len(hidden))
 
