@@ -26,7 +26,8 @@ ACCUSING = "['NEVER', 'LATE', 'EARLY', 'GAP']"
 def month(tmp_path_factory: pytest.TempPathFactory) -> Graded:
     """Every kind of officer: 300 of them for a week."""
     folder = tmp_path_factory.mktemp("graded")
-    return Graded(folder, 300, 7, 1, behaviours(0.04, incidents__force=0.02))
+    given = behaviours(0.04, incidents__force=0.02, trial__kept=1, trial__kept_elsewhere=0)
+    return Graded(folder, 300, 7, 1, given)
 
 
 # -- classes --------------------------------------------------------------------------------------
@@ -159,6 +160,16 @@ def _officer(month: Graded, device: str) -> OfficerTime:
     return OfficerTime(
         spans("live"), spans("evid"), spans("failed"), spans("overlay", "muted"), states, always
     )
+
+
+def test_an_outcome_is_of_those_of_whom_it_is_said(month: Graded) -> None:
+    """A complaint that names no officer is of all who were there."""
+    assert month.one(
+        "select count(*) from graded g where outcome <> exists(from outcomes o"
+        " where o.event = g.event and o.officer in ('', g.officer))"
+    ) == 0  # fmt: skip
+    both = "select event from graded where outcome group by event having count(*) = 2"
+    assert month.one(f"select count(*) from ({both})") > 0
 
 
 # -- the cameras alone ------------------------------------------------------------------------------

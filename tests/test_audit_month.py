@@ -18,12 +18,13 @@ from bodycam.audit.states import DeviceState, Overlay
 from bodycam.cli import main
 from bodycam.errors import ConfigError, ExitCode
 from bodycam.simulate.month.behaviours import KINDS, load_behaviours, parse_behaviours
-from bodycam.simulate.month.make import BATCH_CAMERAS, make_batch, make_month
+from bodycam.simulate.month.make import BATCH_CAMERAS, make_month
+
+from .gradedmonth import DEFAULT, behaviours
 
 pytestmark = [pytest.mark.xdist_group("audit-month")]
 
 Row = dict[str, Any]
-DEFAULT = Path(__file__).parent.parent / "bodycam/simulate/month/behaviours.toml"
 
 
 def read(folder: Path, table: str) -> list[Row]:
@@ -38,7 +39,7 @@ def read(folder: Path, table: str) -> list[Row]:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every kind of officer, for nine days."""
     into = tmp_path_factory.mktemp("month") / "set"
-    make_month(into, 40, 9, 5, dense(), lambda _done, _of: None)
+    make_month(into, 40, 9, 5, behaviours(0.055), lambda _done, _of: None)
     return into
 
 
@@ -50,14 +51,6 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root, into = str(out / "authority/root.pem"), out / "set"
     assert main(["audit", "ingest", str(out / "stores"), "--into", str(into), "--trust", root]) == 0
     return into
-
-
-def dense() -> Any:
-    text = DEFAULT.read_text(encoding="utf-8")
-    head, _, rest = text.partition("[officers]")
-    _, _, tail = rest.partition("[filing]")
-    shares = "\n".join(f"{kind} = 0.055" for kind in KINDS[1:])
-    return parse_behaviours(f"{head}[officers]\n{shares}\n[filing]{tail}".encode(), "dense")
 
 
 # -- as ingest writes it -------------------------------------------------------------------------
@@ -207,9 +200,9 @@ def test_events_say_what_the_recorder_says(made: Path, ingested: Path) -> None:
 
 
 def test_the_same_columns_hold_something(made: Path, ingested: Path) -> None:
-    def filled(folder: Path, table: str) -> set[str]:
+    def filled(folder: Path, table: str) -> set[tuple[str, str]]:
         return {
-            name
+            (row.get("kind", ""), name)
             for row in read(folder, table)
             for name, value in row.items()
             if value or value == 0
@@ -217,7 +210,7 @@ def test_the_same_columns_hold_something(made: Path, ingested: Path) -> None:
 
     for table in CAMERA_TABLES:
         # Nobody signed for a month that was made.
-        assert filled(ingested, table) - filled(made, table) <= {"checkpoint"}, table
+        assert filled(ingested, table) - filled(made, table) <= {("", "checkpoint")}, table
 
 
 def test_overlays_lie_within_what_they_belong_to(made: Path) -> None:
@@ -263,12 +256,24 @@ def test_every_behaviour_comes_about_and_is_told(made: Path) -> None:
                      "MUTED", "COMPLETE", None}  # fmt: skip
 
 
-def test_a_camera_is_the_same_in_a_force_of_any_size() -> None:
-    given = load_behaviours()
-    one = make_batch(BATCH_CAMERAS, 6, 2, 1, given)
-    again = make_batch(BATCH_CAMERAS, 6, 2, 1, given)
-    assert one.tables == again.tables
-    assert one.tables != make_batch(BATCH_CAMERAS, 6, 2, 2, given).tables
+def test_the_same_seed_gives_the_same_files(tmp_path: Path) -> None:
+    """All of them, of two batches, by their hashes; another seed gives others."""
+    cameras = BATCH_CAMERAS + 2
+    for name, seed in (("one", 1), ("again", 1), ("other", 2)):
+        make_month(tmp_path / name, cameras, 1, seed, load_behaviours(), lambda _done, _of: None)
+    one, again, other = (DataSet(tmp_path / name).manifest for name in ("one", "again", "other"))
+    assert {file.batch for file in one.files} == {0, 1}
+    assert one == again
+    spans, others = ({f.name for f in m.files if f.table == "spans"} for m in (one, other))
+    assert spans.isdisjoint(others)
+    truths = [(tmp_path / name / "truth.json").read_bytes() for name in ("one", "again", "other")]
+    assert truths[0] == truths[1] != truths[2]
+    for table in ("incidents", "officers"):
+        told, again_told = (
+            [pq.read_table(path) for path in sorted((tmp_path / name / "truth" / table).iterdir())]
+            for name in ("one", "again")
+        )
+        assert told == again_told
 
 
 # -- the command -----------------------------------------------------------------------------------

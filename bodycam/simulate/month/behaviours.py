@@ -91,6 +91,13 @@ class Officers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trial: Share = 0
 
 
+class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many shifts are what they were drawn for, where a site keeps to an arm, and where it does not."""
+
+    kept: Share
+    kept_elsewhere: Share
+
+
 class Filing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How recordings are filed."""
 
@@ -110,6 +117,7 @@ class Behaviours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ordinary: Ordinary
     outcome: Outcome
     officers: Officers
+    trial: Trial
     filing: Filing
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ...audit.dataset.schema import EVENTS, FINDINGS, RECORDINGS, SOURCES, SPANS, Kind
+from ...audit.recordings import ToggleCause
 from ...audit.states import DeviceState, Overlay
 from ...custody.findings import Check, Verdict
 from ...prerecord import ShortReason
@@ -31,6 +32,7 @@ _WRONG = (
     "pictures are missing",
     "the bytes are not those that were signed",
 )
+_STOPPED_BY = (ToggleCause.BUTTON.value, ToggleCause.POWER.value)
 _VERDICTS = (Verdict.INTACT.value, Verdict.INCOMPLETE.value, Verdict.ALTERED.value)
 _ALIVE = (DeviceState.BOOT, DeviceState.READY, DeviceState.RECORDING, DeviceState.FAULT)
 
@@ -153,11 +155,12 @@ class Cameras:
         first, last = self.takes.first_us, made.last_us
         # A stall cuts the pictures in two.
         ends = np.where(made.stalled, made.hole_us, last)
-        every = np.ones(len(made), bool)
+        every, stopped = np.ones(len(made), bool), self._stop_causes()
         return [
             self._spans(
                 kind, made.device[which], start[which], end[which], self._number[which],
                 err_us=self._err_us[self.takes.run[which]], recording=ids.filter(pa.array(which)),
+                why=stopped.filter(pa.array(which)),
             )
             for kind, (start, end), which in (
                 (Kind.LIVE, live, every), (Kind.EVID, (first, ends), ~made.altered),
@@ -165,6 +168,9 @@ class Cameras:
                 (Kind.FAILED, (first, last), made.altered),
             )
         ]  # fmt: skip
+
+    def _stop_causes(self) -> pa.Array:
+        return coded(_STOPPED_BY, self._footage.killed.astype(int))
 
     def _clocks(self) -> pa.Table:
         runs = self._life.runs
@@ -192,7 +198,7 @@ class Cameras:
             "boot": self._boots.take(pa.array(takes.run)), "line": told.start_line,
             "begins_us": start, "start_us": start, "live_end_us": made.stop_us + off,
             "start_cause": "button", "start_said": "switch", "pressed": True,
-            "stop_cause": coded(["button", "power"], words),
+            "stop_cause": self._stop_causes(),
             "stop_said": coded(["stop", "cut off"], words), "stop_line": told.stop_line,
             "cancelled_stops": 0, "asked_ms": PRE_US // 1000,
             "short_said": coded(["", ShortReason.FRESH_POWER.value], _short(made, takes)),

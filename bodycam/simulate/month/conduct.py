@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .behaviours import Behaviours, Does
+from .behaviours import Behaviours, Does, Trial
 from .plan import HOURS, SITES, Bools, Calls, Ints, Roster, Small, code, seconds
 
 # The call type at which some never press.
@@ -39,13 +39,14 @@ def draw_conduct(
     _ordinary(does, roster, calls, given, rng)
     _kinds(does, roster, calls, rng)
     trial = roster.of("trial")
-    whole = _trial(does, roster, rng)
+    whole = _trial(does, roster, given.trial, rng)
     _troubles(does, roster, rng)
     _hand_over(does, calls, rng)
     late = does == code(Does.LATE)
     saved = does == code(Does.SAVED)
-    late_us = np.where(late, seconds(rng, 100, 160, shape), 0)
-    late_us = np.where(saved, seconds(rng, 20, 40, shape), late_us)
+    # Policy allows 15 s, and the buffer of 30 has what came before the press.
+    late_us = np.where(late, seconds(rng, 45.1, 160, shape), 0)
+    late_us = np.where(saved, seconds(rng, 15.1, 44.9, shape), late_us)
     # Nothing beside where a trial counts seconds, and in no hour in which the camera could not.
     able = ~np.isin(does, [code(d) for d in NOT_ABLE])
     beside = rng.random(shape) < given.incidents.short_recordings
@@ -81,7 +82,8 @@ def _ordinary(
     whole = np.isin(does, [code(Does.COMPLETE), code(Does.SAVED)])
     extra = rng.random(does.shape) * np.maximum(1 - missing, 1e-9) < more.not_complete
     extra &= mine & whole & calls.outcome
-    does[extra] = np.where(calls.force, code(Does.OFF_BEFORE_FORCE), code(Does.EARLY))[extra]
+    less = np.where(calls.second, code(Does.LATE), code(Does.EARLY))
+    does[extra] = np.where(calls.force, code(Does.OFF_BEFORE_FORCE), less)[extra]
     does[extra & (rng.random(does.shape) < more.never / more.not_complete)] = code(Does.NEVER)
 
 
@@ -98,17 +100,18 @@ def _kinds(does: Small, roster: Roster, calls: Calls, rng: np.random.Generator) 
         does[roster.of(kind)[:, None, None] & when] = code(what)
 
 
-def _trial(does: Small, roster: Roster, rng: np.random.Generator) -> Bools:
+def _trial(does: Small, roster: Roster, told: Trial, rng: np.random.Generator) -> Bools:
     """(officer, day): the shifts that are recorded as a whole."""
     treatment, control = roster.arm == 1, roster.arm == 2
     site = roster.site[:, None]
-    kept = np.isin(site, [SITES.index("high"), SITES.index("contaminated")])
+    throughout = np.isin(site, [SITES.index("high"), SITES.index("contaminated")])
     silent = np.isin(site, [SITES.index("high"), SITES.index("discretion")])
+    keeps = np.where(treatment, throughout, silent)
+    kept = rng.random(keeps.shape) < np.where(keeps, told.kept, told.kept_elsewhere)
     whole: Bools = treatment & kept
-    nothing = control & silent
-    at_will = (treatment | control) & ~whole & ~nothing
+    at_will = (treatment | control) & ~kept
     does[whole] = code(Does.WHOLE_SHIFT)
-    does[nothing] = code(Does.CONTROL)
+    does[control & kept] = code(Does.CONTROL)
     does[at_will[:, :, None] & (rng.random(does.shape) < 0.5)] = code(Does.NEVER)
     return whole
 

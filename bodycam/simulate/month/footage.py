@@ -59,8 +59,10 @@ def record(roster: Roster, calls: Calls, conduct: Conduct, rng: np.random.Genera
     stop = calls.cleared_us + seconds(rng, 0, 30, shape)
     half = calls.due_us + length // 2
     press = np.where(conduct.late_us > 0, calls.due_us + conduct.late_us, press)
-    early = np.isin(does, [code(d) for d in (Does.EARLY, Does.HANDED_OVER, Does.DIED)])
-    stop = np.where(early, half, stop)
+    stop = np.where(np.isin(does, [code(Does.HANDED_OVER), code(Does.DIED)]), half, stop)
+    # Policy allows the last 60 s.
+    some_of_it = 2 * S + (rng.random(shape) * (length - 62.1 * S)).astype(np.int64)
+    stop = np.where(does == code(Does.EARLY), calls.due_us + some_of_it, stop)
     off = does == code(Does.OFF_BEFORE_FORCE)
     stop = np.where(off, calls.force_us - seconds(rng, 30, 60, shape), stop)
     retro = does == code(Does.RETRO)
@@ -77,7 +79,8 @@ def record(roster: Roster, calls: Calls, conduct: Conduct, rng: np.random.Genera
     whole[:, :, 0] = conduct.whole_shift
     parts = [
         (some, press, np.where(gap, hole, stop)),
-        (some & gap, hole + seconds(rng, 100, 120, shape), stop),
+        # The pictures go on for 30 s, and begin 30 s before the press.
+        (some & gap, hole + seconds(rng, 62.1, 120, shape), stop),
         (conduct.short, beside, beside + seconds(rng, 10, 400, shape)),
         (whole, hour - 20 * S, hour + HOURS * 3600 * S - 60 * S),
     ]

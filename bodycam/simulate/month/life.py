@@ -35,7 +35,7 @@ Spans = tuple[Ints, Ints, Ints]
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """Each life of each recorder, in order; `by` is how it ended."""
+    """Each life of each recorder, in order; `last_us` is its last line, `by` how it ended."""
 
     device: Ints
     boot_us: Ints
@@ -91,27 +91,28 @@ def live(
     killed = footage.killed
     dead = footage.device[killed], footage.stop_us[killed], footage.again_us[killed]
     gone = joined((device, hangs[2], due + length * 55 // 100), dead)
-    on_us, off_us, out = _days(roster, does)
+    on_us, off_us, out = _days(roster, does, rng)
     device, day = np.nonzero((does == code(Does.DEAD)).any(axis=2))
     first = (does == code(Does.DEAD)).argmax(axis=2)[device, day]
     empty_us = roster.duty_us[device, day] + first * HOUR_US + 10 * S
     low_us = np.maximum(
         empty_us - seconds(rng, 300, 600, empty_us.shape), on_us[device, day] + 2 * READY_US
     )
-    low = (device, low_us, empty_us)
     runs = _runs(roster, footage, (on_us, off_us, out), (device, day, empty_us), gone)
+    low = (device, low_us, runs.last_us[runs.at(device, empty_us)])
     docks = runs.by == DOCKED_BY
     docked = (runs.device[docks], runs.last_us[docks] - DOCK_US, runs.last_us[docks])
     states = _states(runs, footage, docked, (stalls, hangs, heats), low)
     return Life(runs, states, docked, stalls, hangs, heats, low)
 
 
-def _days(roster: Roster, does: Small) -> tuple[Ints, Ints, Bools]:
+def _days(roster: Roster, does: Small, rng: np.random.Generator) -> tuple[Ints, Ints, Bools]:
     """When the camera is switched on and put back, by day, and whether it is taken out at all."""
     in_dock = (does == code(Does.DOCKED)).sum(axis=2)
-    on_us = roster.duty_us + np.where(in_dock > 0, in_dock * HOUR_US - READY_US, -60 * S)
+    before, after = seconds(rng, 60, 300, in_dock.shape), seconds(rng, 0, 300, in_dock.shape)
+    on_us = roster.duty_us + np.where(in_dock > 0, in_dock * HOUR_US - READY_US, -before)
     out = ~(does == code(Does.NO_DEVICE)).any(axis=2)
-    return on_us, roster.duty_us + HOURS * HOUR_US, out
+    return on_us, roster.duty_us + HOURS * HOUR_US + after, out
 
 
 def _runs(
@@ -139,7 +140,10 @@ def _runs(
     by = np.repeat(how, [len(end[0]) for end in ends])
     (booted, boot), (ended, last) = _columns(boots), _columns(ends)
     first, then = np.lexsort((boot, booted)), np.lexsort((last, ended))
-    return Runs(booted[first], boot[first], last[then], by[then])
+    boot, last, by = boot[first], last[then], by[then]
+    # The last line of one that lost its power is a heartbeat.
+    last = np.where(by == LOST_BY, boot + (last - boot) // BEAT_US * BEAT_US, last)
+    return Runs(booted[first], boot, last, by)
 
 
 def _states(

@@ -30,6 +30,8 @@ UNIT_OFFICERS = 32
 _OFTEN = np.array([0.4, 0.3, 0.2, 0.1])
 _NEVER_TIMES = np.array([0.8, 1.0, 1.2, 1.4])
 _OUTCOME_TIMES = np.array([0.25, 0.75, 1.75, 3.25])
+# Of complaints so many name an officer.
+_NAMED = 0.7
 _SHIFT_H = np.array([6, 14, 22])
 _GOLDEN = 0.618_033_988_749_894_9
 # Of those who leave it to each other, or whose camera tells another time, nobody is the second.
@@ -76,7 +78,9 @@ class Roster:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Incidents; arrays are by officer, day and hour. `second` came to another one's event."""
+    """Incidents; arrays are by officer, day and hour. `second` came to another one's event. A complaint
+    that is not `named` says of no officer that it is of that one: it is of all who were there.
+    """
 
     event: Ints
     dispatched_us: Ints
@@ -87,6 +91,7 @@ class Calls:
     second: Bools
     force: Bools
     complaint: Bools
+    named: Bools
     force_us: Ints
     self_initiated: Bools
     on_scene_known: Bools
@@ -151,13 +156,15 @@ def draw_calls(roster: Roster, given: Behaviours, rng: np.random.Generator) -> C
     often = _OUTCOME_TIMES[call_type] * ~second
     force = rng.random(shape) < told.force * often
     complaint = rng.random(shape) < told.complaint * often
+    named = rng.random(shape) < _NAMED
+    complaint |= second & (complaint & ~named)[other]
     force_us = due + ((cleared - due) * rng.uniform(0.5, 0.7, shape)).astype(np.int64)
     alone = rng.random(shape) < told.self_initiated
     known = rng.random((2, *shape)) >= np.array(
         [told.on_scene_unknown, told.cleared_unknown]
     ).reshape(2, 1, 1, 1)
     return Calls(
-        number, dispatched, due, cleared, call_type, paired, second, force, complaint, force_us,
+        number, dispatched, due, cleared, call_type, paired, second, force, complaint, named, force_us,
         alone & ~paired, known[0], known[1],
     )  # fmt: skip
 

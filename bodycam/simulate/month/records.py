@@ -145,10 +145,10 @@ class Records:
         )  # fmt: skip
 
     def _complaints(self) -> pa.Table:
-        """Some name no officer, and some no day."""
+        """Some name no officer, and some no day. One that is of two officers is one row."""
         calls, rng = self._calls, self._rng
-        call = np.flatnonzero(calls.complaint)
-        named, dated = (rng.random(len(call)) < share for share in (0.7, 0.8))
+        call = np.flatnonzero(calls.complaint & ~calls.second)
+        named, dated = calls.named.ravel()[call], rng.random(len(call)) < 0.8
         at = calls.cleared_us.ravel()[call] + seconds(rng, 3600, 10 * 86_400, call.shape)
         officer = self._officer(self._of_call(call))
         return self._rows(
