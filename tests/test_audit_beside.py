@@ -109,12 +109,12 @@ def random_filings(rng: random.Random, made: Force) -> list[Filing]:
     return found
 
 
-def add_records(folder: Path, one: Any) -> DataSet:
+def add_records(folder: Path, one: Any, name: str = "example") -> DataSet:
     """What records systems say of them, as `bodycam audit ingest` adds it."""
     made, duties, uses, complaints, filings = one
 
     def month(at_us: int | None) -> tuple[str, str]:
-        return "example", month_of(DAY_US if at_us is None else at_us)
+        return name, month_of(DAY_US if at_us is None else at_us)
 
     rows: dict[TableSchema, list[tuple[Any, ...]]] = {
         DUTIES: [(*month(d.start_us), d.officer, d.start_us, d.end_us, d.unit, d.site, d.arm.value,
@@ -125,7 +125,7 @@ def add_records(folder: Path, one: Any) -> DataSet:
         FILINGS: [(*month(f.filed_us), f.recording, f.event, f.category, f.filed_us, f.reviewed_event,
                    f.source, f.row) for f in filings],
     }  # fmt: skip
-    write_records(folder, made)
+    write_records(folder, made, name)
     with open_to_write(folder) as data:
         data.commit({table.name: table.of(found) for table, found in rows.items()}, {})
     return data

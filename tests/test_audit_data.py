@@ -78,38 +78,6 @@ def test_a_run_that_was_killed_in_its_summary_is_typed_again(tmp_path: Path) -> 
     assert not left.parent.exists()
 
 
-def test_cameras_of_one_id_in_two_forces_are_two(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def lost_us(found: Audited) -> dict[str, int]:
-        sums: dict[str, int] = {}
-        for one in found.json["causes"]:
-            sums[one["state"]] = sums.get(one["state"], 0) + one["total_us"]
-        return sums
-
-    alone: dict[str, int] = {}
-    for seed, name in ((13, "north"), (14, "south")):
-        made = force(random.Random(seed), cameras=4, incidents=10)
-        for folder in (tmp_path / name, tmp_path / "both"):
-            write(folder, list(made.lines.values()), name)
-        for state, us in lost_us(run(tmp_path / name, tmp_path / f"{name}-out")).items():
-            alone[state] = alone.get(state, 0) + us
-    assert alone
-    assert lost_us(run(tmp_path / "both", tmp_path / "both-out")) == alone
-    device = next(iter(made.lines))
-    words = [
-        "audit",
-        "--data",
-        str(tmp_path / "both"),
-        "--out",
-        str(tmp_path / "o"),
-        "--camera",
-        device,
-    ]
-    assert main(words) == ExitCode.USAGE
-    assert "north, south" in capsys.readouterr().err
-
-
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Real evidence of a small force, its data set below it in `set`."""

@@ -61,23 +61,6 @@ def test_what_is_no_month_is_said(month: str, tmp_path: Path) -> None:
         measure_force(data, load_policy(), tmp_path / "out", months=[month])
 
 
-def test_an_id_of_one_force_is_nothing_in_another(tmp_path: Path) -> None:
-    alone: dict[str, list[Rows]] = {}
-    for seed, name in ((13, "north"), (14, "south")):
-        made = force(random.Random(seed), cameras=4, incidents=30)
-        for folder in (tmp_path / name, tmp_path / "both"):
-            write(folder / "set", list(made.lines.values()), name)
-            write_records(folder / "set", made, name)
-        for table, rows in measured(tmp_path / name, "out").items():
-            alone.setdefault(table, []).append(rows)
-    both = measured(tmp_path / "both", "out")
-    assert {row["device"] for row in alone["cameras"][0]} == {
-        row["device"] for row in alone["cameras"][1]
-    }
-    for table, parts in alone.items():
-        assert both[table] == sorted([row for rows in parts for row in rows], key=repr)
-
-
 def test_without_a_roster_a_badge_is_a_camera_that_is_worn_always(tmp_path: Path) -> None:
     line = recorded("cam-7", 0, 600)
     incidents = [

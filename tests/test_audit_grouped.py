@@ -245,7 +245,7 @@ def test_an_id_of_one_force_is_nothing_in_another() -> None:
     )
     flagged = with_outcome(banded(incidents, RULES), came).to_pyarrow().to_pylist()
     assert {(r["force"], r["outcome"]) for r in flagged} == {("force-0", False), ("force-1", True)}
-    (found,) = funnels_of(banded(incidents, RULES), [IncidentClass.NEVER], RULES)
+    (found,) = funnels_of(banded(incidents, RULES), [IncidentClass.NEVER], RULES, several=True)
     assert found.officers == 60
     assert {p.count.officer.split(" ")[0] for p in found.points} == {"force-0", "force-1"}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import ibis
 import ibis.expr.types as ir
 
 from ..dataset.schema import Kind
@@ -51,6 +52,7 @@ class Beside:
         used = self.keep("all_uses", nearforce.around(used, self.policy.force))
         uses = nearforce.asked(with_error(used, ever, clocks), self.policy.force)
         self.uses = self.keep("uses", uses)
+        self.filed = count_of(self.records.filings) > 0
         self.newest_us = filing.newest(self.records.filings)
 
     def of_cameras(self, part: str, cameras: AuditTables) -> None:
@@ -65,8 +67,10 @@ class Beside:
         stops = nearforce.stops_of(self.uses, self.worn, spans, self.policy.force)
         self.keep(f"stops-{part}", stops)
         ended = filing.ended(cameras)
+        # Of a force that hands over no filings nothing is missing.
+        asked = self.months.holds(ended.begins_us) & ibis.literal(self.filed)
         told = filing.filed(
-            ended.filter(self.months.holds(ended.begins_us)).drop("begins_us"),
+            ended.filter(asked).drop("begins_us"),
             self.records.filings, self.policy.statistics, self.newest_us,
         )  # fmt: skip
         told = told.cache()
@@ -95,6 +99,12 @@ class Beside:
             "outcomes": came,
             "unmatched_outcomes": strata.unmatched(self.records.incidents, came),
         }  # fmt: skip
+
+
+def count_of(t: ir.Table) -> int:
+    """How many rows there are."""
+    found: int = t.count().to_pyarrow().as_py()
+    return found
 
 
 def with_error(rows: ir.Table, ever: ir.Table, clocks: ir.Table) -> ir.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import ibis
@@ -26,22 +27,28 @@ from ..states import DeviceState
 from ..statistics.integrity import sites
 from ..statistics.sample import share
 from .incidents import STATE_COLUMNS
-from .strata import banded, funnels_of, missingness_of, with_outcome
+from .strata import BETWEEN, banded, funnels_of, missingness_of, spoken, with_outcome
 
 
-def groups_of(result: Callable[[str], ir.Table], policy: Policy) -> Groups:
-    """All groups, as far as there is something to compute them from; `result` opens a table of results."""
+def groups_of(
+    result: Callable[[str], ir.Table], policy: Policy, *, several: bool = False
+) -> Groups:
+    """All groups, as far as there is something to compute them from; `result` opens a table of results.
+    Of `several` forces officers and sites are named with their own.
+    """
     rules = policy.statistics
     judged, came = banded(result("incidents"), rules).cache(), result("outcomes")
     told, never, late = None, None, None
     if _count(judged):
-        never, late = funnels_of(judged, (IncidentClass.NEVER, IncidentClass.LATE), rules)
+        events = (IncidentClass.NEVER, IncidentClass.LATE)
+        never, late = funnels_of(judged, events, rules, several=several)
         if _count(came):
             told = missingness_of(with_outcome(judged, came))
     duties = result("duties")
-    trial, left_out = trial_of(duties, rules)
+    trial, left_out = trial_of(duties, rules, several=several)
     return Groups(
-        force_of(result("near_force"), policy.force), told, never, late, tuple(trial), left_out, duties_of(duties, rules.min_count),
+        force_of(result("near_force"), policy.force), told, never, late, tuple(trial), left_out,
+        duties_of(duties, rules.min_count, several=several),
         filing_of(result("filing_counts"), result("unknown_filings")),
     )  # fmt: skip
 
@@ -78,10 +85,10 @@ def force_of(near: ir.Table, rules: ForceRules) -> ForceUses | None:
 # -- M33 --------------------------------------------------------------------------------------
 
 
-def trial_of(duties: ir.Table, rules: StatisticsRules) -> tuple[list[SiteResult], int]:
-    """Each site of a trial, and how many treatment shifts are left out, as `grouping.trial_shifts` does;
-    of several forces a site is named with its own.
-    """
+def trial_of(
+    duties: ir.Table, rules: StatisticsRules, *, several: bool = False
+) -> tuple[list[SiteResult], int]:
+    """Each site of a trial, and how many treatment shifts are left out, as `grouping.trial_shifts` does."""
     t = duties.filter(duties.arm != Arm.NONE.value)
     t = t.mutate(counts=t.matched | (t.arm == Arm.CONTROL.value))
     left_out = _count(t.filter(~t.counts))
@@ -104,22 +111,23 @@ def trial_of(duties: ir.Table, rules: StatisticsRules) -> tuple[list[SiteResult]
         kept_possibly=kept(for_it), duty_us=t.duty_us.sum(), covered_us=t.covered_us.sum(),
         recorded_us=t.recorded_us.sum(), lost_us=lost_us.sum(), officers=t.officer.nunique(),
     )  # fmt: skip
-    rows = _rows(sums)
-    many = len({row["force"] for row in rows}) > 1
     arms = {
-        (f"{row['force']} {row['site']}" if many else row["site"], Arm(row["arm"])): ArmResult(
+        (f"{row['force']}{BETWEEN}{row['site']}", Arm(row["arm"])): ArmResult(
             *(row[name] for name in ("shifts", "kept", "kept_surely", "kept_possibly", "duty_us",
                                      "covered_us", "recorded_us", "lost_us", "officers"))
         )
-        for row in rows
+        for row in _rows(sums)
     }  # fmt: skip
-    return sites(arms, rules), left_out
+    return [
+        replace(one, site=spoken(one.site) if several else one.site.split(BETWEEN, 1)[1])
+        for one in sites(arms, rules)
+    ], left_out
 
 
 # -- M34 and M35 ------------------------------------------------------------------------------
 
 
-def duties_of(duties: ir.Table, min_count: int) -> DutyCoverage | None:
+def duties_of(duties: ir.Table, min_count: int, *, several: bool = False) -> DutyCoverage | None:
     """M34, as `dutytimes.duty_coverage` has it; None without a roster."""
     if not _count(duties):
         return None
@@ -127,9 +135,8 @@ def duties_of(duties: ir.Table, min_count: int) -> DutyCoverage | None:
     total = _duty_sum(_rows(matched.agg(**_sums(matched)))[0])
     by = matched.group_by(["force", "officer"]).agg(**_sums(matched))
     shown = _rows(by.filter(by.duties >= min_count).order_by(["force", "officer"]))
-    many = len({row["force"] for row in shown}) > 1
     officers = tuple(
-        (f"{row['force']} {row['officer']}" if many else row["officer"], _duty_sum(row)) for row in shown
+        (f"{row['force']} {row['officer']}" if several else row["officer"], _duty_sum(row)) for row in shown
     )  # fmt: skip
     return DutyCoverage(
         total, officers, _count(by) - len(shown), _count(duties.filter(~duties.matched)),
@@ -157,15 +164,15 @@ def _duty_sum(row: Mapping[str, Any]) -> DutySum:
 
 
 def filing_of(counts: ir.Table, unknown: ir.Table) -> FilingResult | None:
-    """M35; None if there is no row of the records system."""
+    """M35; None if there is no row of any records system."""
     rows: Sequence[Mapping[str, Any]] = _rows(counts)
     of = {row["how"]: 0 for row in rows}
     sampled = wrong = 0
     for row in rows:
         of[row["how"]] += row["recordings"]
         sampled, wrong = sampled + row["sampled"], wrong + row["wrong"]
-    strange, missing = _count(unknown), {Filed.MISSING.value}
-    if not strange and set(of) <= missing:
+    strange = _count(unknown)
+    if not strange and not rows:
         return None
     return FilingResult({how: of.get(how.value, 0) for how in Filed}, sampled, wrong,
                         share(wrong, sampled), strange)  # fmt: skip

@@ -33,8 +33,14 @@ from ..strata import HOUR_US, OffsetFrom, bands, offsets
 
 WHERE = ("force", "call_type", "band", "district")
 UNIT = ("force", "call_type", "band", "unit")
-_BETWEEN = "\x1f"
+# Between the name of a force and what is its own: no name has it, so no two of them read alike.
+BETWEEN = "\x1f"
 _DIGITS = 12
+
+
+def spoken(name: str) -> str:
+    """A name with that of its force, as it is said."""
+    return name.replace(BETWEEN, " ").rstrip()
 
 
 def banded(incidents: ir.Table, rules: StatisticsRules) -> ir.Table:
@@ -144,9 +150,15 @@ def _rounded(found: RiskDifference) -> RiskDifference:
 
 
 def funnels_of(
-    incidents: ir.Table, events: Sequence[IncidentClass], rules: StatisticsRules
+    incidents: ir.Table,
+    events: Sequence[IncidentClass],
+    rules: StatisticsRules,
+    *,
+    several: bool = False,
 ) -> list[Funnel]:
-    """M32 of each of these events, of incidents with a band."""
+    """M32 of each of these events, of incidents with a band; of several forces an officer is named with
+    the own one.
+    """
     sums, unsure = {}, {}
     for number, event in enumerate(events):
         name = event.value
@@ -156,7 +168,7 @@ def funnels_of(
         sums[f"events_{number}"] = (certain & (incidents.kind == name)).cast("int64").sum()
         unsure[f"unsure_{number}"] = (may & ~certain).cast("int64").sum()
     counts = incidents.group_by([*UNIT, "officer"]).agg(**sums, **unsure).to_pyarrow()
-    keys = _keys(counts)
+    keys = _keys(counts, several=several)
     return [
         funnel(
             _exposures(keys, counts[f"n_{number}"], counts[f"events_{number}"]), rules.min_count,
@@ -175,11 +187,10 @@ class _Keys:
     stratum: Ints
 
 
-def _keys(counts: pa.Table) -> _Keys:
-    # One force needs not be named with each of its officers.
-    many = len(pc.unique(counts["force"])) > 1
-    officers, officer = _numbered(counts, ["force", "officer"] if many else ["officer"], " ")
-    return _Keys(officers, officer, _numbered(counts, UNIT, _BETWEEN)[1])
+def _keys(counts: pa.Table, *, several: bool) -> _Keys:
+    officers, officer = _numbered(counts, ["force", "officer"])
+    names = [spoken(name) if several else name.split(BETWEEN, 1)[1] for name in officers]
+    return _Keys(names, officer, _numbered(counts, UNIT)[1])
 
 
 def _exposures(keys: _Keys, n: pa.ChunkedArray, events: pa.ChunkedArray) -> Exposures:
@@ -190,9 +201,9 @@ def _exposures(keys: _Keys, n: pa.ChunkedArray, events: pa.ChunkedArray) -> Expo
                      happened[order])  # fmt: skip
 
 
-def _numbered(t: pa.Table, columns: Any, between: str) -> tuple[list[str], Ints]:
+def _numbered(t: pa.Table, columns: Sequence[str]) -> tuple[list[str], Ints]:
     """The values of some columns together, in order, and of each row the number of its own."""
-    text = pc.binary_join_element_wise(*(t[name] for name in columns), between)
+    text = pc.binary_join_element_wise(*(t[name] for name in columns), BETWEEN)
     coded = text.combine_chunks().dictionary_encode()
     if isinstance(coded, pa.ChunkedArray):
         coded = coded.combine_chunks()

@@ -23,7 +23,8 @@ def as_json(found: ForceSummary) -> dict[str, Any]:
         "to": found.days and found.days[1], "zone": found.zone, "forces": list(found.forces),
         "cameras": found.cameras, "shifts": found.shifts, "recordings": found.recordings,
         "undocked_us": found.undocked_us,
-        "assignments": "given, not signed" if found.assigned else "badge ids are camera ids",
+        "assignments": "badge ids are camera ids" if found.badges else "given, not signed",
+        "badges": list(found.badges),
         "verification": {
             "verdict": found.verdict.value,
             "cameras": {one.verdict.value: one.cameras for one in found.verdicts},

@@ -9,10 +9,12 @@ from datetime import date, timedelta, tzinfo
 import ibis
 import ibis.expr.types as ir
 
+from ..engine.strata import BETWEEN, spoken
 from ..public import OTHERS
 from ..scoring import IncidentClass
 from ..strata import HOUR_US, offsets
 from .facts import Group
+from .sources import different
 
 _DAY_US = 24 * HOUR_US
 MAX_GROUPS = 40
@@ -24,9 +26,15 @@ def by_call_type(judged: ir.Table) -> tuple[Group, ...]:
     return _commonest(judged, "call_type")
 
 
-def by_district(judged: ir.Table) -> tuple[Group, ...]:
-    """The commonest first."""
-    return _commonest(judged, "district")
+def by_district(judged: ir.Table, *, several: bool) -> tuple[Group, ...]:
+    """The commonest first; of several forces each is said with its own."""
+    if not several:
+        return _commonest(judged, "district")
+    district = ibis.ifelse(judged.district == "", "(not said)", judged.district)
+    return tuple(
+        replace(g, name=spoken(g.name))
+        for g in _commonest(judged.mutate(district=judged.force + BETWEEN + district), "district")
+    )
 
 
 def by_hour(judged: ir.Table, zone: tzinfo) -> tuple[Group, ...]:
@@ -65,7 +73,7 @@ def _commonest(judged: ir.Table, column: str) -> tuple[Group, ...]:
 
 def _told(named: ir.Table) -> Iterable[Group]:
     told = named.group_by("name").agg(
-        judged=named.count(), officers=named.officer.nunique(), vendor=named.vendor.sum(),
+        judged=named.count(), officers=different(named, "officer"), vendor=named.vendor.sum(),
         window_us=named.window_us.sum(), evid_us=named.evid_us.sum(), live_us=named.live_us.sum(),
         **{column: (named.kinds == kind).sum() for kind, column in _KINDS.items()},
     )  # fmt: skip

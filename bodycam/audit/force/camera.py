@@ -6,6 +6,7 @@ Rows are made what they were before ingest. What ingest does not keep is not dra
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import ibis
 import ibis.expr.types as ir
@@ -29,43 +30,63 @@ from ..recordings import Recording
 from ..states import DeviceState, Overlay
 from ..timeline import DeviceTimeline, StateSpan
 from ..words import count_text, span_text, value_text
-from .sources import Row, Sources, rows_of
+from .sources import Row, Sources, count_of, rows_of
 
 MAX_SHIFTS = 62
 _MAX_FINDINGS = 100
 
 
-def known_cameras(asked: Sources, devices: Sequence[str]) -> None:
-    """Raises ConfigError, naming the first that is not in the data set, or is in it of two forces."""
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """One camera of one force; of several forces it is named with its own."""
+
+    force: str
+    device: str
+    several: bool
+
+    @property
+    def named(self) -> str:
+        """What it is called beside others."""
+        return f"{self.force} {self.device}" if self.several else self.device
+
+    def of(self, table: ir.Table) -> ir.Table:
+        """What a table has of it."""
+        return table.filter((table.force == self.force) & (table.device == self.device))
+
+
+def known_cameras(asked: Sources, devices: Sequence[str]) -> list[Camera]:
+    """The cameras of these ids: of several forces each that has one, named with its own. Raises
+    ConfigError, naming the first that is not in the data set.
+    """
     cameras = [asked.told(table).select("force", "device") for table in (SOURCES, SPANS)]
     every = ibis.union(*cameras, distinct=True)
-    known: dict[str, list[str]] = {}
+    known: dict[str, list[Camera]] = {}
     # What is no Unicode is no camera's id, and no engine takes it.
     ids = [device for device in devices if printable(device) == device]
-    for row in rows_of(every.filter(every.device.isin(ids))):
-        known.setdefault(row["device"], []).append(row["force"])
+    for row in rows_of(every.filter(every.device.isin(ids)).order_by(["device", "force"])):
+        camera = Camera(row["force"], row["device"], asked.several)
+        known.setdefault(camera.device, []).append(camera)
     for device in devices:
-        if len(forces := known.get(device, [])) > 1:
-            raise ConfigError(
-                f"audit: --camera {device[:100]!r} is one of each of {', '.join(sorted(forces))}",
-                "Ingest that force alone, or audit the camera's store",
-            )
         if device not in known:
             raise ConfigError(
                 f"audit: --camera {device[:100]!r} is not in {asked.data.folder}",
                 "cameras.csv of an audit without it lists all",
             )
+    return [camera for mine in known.values() for camera in mine]
 
 
-def camera_file(device: str) -> str:
+def camera_file(camera: Camera) -> str:
     """The name of a camera's page."""
-    return f"{in_file_name(device)}.html"
+    name = in_file_name(camera.device)
+    if camera.several:
+        name = f"{in_file_name(camera.force)}@{name.removeprefix('camera-')}"
+    return f"{name}.html"
 
 
-def camera_page(asked: Sources, device: str) -> str:
+def camera_page(asked: Sources, camera: Camera) -> str:
     """The page of a camera: its shifts of the months that are asked for."""
-    line, bars = timeline_of(asked, device), _bars(asked, device)
-    shifts = rows_of(_of(asked.result("shifts"), device).order_by("from_us"))
+    device, line, bars = camera.named, timeline_of(asked, camera), _bars(asked, camera)
+    shifts = rows_of(camera.of(asked.result("shifts")).order_by("from_us"))
     sections = [
         (
             f"<section class='shift'><h2>{escape(device)}, {utc_text(row['from_us'] * 1000)[:16]}</h2>"
@@ -81,17 +102,17 @@ def camera_page(asked: Sources, device: str) -> str:
          f'<p class="when">{shown}{count_text(len(shifts), "shift")}</p></header>'),
         *sections,
         f"<section><h2>What the pictures mean</h2>{legend()}</section>",
-        _findings(asked, device), rules(asked.policy),
+        _findings(asked, camera), rules(asked.policy),
     ])  # fmt: skip
 
 
-def timeline_of(asked: Sources, device: str) -> DeviceTimeline:
+def timeline_of(asked: Sources, camera: Camera) -> DeviceTimeline:
     """What ingest was told of this camera: states, overlays, recordings, and by how much clocks err."""
-    spans = rows_of(_of(asked.told(SPANS), device).order_by(["start_us", "number"]))
+    spans = rows_of(camera.of(asked.told(SPANS)).order_by(["start_us", "number"]))
     by_kind: dict[str, list[Row]] = {}
     for row in spans:
         by_kind.setdefault(row["kind"], []).append(row)
-    line = DeviceTimeline(device)
+    line = DeviceTimeline(camera.device)
     line.states = [
         StateSpan(DeviceState(r["name"]), r["start_us"], r["end_us"], r["err_us"], r["why"], r["line"],
                   r["next_line"])
@@ -101,7 +122,7 @@ def timeline_of(asked: Sources, device: str) -> DeviceTimeline:
         line.overlays[overlay] = times(
             _span(r) for r in by_kind.get(Kind.OVERLAY.value, ()) if r["name"] == overlay.value
         )
-    line.recordings = _recordings(asked, device, by_kind)
+    line.recordings = _recordings(asked, camera, by_kind)
     for row in by_kind.get(Kind.CLOCK.value, ()):
         line.errors.append((Interval(*_span(row)), row["err_us"]))
         clock = Anchor(0, 0, row["err_us"], "", 0)
@@ -109,9 +130,9 @@ def timeline_of(asked: Sources, device: str) -> DeviceTimeline:
     return line
 
 
-def _recordings(asked: Sources, device: str, by_kind: dict[str, list[Row]]) -> list[Recording]:
+def _recordings(asked: Sources, camera: Camera, by_kind: dict[str, list[Row]]) -> list[Recording]:
     found = []
-    for row in rows_of(_of(asked.told(RECORDINGS), device).order_by("number")):
+    for row in rows_of(camera.of(asked.told(RECORDINGS)).order_by("number")):
         one = Recording(row["recording"], row["boot"], row["line"], row["start_us"])
         one.live_end_us, one.verdict = row["live_end_us"], row["verdict"]
         one.evid, one.failed = (
@@ -126,21 +147,18 @@ def _span(row: Row) -> tuple[int, int]:
     return row["start_us"], row["end_us"]
 
 
-def _of(table: ir.Table, device: str) -> ir.Table:
-    return table.filter(table.device == device)
-
-
-def _bars(asked: Sources, device: str) -> list[IncidentBar]:
+def _bars(asked: Sources, camera: Camera) -> list[IncidentBar]:
     """The incidents of those who wore it, while they did."""
-    assignments = asked.told(ASSIGNMENTS)
-    worn = rows_of(_of(assignments, device).select("officer", "start_us", "end_us"))
-    if not worn and not assignments.count().to_pyarrow().as_py():
+    device, assignments = camera.device, asked.told(ASSIGNMENTS)
+    worn = rows_of(camera.of(assignments).select("officer", "start_us", "end_us"))
+    if not worn and not count_of(assignments.filter(assignments.force == camera.force)):
         worn = [{"officer": device, "start_us": -(1 << 62), "end_us": 1 << 62}]
     spans: dict[str, list[tuple[int, int]]] = {}
     for row in worn:
         spans.setdefault(row["officer"], []).append(_span(row))
     incidents = asked.result("incidents")
-    mine = rows_of(incidents.filter(incidents.officer.isin(list(spans)))) if spans else []
+    theirs = (incidents.force == camera.force) & incidents.officer.isin(list(spans))
+    mine = rows_of(incidents.filter(theirs)) if spans else []
     return [
         IncidentBar(
             row["event"], row["officer"], row["left_out"].lower() or row["kinds"].replace("|", " or "),
@@ -178,11 +196,11 @@ def _incidents(shift: Stretch, bars: Sequence[IncidentBar]) -> str:
     return table(head, rows, "Incidents of the shift", "numbers") if rows else ""
 
 
-def _findings(asked: Sources, device: str) -> str:
+def _findings(asked: Sources, camera: Camera) -> str:
     rows = [
         (f"<b>{escape(r['verdict']) or 'note'}</b>", escape(r["text"]),
          f"<code>{escape(r['file'])}{', ' if r['place'] else ''}{escape(r['place'])}</code>")
-        for r in rows_of(_of(asked.told(FINDINGS), device).order_by("number").limit(_MAX_FINDINGS))
+        for r in rows_of(camera.of(asked.told(FINDINGS)).order_by("number").limit(_MAX_FINDINGS))
     ]  # fmt: skip
     held = table(("Verdict", "What", "Where"), rows, "Findings") if rows else "<p>None.</p>"
     return f"<section><h2>Findings</h2>{held}</section>"

@@ -142,8 +142,9 @@ class CaseKind:
 
 @dataclass(frozen=True, slots=True)
 class Firmware:
-    """What the recordings of one firmware show: verification, pre-record, start latency (M10)."""
+    """What the recordings of one firmware in one force show: verification, start latency (M10)."""
 
+    force: str
     firmware: str
     cameras: int
     recordings: int
@@ -201,6 +202,7 @@ class FindingKind:
 class CameraFinding:
     """What failed, of which camera, and where."""
 
+    force: str
     device: str
     store: str
     verdict: str
@@ -214,6 +216,7 @@ class CameraFinding:
 class BadRow:
     """A row that does not count, and why."""
 
+    force: str
     file: str
     row: int
     why: str
@@ -222,7 +225,9 @@ class BadRow:
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """Ids that one side alone knows: how many, and the first of them in order."""
+    """Ids that one side alone knows: how many, and the first of them in order; of several forces each
+    with its own.
+    """
 
     count: int
     first: tuple[str, ...]
@@ -251,7 +256,7 @@ class Unassigned:
 
 @dataclass(frozen=True, slots=True)
 class ForceSummary:
-    """All of it."""
+    """All of it. `badges` are the forces of which no assignment was given: there a badge id is a camera's."""
 
     policy: Policy
     months: tuple[str, ...]
@@ -284,8 +289,13 @@ class ForceSummary:
     bad_rows: tuple[BadRow, ...]
     unmatched: Unmatched
     unassigned: Unassigned
-    assigned: bool
+    badges: tuple[str, ...]
     groups: Groups
+
+    @property
+    def several(self) -> bool:
+        """Whether it is of more than one force."""
+        return len(self.forces) > 1
 
     @property
     def verdict(self) -> Verdict:

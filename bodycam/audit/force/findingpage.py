@@ -24,7 +24,7 @@ def findings(found: ForceSummary) -> str:
         for k in found.finding_kinds
     ]  # fmt: skip
     rows = [
-        (f'<b>{escape(f.device)}</b><br><span class="soft">{escape(f.store)}</span>',
+        (f'<b>{_of(f.force, found)}{escape(f.device)}</b><br><span class="soft">{escape(f.store)}</span>',
          f"{escape(f.verdict) or 'note'}{f', check {f.check}' if f.check else ''}", escape(f.text),
          f"<code>{escape(f.file)}{', ' if f.place else ''}{escape(f.place)}</code>")
         for f in found.findings
@@ -57,7 +57,7 @@ def lost(found: ForceSummary) -> str:
     if not found.counts.bad_rows and not unmatched:
         return ""
     rows = [
-        (f"<code>{escape(b.file)}, row {b.row}</code>", escape(b.why), f"<code>{escape(clipped(b.text, 300))}</code>")
+        (f"{_of(b.force, found)}<code>{escape(b.file)}, row {b.row}</code>", escape(b.why), f"<code>{escape(clipped(b.text, 300))}</code>")
         for b in found.bad_rows
     ]  # fmt: skip
     held = ""
@@ -65,6 +65,11 @@ def lost(found: ForceSummary) -> str:
         head = ("Where", "Why it does not count", "As read")
         held = _more(len(rows), found.counts.bad_rows, BAD_ROWS_CSV) + table(head, rows, "Bad rows")
     return f"<section><h2>What does not count</h2>{held}{unmatched}</section>"
+
+
+def _of(force: str, found: ForceSummary) -> str:
+    """Whose it is, if there are several forces."""
+    return f"{escape(force)} " if found.several else ""
 
 
 def _ids(title: str, ids: Ids) -> str:

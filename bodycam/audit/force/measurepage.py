@@ -111,7 +111,7 @@ def firmwares(found: ForceSummary) -> str:
     if not found.firmwares:
         return ""
     rows = [
-        (f"<code>{escape(f.firmware) or 'not said'}</code>", f"{f.cameras:,}", f"{f.recordings:,}",
+        (f"{escape(f.force) + ' ' if found.several else ''}<code>{escape(f.firmware) or 'not said'}</code>", f"{f.cameras:,}", f"{f.recordings:,}",
          f'{f.not_intact:,} <span class="soft">{share_text(f.not_intact / f.recordings)}</span>',
          f"{f.latencies:,}", *(value_text("_us", v) for v in (f.p50_us, f.p95_us, f.most_us)))
         for f in found.firmwares

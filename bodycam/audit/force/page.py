@@ -113,9 +113,12 @@ def in_short(found: ForceSummary) -> list[str]:
     if without:
         lines.append(f"{count_text(without, 'camera')} assigned, and not in the data set: UNKNOWN.")
     lines += groups_short(found.groups)
-    if found.assigned:
-        return [*lines, "Who wore which camera was given, and is signed by nobody."]
-    return [*lines, "No assignments were given: a badge id was taken for that of a camera."]
+    if set(found.forces) - set(found.badges):
+        lines.append("Who wore which camera was given, and is signed by nobody.")
+    if found.badges or not found.forces:
+        of = f" of {', '.join(found.badges)}" if found.several else ""
+        lines.append(f"No assignments were given{of}: a badge id was taken for that of a camera.")
+    return lines
 
 
 # -- classes and coverage ------------------------------------------------------------------------

@@ -77,7 +77,7 @@ def _audit(wanted: Wanted, data: DataSet, show: Show) -> Written:
     policy, limits = wanted.policy, Limits(wanted.memory, wanted.threads)
     results = Results(wanted.out / RESULTS)
     asked = open_sources(results, data, policy, wanted.months, wanted.memory, wanted.threads)
-    known_cameras(asked, wanted.cameras)
+    cameras = known_cameras(asked, wanted.cameras)
     measure_force(data, policy, results.folder, months=wanted.months, limits=limits, show=show)
     found = summary(asked)
     told = as_json(found)
@@ -85,7 +85,7 @@ def _audit(wanted: Wanted, data: DataSet, show: Show) -> Written:
     if wanted.public:
         facts = public_facts(found)
         texts |= {"public.html": public_page(facts), "public.json": _json(public_summary(facts))}
-    texts |= {camera_file(device): camera_page(asked, device) for device in wanted.cameras}
+    texts |= {camera_file(camera): camera_page(asked, camera) for camera in cameras}
     files = [_write(wanted.out / name, text) for name, text in texts.items()]
     files += write_tables(asked, found.groups, wanted.out, every_row=wanted.every_row)
     results.forget_spilled()

@@ -15,7 +15,7 @@ from ..measures import MEASURES
 from ..measures.toggles import HOUR_US
 from ..states import DeviceState
 from .facts import CaseKind, Cause, Firmware, Spread
-from .sources import Sources
+from .sources import Sources, different
 
 _MAX_CASES, _MAX_CAUSES, _MAX_FIRMWARES, _WORDS = 6, 40, 40, 80
 _AT_ONCE = 12
@@ -77,8 +77,9 @@ def _whole(column: str, name: str, sums: Mapping[str, int]) -> float | int | Non
 def case_kinds(cases: ir.Table) -> tuple[CaseKind, ...]:
     """What the log says of the cases behind each measure, the commonest words first."""
     what = cases.what.fill_null("").substr(0, _WORDS)
-    told = cases.mutate(what=what).group_by(["measure", "what"]).agg(
-        cases=ibis._.count(), cameras=ibis._.device.nunique()
+    cases = cases.mutate(what=what)
+    told = cases.group_by(["measure", "what"]).agg(
+        cases=cases.count(), cameras=different(cases, "device")
     )  # fmt: skip
     order = ibis.window(group_by="measure", order_by=[ibis.desc("cases"), "what"])
     first = told.mutate(place=ibis.row_number().over(order)).filter(ibis._.place < _MAX_CASES)
@@ -103,9 +104,10 @@ def causes(asked: Sources, shifts: ir.Table) -> tuple[Cause, ...]:
         Side(lost, camera, "lost_from", "lost_to"),
     )
     length = ibis.least(met.to_us, met.lost_to) - ibis.greatest(met.from_us, met.lost_from)
-    told = met.mutate(length_us=length, why=met.why.substr(0, _WORDS)).group_by(["state", "why"]).agg(
-        stretches=ibis._.count(), cameras=ibis._.device.nunique(), total_us=ibis._.length_us.sum()
-    )  # fmt: skip
+    met = met.mutate(length_us=length, why=met.why.substr(0, _WORDS))
+    told = met.group_by(["state", "why"]).agg(
+        stretches=met.count(), cameras=different(met, "device"), total_us=met.length_us.sum()
+    )
     first = told.order_by([ibis.desc("total_us"), "state", "why"]).limit(_MAX_CAUSES)
     return tuple(
         Cause(r["state"], r["why"], r["stretches"], r["cameras"], r["total_us"])
@@ -114,21 +116,25 @@ def causes(asked: Sources, shifts: ir.Table) -> tuple[Cause, ...]:
 
 
 def firmwares(asked: Sources) -> tuple[Firmware, ...]:
-    """What the recordings that begin in the months that are asked for show of their firmware."""
+    """What the recordings that begin in the months that are asked for show of their firmware, by force: a
+    percentile of two is none of theirs.
+    """
     months, every = months_of(asked.months), asked.told(RECORDINGS)
     recordings = every.filter(months.holds(every.begins_us))
-    told = recordings.group_by("firmware").agg(
+    by = ["force", "firmware"]
+    told = recordings.group_by(by).agg(
         cameras=recordings.device.nunique(), recordings=recordings.count(),
         not_intact=(recordings.verdict != "intact").sum(),
     )  # fmt: skip
-    first = told.order_by([ibis.desc("recordings"), "firmware"]).limit(_MAX_FIRMWARES)
-    latency = {row["firmware"]: row for row in asked.result("latencies").to_pyarrow().to_pylist()}
+    first = told.order_by([ibis.desc("recordings"), *by]).limit(_MAX_FIRMWARES)
+    latencies = asked.result("latencies").to_pyarrow().to_pylist()
+    latency = {(row["force"], row["firmware"]): row for row in latencies}
     none = {"recordings": 0, "p50_us": None, "p95_us": None, "max_us": None}
     found = []
     for row in first.to_pyarrow().to_pylist():
-        took = latency.get(row["firmware"], none)
+        took = latency.get((row["force"], row["firmware"]), none)
         found.append(Firmware(
-            row["firmware"], row["cameras"], row["recordings"], row["not_intact"], took["recordings"],
-            took["p50_us"], took["p95_us"], took["max_us"],
+            row["force"], row["firmware"], row["cameras"], row["recordings"], row["not_intact"],
+            took["recordings"], took["p50_us"], took["p95_us"], took["max_us"],
         ))  # fmt: skip
     return tuple(found)

@@ -28,6 +28,11 @@ class Sources:
     months: tuple[str, ...]
     read: Read
 
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one force: then an id is said with its own."""
+        return len(self.data.forces()) > 1
+
     def result(self, table: str) -> ir.Table:
         """A table of results."""
         return self.results.open(table, self.read(SOURCES, ()).get_backend())
@@ -59,6 +64,13 @@ def one_of(table: ir.Table) -> Row:
     return rows_of(table)[0]
 
 
+def different(
+    table: ir.Table, column: str, where: ir.BooleanValue | None = None
+) -> ir.IntegerScalar:
+    """How many ids there are in it: one of two forces is two."""
+    return ibis.struct({"force": table.force, column: table[column]}).nunique(where=where)
+
+
 def count_of(table: ir.Table) -> int:
     """How many rows there are."""
     return int(table.count().to_pyarrow().as_py())
@@ -74,14 +86,14 @@ def bad_rows_of(asked: Sources) -> ir.Table:
 
 
 def unmatched_of(asked: Sources, incidents: ir.Table) -> Mapping[str, ir.Table]:
-    """Ids that one side alone knows, by that side; each a table with the column `id`."""
+    """Ids that one side alone knows, by that side; each a table of (force, id)."""
     lone = incidents.filter(incidents.left_out == "UNMATCHED")
     cameras, missing = asked.result("cameras"), asked.result("missing_cameras")
     came = asked.result("unmatched_outcomes")
     return {
-        "incidents": lone.select(id="officer").distinct(),
-        "cameras": cameras.filter(~cameras.matched).select(id="device").distinct(),
-        "assignments": missing.select(id="device").distinct(),
-        "force and complaints": came.select(id=(came.event + " " + came.officer).strip()),
-        "filings": asked.result("unknown_filings").select(id="recording").distinct(),
+        "incidents": lone.select("force", id="officer").distinct(),
+        "cameras": cameras.filter(~cameras.matched).select("force", id="device").distinct(),
+        "assignments": missing.select("force", id="device").distinct(),
+        "force and complaints": came.select("force", id=(came.event + " " + came.officer).strip()),
+        "filings": asked.result("unknown_filings").select("force", id="recording").distinct(),
     }

@@ -33,7 +33,16 @@ from .facts import (
     VerdictCount,
 )
 from .shiftfacts import case_kinds, causes, firmwares, spreads
-from .sources import Row, Sources, bad_rows_of, count_of, one_of, rows_of, unmatched_of
+from .sources import (
+    Row,
+    Sources,
+    bad_rows_of,
+    count_of,
+    different,
+    one_of,
+    rows_of,
+    unmatched_of,
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_IDS = 200
@@ -56,11 +65,11 @@ def summary(asked: Sources) -> ForceSummary:
     return ForceSummary(
         policy=policy, months=asked.months, days=_days(shift, due),
         zone=policy.statistics.shift_zone,
-        forces=tuple(sorted({row["force"] for row in cameras})),
+        forces=tuple(sorted(asked.data.forces())),
         cameras=sum(row["cameras"] for row in cameras), shifts=shift["shifts"],
         recordings=shift["recordings"] or 0, undocked_us=shift["undocked_us"] or 0,
         counts=_counts(asked, incidents, kinds), classes=_classes(kinds), covered=_covered(asked),
-        by_call_type=by_call_type(judged), by_district=by_district(judged),
+        by_call_type=by_call_type(judged), by_district=by_district(judged, several=asked.several),
         by_hour=by_hour(judged, zone), by_day=by_day(judged, zone),
         late_starts=_bins(judged, "evid_delay_us", policy.incident.grace_on_s),
         early_stops=_bins(judged, "tail_us", policy.incident.grace_off_s),
@@ -70,7 +79,7 @@ def summary(asked: Sources) -> ForceSummary:
         finding_kinds=_finding_kinds(findings), findings=_findings(asked, findings),
         findings_count=count_of(findings), bad_rows=_bad_rows(asked), unmatched=_unmatched(asked, incidents),
         unassigned=_unassigned(asked),
-        assigned=count_of(asked.told(ASSIGNMENTS)) > 0, groups=groups_of(asked.result, policy),
+        badges=_badges(asked), groups=groups_of(asked.result, policy, several=asked.several),
     )  # fmt: skip
 
 
@@ -79,13 +88,17 @@ def summary(asked: Sources) -> ForceSummary:
 
 def _cameras(asked: Sources) -> ir.Table:
     sources = asked.told(SOURCES)
-    return sources.group_by(["force", "verdict"]).agg(cameras=sources.device.nunique())
+    return sources.group_by("verdict").agg(cameras=different(sources, "device"))
+
+
+def _badges(asked: Sources) -> tuple[str, ...]:
+    """The forces of which nobody said who wore what."""
+    given = {row["force"] for row in rows_of(asked.told(ASSIGNMENTS).select("force").distinct())}
+    return tuple(sorted(asked.data.forces() - given))
 
 
 def _verdicts(cameras: Sequence[Row]) -> tuple[VerdictCount, ...]:
-    found: Counter[str] = Counter()
-    for row in cameras:
-        found[row["verdict"]] += row["cameras"]
+    found = Counter({row["verdict"]: row["cameras"] for row in cameras})
     return tuple(VerdictCount(verdict, found[verdict.value]) for verdict in Verdict)
 
 
@@ -123,7 +136,7 @@ def _counts(asked: Sources, incidents: ir.Table, kinds: Sequence[Row]) -> Counts
     told = one_of(incidents.agg(
         rows=incidents.count(), excluded=(incidents.left_out == "EXCLUDED").sum(),
         unmatched=(incidents.left_out == "UNMATCHED").sum(), judged=judged.sum(),
-        officers=incidents.officer.nunique(where=judged), activated=incidents.activated.sum(where=judged),
+        officers=different(incidents, "officer", judged), activated=incidents.activated.sum(where=judged),
         vendor=incidents.vendor.sum(where=judged),
         failed=(judged & (incidents.failed_us > 0)).sum(),
         **{name: incidents[name].sum(where=judged) for name in ("saved_by_buffer", "retro", "handed_over")},
@@ -171,7 +184,7 @@ def _by(judged: ir.Table, column: str) -> Mapping[str, int]:
 
 def _finding_kinds(findings: ir.Table) -> tuple[FindingKind, ...]:
     told = rows_of(findings.group_by(["verdict", "check_number"]).agg(
-        findings=findings.count(), cameras=findings.device.nunique(), example=findings.text.min(),
+        findings=findings.count(), cameras=different(findings, "device"), example=findings.text.min(),
     ))  # fmt: skip
     rank = {verdict.value: verdict.rank for verdict in Verdict}
     told.sort(key=lambda row: (-rank.get(row["verdict"], 0), row["check_number"]))
@@ -187,21 +200,23 @@ def _findings(asked: Sources, findings: ir.Table) -> tuple[CameraFinding, ...]:
         *((findings.verdict == verdict.value, verdict.rank) for verdict in Verdict), else_=0
     )
     first = findings.mutate(rank=rank).order_by(
-        [ibis.desc("rank"), "device", "number"]
+        [ibis.desc("rank"), "force", "device", "number"]
     ).limit(MAX_ROWS)  # fmt: skip
     stores = asked.told(SOURCES).select("force", "device", "store")
     told = rows_of(first.left_join(stores, ["force", "device"]))
-    told.sort(key=lambda row: (-row["rank"], row["device"], row["number"]))
+    told.sort(key=lambda row: (-row["rank"], row["force"], row["device"], row["number"]))
     return tuple(
-        CameraFinding(row["device"], row["store"] or "", row["verdict"], row["check_number"], row["file"],
-                      row["place"], row["text"])
+        CameraFinding(row["force"], row["device"], row["store"] or "", row["verdict"], row["check_number"],
+                      row["file"], row["place"], row["text"])
         for row in told
     )  # fmt: skip
 
 
 def _bad_rows(asked: Sources) -> tuple[BadRow, ...]:
-    first = bad_rows_of(asked).order_by(["file", "row"]).limit(MAX_ROWS)
-    return tuple(BadRow(row["file"], row["row"], row["why"], row["text"]) for row in rows_of(first))
+    first = bad_rows_of(asked).order_by(["force", "file", "row"]).limit(MAX_ROWS)
+    return tuple(
+        BadRow(row["force"], row["file"], row["row"], row["why"], row["text"]) for row in rows_of(first)
+    )  # fmt: skip
 
 
 def _unassigned(asked: Sources) -> Unassigned:
@@ -221,7 +236,8 @@ def _unassigned(asked: Sources) -> Unassigned:
 
 def _unmatched(asked: Sources, incidents: ir.Table) -> Unmatched:
     def ids(table: ir.Table) -> Ids:
-        first = rows_of(table.order_by("id").limit(_MAX_IDS))
-        return Ids(count_of(table), tuple(row["id"] for row in first))
+        first = rows_of(table.order_by(["force", "id"]).limit(_MAX_IDS))
+        named = (f"{row['force']} {row['id']}" if asked.several else row["id"] for row in first)
+        return Ids(count_of(table), tuple(named))
 
     return Unmatched(*(ids(table) for table in unmatched_of(asked, incidents).values()))

@@ -55,19 +55,19 @@ def write_tables(
         findings=ibis._.findings.fill_null(0),
     )  # fmt: skip
     sides = [
-        ids.mutate(side=ibis.literal(side)).select("side", "id")
+        ids.mutate(side=ibis.literal(side)).select("side", "force", "id")
         for side, ids in unmatched_of(asked, incidents).items()
     ]
     tables: dict[str, tuple[ir.Table, tuple[str, ...]]] = {
         CAMERAS_CSV: (cameras, ("force", "device")),
         FINDINGS_CSV: (findings.drop("month"), ("force", "device", "number")),
-        BAD_ROWS_CSV: (bad_rows_of(asked), ("file", "row")),
-        UNMATCHED_CSV: (ibis.union(*sides), ("side", "id")),
+        BAD_ROWS_CSV: (bad_rows_of(asked), ("force", "file", "row")),
+        UNMATCHED_CSV: (ibis.union(*sides), ("side", "force", "id")),
     }
     long = {
-        INCIDENTS_CSV: (_named(incidents), ("due_us", "event", "officer")),
-        FORCE_CSV: (asked.result("near_force"), ("at_us", "event", "officer")),
-        FILED_CSV: (asked.result("filed"), ("device", "ended_us", "recording")),
+        INCIDENTS_CSV: (_named(incidents), ("due_us", "event", "officer", "force", "file", "row")),
+        FORCE_CSV: (asked.result("near_force"), ("at_us", "event", "officer", "force")),
+        FILED_CSV: (asked.result("filed"), ("force", "device", "ended_us", "recording")),
     }
     tables |= {
         name: told for name, told in long.items() if every_row or count_of(told[0]) <= MAX_CSV_ROWS
