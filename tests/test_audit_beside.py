@@ -159,7 +159,9 @@ def test_every_duty_is_covered_as_the_plain_audit_says(beside: Beside) -> None:
             "shared_us": one.shared_us, "matched": one.matched, "duty_us": one.duty_us,
             **{f"{state.value}_us": us for state, us in one.state_us.items()},
             "no_device_us": one.no_device_us, "covered_us": one.covered_us,
-            "recorded_us": one.recorded_us, "err_us": one.err_us, "doubt_us": one.doubt_us, "force": "example",
+            "recorded_us": one.recorded_us, "err_us": one.err_us, "force": "example",
+            **{f"{bound}_{name}": pair[place] for name, pair in one.ranges.items()
+               for place, bound in enumerate(("least", "most"))},
             "file": "roster.csv", "row": one.duty.row,
         }  # fmt: skip
     found = {row["row"]: row for row in beside.rows("duties")}

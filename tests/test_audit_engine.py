@@ -29,7 +29,7 @@ from bodycam.audit.engine.cameras import (
 from bodycam.audit.engine.incidents import STATE_COLUMNS, scores
 from bodycam.audit.engine.pieces import Asked
 from bodycam.audit.engine.tables import AuditTables, incident_table, open_tables, worn_table
-from bodycam.audit.incidents import Incident, windows
+from bodycam.audit.incidents import Incident, Window, windows
 from bodycam.audit.intervals import Interval, Times, clip, length_us, times, union, without
 from bodycam.audit.measures import MEASURES
 from bodycam.audit.measures import measure as plain
@@ -39,7 +39,7 @@ from bodycam.audit.recordings import Recording, ToggleCause
 from bodycam.audit.scoring import IncidentClass, excluded, score
 from bodycam.audit.states import DeviceState
 from bodycam.audit.timeline import DeviceTimeline, StateSpan, StoryBook, timelines
-from bodycam.audit.uncertainty import score_range
+from bodycam.audit.uncertainty import peers_prove, score_range, shortfall_range
 from bodycam.clock import utc_text
 from bodycam.custody.verify import verify_paths
 from bodycam.signing import load_root
@@ -87,6 +87,7 @@ def expected_scores(made: Force, policy: Policy) -> dict[int, Row]:
             *(clip(officers[o].evid, window.due_us, window.end_us)
               for o in at_event[one.event] if o != one.officer)
         )  # fmt: skip
+        pair_us = shortfall_pair(made, one, window, at_event[one.event] - {one.officer})
         s = score(window, mine, policy.incident, dispatched_us=one.dispatched_us, peers=peers)
         matched = bool(made.assignments.of(one.officer))
         others = [o for o in at_event[one.event] if o != one.officer and made.assignments.of(o)]
@@ -103,12 +104,30 @@ def expected_scores(made: Force, policy: Policy) -> dict[int, Row]:
             "no_device_us": s.no_device_us, "flat_us": s.flat_us,
             "excused_if_flat": s.excused_if_flat, "coverage": s.coverage,
             "live_coverage": s.live_coverage, "partner_us": length_us(without(peers, mine.evid)),
+            "least_partner_us": pair_us[0], "most_partner_us": pair_us[1],
             "err_us": err_us(one.officer, made.assignments, made.lines, window.due_us, window.end_us),
             "left_out": "EXCLUDED" if excluded(one, policy.excluded)
             else "" if matched else "UNMATCHED",
             **{STATE_COLUMNS[state]: us for state, us in s.state_us.items()},
         }  # fmt: skip
     return found
+
+
+def shortfall_pair(made: Force, one: Incident, window: Window, others: set[str]) -> tuple[int, int]:
+    """M29 as the plain audit bounds it."""
+
+    def off_us(officer: str) -> int:
+        return err_us(officer, made.assignments, made.lines, window.due_us, window.end_us)
+
+    mine, *theirs = (
+        officer_cameras(name, made.assignments, made.lines) for name in (one.officer, *others)
+    )
+    told = [
+        (*proven, off_us(name))
+        for name, cameras in zip(others, theirs, strict=True)
+        for proven in cameras.proven
+    ]
+    return shortfall_range(window, mine, off_us(one.officer), peers_prove(told, window))
 
 
 def asked(cameras: AuditTables, made: Force, policy: Policy) -> Asked:
@@ -138,6 +157,12 @@ def test_every_number_of_every_incident_is_that_of_the_plain_scoring(
     met = Counter(flag for row in expected.values() for flag in flags if row[flag])
     assert min(met[flag] for flag in flags) > 0, met
     assert {row["left_out"] for row in expected.values()} == {"", "EXCLUDED", "UNMATCHED"}
+    pairs = [
+        (row["least_partner_us"], row["partner_us"], row["most_partner_us"])
+        for row in expected.values()
+    ]
+    assert all(least <= told <= most for least, told, most in pairs)
+    assert sum(least < most for least, _, most in pairs) > 20
 
 
 def recorded(device: str, start_s: float, end_s: float) -> DeviceTimeline:

@@ -142,7 +142,7 @@ NAMED = {"district": "name", "sites": "site"}
 APART = {
     "policy", "version", "exit_code", "from", "to", "measures", "estimate", "least", "greatest",
     "by_officer", "odds_ratio", "same_odds_p", "funnels", "verdict", "wrong_share", "cases",
-    "officers_with", "most_doubt_us",
+    "officers_with",
 }  # fmt: skip
 SHARES = (
     ("coverage", "evid_us", "window_us"), ("live_coverage", "live_us", "window_us"),

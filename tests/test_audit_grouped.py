@@ -188,7 +188,9 @@ def outcome_of(rows: list[Row], used: list[ForceUsed], made: list[Complaint], zo
                             district=r["district"], unit=r["unit"])  # fmt: skip
         nominal = replace(found.nominal, kind=IncidentClass(r["kind"]))
         mine = None if r["left_out"] else replace(found, nominal=nominal, kinds=kinds_of(r))
-        scored.append(ScoredIncident(incident, window, mine, r["left_out"], 0, 0, 0, (), 0, ()))
+        scored.append(
+            ScoredIncident(incident, window, mine, r["left_out"], 0, (0, 0), 0, 0, (), 0, ())
+        )
     nothing = audit(Report((), (), (), ()), StoryBook(), policy)
     came = plain_outcomes(used, made)
     return replace(nothing, scored=tuple(scored), outcomes=came, outcomes_given=True)

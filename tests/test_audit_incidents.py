@@ -520,13 +520,13 @@ def test_cameras_are_cut_at_their_assignments_as_every_half_second_has_it() -> N
 @pytest.mark.parametrize(("peer_err_s", "kinds"), [(0, {"EARLY"}), (20, {"EARLY", "COMPLETE"})])
 def test_a_peer_s_clock_may_hide_that_somebody_took_over(peer_err_s: int, kinds: set[str]) -> None:
     """By the peer's clock there are ten seconds between one's stop and the other's beginning."""
-    took_over = peers_prove([(times([(310 * S, 900 * S)]), peer_err_s * S)], window(0, 600))
+    took_over = peers_prove([(times([(310 * S, 900 * S)]), ALWAYS, peer_err_s * S)], window(0, 600))
     found = score_range(window(0, 600), officer([(0, 300)]), 0, RULES, peers=took_over)
     assert {kind.value for kind in found.kinds} == kinds
 
 
 def test_a_peer_s_clock_may_pretend_that_somebody_took_over() -> None:
-    took_over = peers_prove([(times([(290 * S, 900 * S)]), 20 * S)], window(0, 600))
+    took_over = peers_prove([(times([(290 * S, 900 * S)]), ALWAYS, 20 * S)], window(0, 600))
     found = score_range(window(0, 600), officer([(0, 300)]), 5000, RULES, peers=took_over)
     assert found.nominal.handed_over
     assert {kind.value for kind in found.kinds} == {"EARLY", "COMPLETE"}

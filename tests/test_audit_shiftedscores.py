@@ -35,7 +35,11 @@ def case(rng: random.Random) -> Case:
     at = {state: some(rng, 2) for state in DeviceState}
     done = OfficerTime(some(rng, 3), some(rng, 4), some(rng, 1), some(rng, 2), at)
     worn = (0, end * S) if rng.random() < 0.7 else (S // 2, end * S - S // 2)
-    peers = [(some(rng, 3), rng.choice(ERRORS_US[:5])) for _ in range(rng.choice((0, 1, 2)))]
+    always = (Interval(-(1 << 60), 1 << 60),)
+    peers = [
+        (some(rng, 3), rng.choice((always, some(rng, 2))), rng.choice(ERRORS_US[:5]))
+        for _ in range(rng.choice((0, 1, 2)))
+    ]
     return Case(window, rng.choice(ERRORS_US), *worn, done, peers_prove(peers, window))
 
 

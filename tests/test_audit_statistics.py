@@ -551,8 +551,13 @@ def test_what_is_not_proven_covers_nothing_and_contaminates_all_the_same() -> No
 
 
 def test_a_site_whose_clocks_leave_it_open_says_every_class_that_it_may_be() -> None:
-    near = OfficerShift("x", Arm.TREATMENT, 10 * HOUR, 8 * HOUR + 1, 8 * HOUR + 1, doubt_us=2)
-    clean = OfficerShift("x", Arm.CONTROL, 10 * HOUR, 0, 0, doubt_us=2)
+    at_us = 8 * HOUR + 1
+    pair_us = (at_us - 2, at_us + 2)
+    near = OfficerShift(
+        "x", Arm.TREATMENT, 10 * HOUR, at_us, at_us,
+        covered_pair_us=pair_us, recorded_pair_us=pair_us,
+    )  # fmt: skip
+    clean = OfficerShift("x", Arm.CONTROL, 10 * HOUR, 0, 0, recorded_pair_us=(0, 2))
     found = integrity([near, clean], RULES)[0]
     assert (found.kind, found.kinds) == (SiteClass.HIGH, (SiteClass.HIGH, SiteClass.DISCRETION))
     assert (found.treatment.kept_surely, found.treatment.kept, found.treatment.kept_possibly) == (

@@ -260,7 +260,11 @@ def expected_ranges(made: Force, policy: Policy) -> dict[int, ScoreRange]:
 
         judged = made.assignments.of(one.officer) and not excluded(one, policy.excluded)
         peers = peers_prove(
-            ((officers[o].nominal.evid, off_us(o)) for o in at_event[one.event] - {one.officer}),
+            (
+                (*proven, off_us(o))
+                for o in at_event[one.event] - {one.officer}
+                for proven in officers[o].proven
+            ),
             window,
         )
         found[number] = score_range(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
+from .dutyranges import RANGED
 from .groups import DutySum
 from .states import DeviceState
 from .uncertainty import NUMBERS
@@ -14,7 +15,7 @@ UNMATCHED = ("side", "id")
 BAD_ROWS = ("file", "row", "why", "text")
 INCIDENTS = (
     "event", "officer", "call_type", "clearance", "devices", "due", "due_by", "end", "end_by", "window_us",
-    "partner_shortfall_us", "others", "others_recording", "two_cameras_us", "why", "file", "row", "class", "classes", "class_by_clock",
+    "partner_shortfall_us", "partner_shortfall_us_min", "partner_shortfall_us_max", "others", "others_recording", "two_cameras_us", "why", "file", "row", "class", "classes", "class_by_clock",
     "err_us", "coverage", "live_coverage", "activated", "vendor_activated", "retro", "late",
     "saved_by_buffer", "early", "handed_over", "gaps", "gap_states", "no_device_us", "flat_us", "excused_if_flat", *_STATES,
     *(f"{name}{end}" for name in NUMBERS for end in ("", "_min", "_max")),
@@ -33,7 +34,8 @@ RECORDINGS = (
 )  # fmt: skip
 DUTIES = (
     "officer", "unit", "site", "arm", "from", "to", "matched", "shared_us", "duty_us", "covered_us",
-    "recorded_us", *_STATES, "no_device_us", "err_us", "doubt_us", "file", "row",
+    "recorded_us", *_STATES, "no_device_us", "err_us",
+    *(f"{bound}_{name}" for name in RANGED for bound in ("least", "most")), "file", "row",
 )  # fmt: skip
 DUTY_OFFICERS = ("officer", *_DUTY_SUM, "recording_share", "ready_share", "coverage")
 FILED = (

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from .assignments import Assignments
 from .duties import Duty
+from .dutyranges import ABLE, RANGED, Pair, duty_ranges, sets_of, stretch
 from .groups import DutyCoverage, DutySum
 from .intervals import Times, both, clip, length_us, times, union, without
 from .officers import err_us
@@ -18,11 +19,11 @@ from .scoring import OfficerTime, state_us
 from .states import DeviceState
 from .timeline import DeviceTimeline
 
-ABLE = (DeviceState.READY, DeviceState.RECORDING, DeviceState.SLEEP, DeviceState.BOOT)
 DEFINITION = (
     "M34", "Duty coverage",
     ("RECORDING, and READY, RECORDING, SLEEP and BOOT as in M1, of rostered duty. What was UNKNOWN, and "
-    "when no camera was assigned, stays in the denominator and is shown beside it."),
+    "when no camera was assigned, stays in the denominator and is shown beside it. Each with the least and the "
+    "greatest value that the cameras' clocks leave possible."),
 )  # fmt: skip
 
 
@@ -30,7 +31,8 @@ DEFINITION = (
 class DutyTime:
     """One duty: from where its time is its own, and what the officer's cameras did in it.
 
-    Covered is what is proven; recorded is proven, or claimed by a log, or both.
+    Covered is what is proven; recorded is proven, or claimed by a log, or both. `ranges` are the least and
+    the greatest that the clocks leave possible, of each of RANGED.
     """
 
     duty: Duty
@@ -41,7 +43,7 @@ class DutyTime:
     covered_us: int
     recorded_us: int
     err_us: int
-    stretches: int
+    ranges: Mapping[str, Pair]
 
     @property
     def duty_us(self) -> int:
@@ -50,13 +52,6 @@ class DutyTime:
     @property
     def shared_us(self) -> int:
         return self.start_us - self.duty.start_us
-
-    @property
-    def doubt_us(self) -> int:
-        """By how much the clocks may move any of these times: by their error, at each stretch for which a
-        camera was assigned.
-        """
-        return self.err_us * self.stretches
 
     @property
     def able_us(self) -> int:
@@ -86,15 +81,16 @@ def duty_times(
     lines: Mapping[str, DeviceTimeline],
 ) -> list[DutyTime]:  # fmt: skip
     """Each duty that has time of its own, in order of officer and time."""
+    sets = {device: sets_of(line) for device, line in lines.items()}
     return [
-        _time(duty, start_us, officers[duty.officer], worn, lines)
+        _time(duty, start_us, officers[duty.officer], worn, lines, sets)
         for duty, start_us in own_times(duties)
     ]
 
 
 def _time(
     duty: Duty, start_us: int, mine: OfficerTime, worn: Assignments,
-    lines: Mapping[str, DeviceTimeline],
+    lines: Mapping[str, DeviceTimeline], sets: Mapping[str, Mapping[str, Times]],
 ) -> DutyTime:  # fmt: skip
     whole: Times = times([(start_us, duty.end_us)])
     claimed = union(*(clip(t, start_us, duty.end_us) for t in (mine.live, mine.evid, mine.failed)))
@@ -102,7 +98,11 @@ def _time(
         duty, start_us, bool(worn.of(duty.officer)), state_us(whole, mine),
         length_us(without(whole, mine.assigned)), length_us(both(whole, mine.evid)),
         length_us(claimed), err_us(duty.officer, worn, lines, start_us, duty.end_us),
-        sum(len(both(when, whole)) for when in worn.of(duty.officer).values()),
+        duty_ranges(
+            stretch(one, lines.get(device), sets.get(device, {}))
+            for device, when in worn.of(duty.officer).items()
+            for one in both(when, whole)
+        ),
     )  # fmt: skip
 
 
@@ -115,7 +115,7 @@ def duty_sum(times_: Iterable[DutyTime]) -> DutySum:
         sum(t.able_us for t in found), of[DeviceState.UNKNOWN], of[DeviceState.FAULT],
         of[DeviceState.DOCKED], of[DeviceState.OFF], sum(t.no_device_us for t in found),
         sum(t.covered_us for t in found), sum(t.recorded_us for t in found),
-        max((t.doubt_us for t in found), default=0),
+        *(sum(t.ranges[name][bound] for t in found) for name in RANGED for bound in (0, 1)),
     )  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def trial_shifts(duties: Sequence[DutyTime]) -> tuple[list[OfficerShift], int]:
     used = [one for one in drawn if one.matched or one.duty.arm is Arm.CONTROL]
     shifts = [
         OfficerShift(one.duty.site, one.duty.arm, one.duty_us, one.covered_us, one.recorded_us,
-                     one.lost_us, one.doubt_us, one.duty.officer)
+                     one.lost_us, one.ranges["covered_us"], one.ranges["recorded_us"], one.duty.officer)
         for one in used
     ]  # fmt: skip
     return shifts, len(drawn) - len(used)

@@ -304,7 +304,6 @@ def _duties(found: DutyCoverage | None, policy: Policy) -> str:
         f"{count_text(found.not_shown, 'officer')} with fewer than {policy.statistics.min_count} duties: in the sum alone",
         f"{count_text(found.unmatched, 'duty').replace('dutys', 'duties')} of officers whom no camera belongs to",
         f"{span_text(found.shared_us)} that two duties of an officer claim: counted once",
-        f"the clocks move a duty's times by {span_text(found.total.most_doubt_us)} at most",
     ]
     officers = ""
     if found.officers:
@@ -325,10 +324,18 @@ def _duties(found: DutyCoverage | None, policy: Policy) -> str:
 def _duty_row(name: str, sums: DutySum) -> list[str]:
     return [
         f"<b>{escape(name)}</b>", str(sums.duties), span_text(sums.duty_us),
+        _between(sums.recording_us, sums.least_recording_us, sums.most_recording_us, sums.duty_us),
+        _between(sums.able_us, sums.least_able_us, sums.most_able_us, sums.duty_us),
+        _between(sums.covered_us, sums.least_covered_us, sums.most_covered_us, sums.duty_us),
         *(share_text(ratio(us, sums.duty_us)) for us in (
-            sums.recording_us, sums.able_us, sums.covered_us, sums.unknown_us, sums.fault_us,
-            sums.no_device_us)),
+            sums.unknown_us, sums.fault_us, sums.no_device_us)),
     ]  # fmt: skip
+
+
+def _between(us: int, least_us: int, most_us: int, of_us: int) -> str:
+    """A share, and between which the clocks leave it, where that can be seen."""
+    told, least, most = (share_text(ratio(x, of_us)) for x in (us, least_us, most_us))
+    return told if least == most else f'{told} <span class="soft">({least} to {most})</span>'
 
 
 def _filing(found: FilingResult | None, policy: Policy) -> str:

@@ -167,7 +167,10 @@ class ForceUses:
 
 @dataclass(frozen=True, slots=True)
 class DutySum:
-    """M34: duties and their time together: what the cameras were of it, and what they recorded."""
+    """M34: duties and their time together: what the cameras were of it, and what they recorded.
+
+    Least and most are sums of what each duty may be by its clocks.
+    """
 
     duties: int = 0
     duty_us: int = 0
@@ -180,7 +183,14 @@ class DutySum:
     no_device_us: int = 0
     covered_us: int = 0
     recorded_us: int = 0
-    most_doubt_us: int = 0
+    least_recording_us: int = 0
+    most_recording_us: int = 0
+    least_able_us: int = 0
+    most_able_us: int = 0
+    least_covered_us: int = 0
+    most_covered_us: int = 0
+    least_recorded_us: int = 0
+    most_recorded_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)

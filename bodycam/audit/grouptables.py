@@ -130,7 +130,13 @@ def duty_rows(duties: Iterable[DutyTime], named: Iterable[str]) -> Iterator[dict
             "shared_us": one.shared_us, "duty_us": one.duty_us, "covered_us": one.covered_us,
             "recorded_us": one.recorded_us,
             **{f"{state.value}_us": one.state_us[state] for state in DeviceState},
-            "no_device_us": one.no_device_us, "err_us": one.err_us, "doubt_us": one.doubt_us, "file": duty.source, "row": duty.row,
+            "no_device_us": one.no_device_us, "err_us": one.err_us,
+            **{
+                f"{bound}_{name}": pair[place]
+                for name, pair in one.ranges.items()
+                for place, bound in enumerate(("least", "most"))
+            },
+            "file": duty.source, "row": duty.row,
         }  # fmt: skip
 
 

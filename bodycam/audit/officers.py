@@ -71,6 +71,11 @@ class OfficerCameras:
         return OfficerCameras(worn, self.assigned)
 
     @property
+    def proven(self) -> tuple[tuple[Times, Times], ...]:
+        """Of each camera what it proves, and when it was the officer's."""
+        return tuple((done.evid, when) for done, when in self.worn)
+
+    @property
     def edges(self) -> set[int]:
         """Where anything that a camera did begins or ends."""
         return {edge for done, _ in self.worn for edge in done.edges}

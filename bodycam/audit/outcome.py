@@ -27,7 +27,7 @@ from .policy import Policy
 from .scoring import IncidentClass, OfficerTime, S, excluded
 from .states import DeviceState
 from .timeline import DeviceTimeline, StoryBook, timelines
-from .uncertainty import ScoreRange, peers_prove, score_range
+from .uncertainty import ScoreRange, peers_prove, score_range, shortfall_range
 from .useofforce import ForceRecords, ForceUsed, NearForce, near_force
 
 
@@ -44,6 +44,7 @@ class ScoredIncident:
     found: ScoreRange | None
     left_out: str
     partner_us: int
+    partner_pair_us: tuple[int, int]
     others: int
     others_recording: int
     devices: tuple[str, ...]
@@ -277,9 +278,9 @@ def _scored(
         shown = [clip(officers[o].nominal.evid, window.due_us, window.end_us) for o in others]
         also = sum(length_us(evid) >= policy.incident.activated_min_s * S for evid in shown)
         peers = peers_prove(
-            ((officers[other].nominal.evid,
-              err_us(other, worn, lines, window.due_us, window.end_us))
-             for other in at_event[one.event] if other != one.officer), window,
+            ((proven, when, err_us(other, worn, lines, window.due_us, window.end_us))
+             for other in at_event[one.event] if other != one.officer
+             for proven, when in officers[other].proven), window,
         )  # fmt: skip
         err = err_us(one.officer, worn, lines, window.due_us, window.end_us)
         found, left_out = None, _left_out(one, worn, policy)
@@ -291,8 +292,9 @@ def _scored(
         when = {d: both(when, whole) for d, when in worn.of(one.officer).items()}
         devices = tuple(sorted(device for device, then in when.items() if then))
         partner_us = length_us(without(peers.proven, mine.nominal.evid))
+        pair_us = shortfall_range(window, mine, err, peers)
         twice_us = length_us(both(worn.worn_twice(one.officer), whole))
-        scored.append(ScoredIncident(one, window, found, left_out, partner_us, len(others), also,
+        scored.append(ScoredIncident(one, window, found, left_out, partner_us, pair_us, len(others), also,
                                      devices, twice_us, _whys(devices, lines, when)))  # fmt: skip
     return scored, empty
 

@@ -130,7 +130,8 @@ def incident_row(one: ScoredIncident) -> dict[str, Value]:
         "clearance": incident.clearance, "devices": " ".join(one.devices),
         "due": when(window.due_us), "due_by": window.due_by.value, "end": when(window.end_us),
         "end_by": window.end_by.value, "window_us": window.length_us,
-        "partner_shortfall_us": one.partner_us, "others": one.others,
+        "partner_shortfall_us": one.partner_us, "partner_shortfall_us_min": one.partner_pair_us[0],
+        "partner_shortfall_us_max": one.partner_pair_us[1], "others": one.others,
         "others_recording": one.others_recording, "two_cameras_us": one.two_cameras_us,
         "why": "; ".join(one.whys), "file": incident.source, "row": incident.row,
     }  # fmt: skip

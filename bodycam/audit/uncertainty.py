@@ -5,7 +5,9 @@ time are shifted against the window, and against when the cameras were assigned,
 the largest error of the boots that may touch the window; each number becomes the pair of its least and its
 greatest value, the class the set of classes that occur. The clocks of the other officers' cameras are off
 by themselves: whether they took over is asked of what they prove surely, and of what they prove possibly. Between two shifts at which an edge meets a threshold every number is linear:
-looking at those, and a microsecond to either side, is looking at all. Between two such shifts
+looking at those, and a microsecond to either side, is looking at all. What is proven surely is each of their
+pieces less its error at either end, possibly that and the error more, both within when the camera was its
+officer's: whatever each of their clocks was, what it proves is no less and no more. Between two such shifts
 each class holds on one stretch at most, for it asks only linear numbers whether they are at least others:
 so halving between two that differ finds every class.
 """
@@ -19,7 +21,7 @@ from functools import cache
 from typing import Protocol
 
 from .incidents import Window
-from .intervals import NEVER, Interval, Times, clip, grown, union
+from .intervals import NEVER, Interval, Times, both, clip, grown, length_us, union, without
 from .policy import IncidentRules
 from .scoring import IncidentClass, OfficerTime, S, Score, score
 
@@ -68,14 +70,33 @@ class Peers:
     possibly: Times = NEVER
 
 
-def peers_prove(evid: Iterable[tuple[Times, int]], window: Window) -> Peers:
-    """Of each what it proves and how far its clock may be off."""
-    told = list(evid)
+def peers_prove(cameras: Iterable[tuple[Times, Times, int]], window: Window) -> Peers:
+    """Of each camera what it proves, when it was its officer's, and how far its clock may be off."""
+    told = list(cameras)
     due, end = window.due_us, window.end_us
     return Peers(*(
-        clip(union(*(grown(found, sign * err_us) for found, err_us in told)), due, end)
+        clip(union(*(both(grown(found, sign * err_us), worn) for found, worn, err_us in told)), due, end)
         for sign in (0, -1, 1)
     ))  # fmt: skip
+
+
+def shortfall_range(
+    window: Window, officer: Shiftable, err_us: int, peers: Peers
+) -> tuple[int, int]:
+    """(least, greatest) of M29. The least is of what the others prove surely, the greatest of what they prove
+    possibly; between two shifts at which edges meet all is linear.
+    """
+    near = officer.near(window.due_us - err_us, window.end_us + err_us)
+    bounds = {
+        at for found in (peers.surely, peers.possibly, near.bounds) for one in found for at in one
+    }
+    meet = {bound - edge for bound in bounds for edge in near.edges} if peers.possibly else set()
+    shifts = {-err_us, 0, err_us, *(by_us for by_us in meet if -err_us <= by_us <= err_us)}
+    own = [near.shifted(by_us).evid for by_us in shifts]
+    return (
+        min(length_us(without(peers.surely, evid)) for evid in own),
+        max(length_us(without(peers.possibly, evid)) for evid in own),
+    )
 
 
 def score_range(

@@ -14,7 +14,7 @@ import ibis.expr.types as ir
 
 from ..dataset.schema import Kind
 from ..policy import Policy
-from . import duty, filing, nearforce, strata
+from . import duty, dutyranges, filing, nearforce, strata
 from .months import Months
 from .pieces import clock_errors
 from .tables import AuditTables, RecordTables
@@ -46,7 +46,7 @@ class Beside:
         duties = duty.own_times(near)
         duties = self.keep("all_duties", duties.filter(self.months.holds(duties.start_us)))
         self.duties = self.keep("duties", with_error(duties, ever, clocks))
-        self.stretches = self.keep("duty_worn", duty.worn_then(self.duties, self.worn))
+        self.stretches = self.keep("duty_worn", duty.worn_then(self.duties, self.worn, clocks))
         used = self.records.force_uses
         used = used.filter(self.months.holds(used.at_us)).drop("force", "month")
         used = self.keep("all_uses", nearforce.around(used, self.policy.force))
@@ -57,11 +57,12 @@ class Beside:
 
     def of_cameras(self, part: str, cameras: AuditTables) -> None:
         """What these cameras did in all of it."""
-        spans, once = cameras.spans, ~self.stretches.twice
-        self.keep(
-            f"overlaps-{part}", duty.overlaps(self.stretches.filter(once).drop("twice"), spans)
-        )
-        twice = self.stretches.filter(~once)
+        spans, twice = cameras.spans, self.stretches.filter(self.stretches.twice)
+        met = duty.near(self.stretches, duty.told_of(spans)).cache()
+        once = met.filter(~met.twice)
+        self.keep(f"overlaps-{part}", duty.overlaps(once))
+        self.keep(f"duty_moved-{part}", dutyranges.moved(once))
+        self.keep(f"at_once-{part}", dutyranges.at_once(met.filter(met.twice)))
         self.keep(f"duty_pieces-{part}", duty.pieces_of(twice, spans))
         self.keep(f"near_pieces-{part}", nearforce.pieces_of(self.uses, self.worn, spans))
         stops = nearforce.stops_of(self.uses, self.worn, spans, self.policy.force)
@@ -81,13 +82,15 @@ class Beside:
         """The tables of results, all cameras together."""
         twice = self.stretches.filter(self.stretches.twice)
         swept = duty.swept(twice, self.kept("duty_pieces-*"))
+        at_once = dutyranges.together(self.kept("at_once-*"), swept)
+        ranges = dutyranges.summed(self.kept("duty_moved-*"), at_once)
         sums, counts = self.kept("overlaps-*"), self.kept("filing_counts-*")
         came = strata.outcomes(self.records.force_uses, self.records.complaints)
         filings = self.records.filings
         known = recordings.select("recording").distinct()
         columns = ("recording", "event", "category", "filed_us", "reviewed_event", "file", "row")
         return {
-            "duties": duty.duty_rows(self.duties, self.stretches, sums, swept, self.worn),
+            "duties": duty.duty_rows(self.duties, self.stretches, sums, swept, self.worn, ranges),
             "near_force": nearforce.near_rows(
                 self.uses, self.worn, self.kept("near_pieces-*"), self.kept("stops-*"), self.policy.force
             ),

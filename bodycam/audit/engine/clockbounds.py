@@ -67,18 +67,24 @@ def near_peers(found: ir.Table, sums: ir.Table, rules: IncidentRules) -> ir.Tabl
     last = sums.filter(sums.over_us - sums.last_live_us >= grace_us - sums.err_us)
     last = last.select("incident", "last_live_us", own_err_us="err_us")
     peers = found.filter(found.in_set == "peer").select(
-        "incident", "over_us", "err_us", "start_us", "end_us"
+        "incident", "over_us", "err_us", "start_us", "end_us", "worn_from", "worn_to"
     )
     t = peers.join(last, "incident")
-    begins = (t.start_us - t.last_live_us).abs() <= t.err_us + t.own_err_us
+    # Where it was not worn before or behind, a piece begins or ends with the wearing.
+    starts = (t.start_us - t.last_live_us).abs(), (t.worn_from - t.last_live_us).abs()
+    begins = ibis.least(*starts) <= t.err_us + t.own_err_us
     ends = (t.end_us - t.over_us + grace_us).abs() <= t.err_us
     moving = t.err_us + t.own_err_us > 0
     alone = t.filter(moving & (begins | ends)).select("incident")
-    mine = t.select("incident", "err_us", "start_us", "end_us")
-    other = mine.rename(other_err_us="err_us", other_us="start_us").drop("end_us").view()
-    pairs = mine.join(other, "incident")
+    mine = t.select("incident", "err_us", "start_us", "end_us", "worn_from", "worn_to")
+    other = mine.rename(other_err_us="err_us", other_us="start_us", other_from="worn_from")
+    pairs = mine.join(other.drop("end_us", "worn_to").view(), "incident")
     both_us = pairs.err_us + pairs.other_err_us
-    pairs = pairs.filter((both_us > 0) & ((pairs.other_us - pairs.end_us).abs() <= both_us))
+    meet = [
+        (begin - end).abs()
+        for begin in (pairs.other_us, pairs.other_from) for end in (pairs.end_us, pairs.worn_to)
+    ]  # fmt: skip
+    pairs = pairs.filter((both_us > 0) & (ibis.least(*meet[:3]) <= both_us))
     every = ibis.union(alone, pairs.select("incident"), distinct=True)
     return every.mutate(near_peer=ibis.literal(value=True))
 

@@ -44,6 +44,8 @@ class Piece(NamedTuple):
     err_us: int
     in_set: str
     device: str | None
+    worn_from: int
+    worn_to: int
     start_us: int
     end_us: int
 
@@ -116,19 +118,21 @@ def _grouped(told: pa.Table) -> Iterator[list[Piece]]:
 
 def _incident(mine: list[Piece]) -> Incident:
     cameras: dict[str, list[Piece]] = {}
-    peers: dict[tuple[str, int], list[tuple[int, int]]] = {}
+    peers: dict[tuple[str, str | None, int], list[Piece]] = {}
     whole = mine[0]
     for piece in mine:
         if not piece.own:
-            span = (piece.start_us, piece.end_us)
-            peers.setdefault((piece.officer, piece.err_us), []).append(span)
+            peers.setdefault((piece.officer, piece.device, piece.err_us), []).append(piece)
         elif piece.device is None:
             whole = piece
         else:
             cameras.setdefault(piece.device, []).append(piece)
     # Which time supplied its bounds is nothing to the score.
     window = Window(whole.due_us, whole.over_us, Bound.DISPATCHED, Bound.CLEARED)
-    proven = peers_prove(((times(spans), err) for (_, err), spans in peers.items()), window)
+    proven = peers_prove(
+        ((times((p.start_us, p.end_us) for p in told), times((p.worn_from, p.worn_to) for p in told), err)
+         for (_, _, err), told in peers.items()), window,
+    )  # fmt: skip
     worn = tuple(_camera(found) for found in cameras.values())
     return Incident(whole.incident, window, whole.err_us, worn, proven)
 

@@ -1,4 +1,4 @@
-"""M34 of many duties at once, as `dutytimes` defines it.
+"""M34 of many duties at once, as `dutytimes` defines it, with the pairs of `dutyranges`.
 
 Nearly always an officer wears one camera at a time: then a state's time in a duty is a sum of overlaps,
 and needs no sweep. Duties with two cameras at once are swept, so that each second counts once, and for
@@ -11,6 +11,7 @@ import ibis
 import ibis.expr.types as ir
 
 from ..dataset.schema import Kind
+from ..dutyranges import RANGED
 from ..states import DeviceState
 from .incidents import STATE_COLUMNS, state_sums
 from .pieces import named, within, worn_in
@@ -18,7 +19,8 @@ from .sweep import Side, cut, lengths, meeting, merged
 
 STATES = {state: f"is_{state.value}" for state in DeviceState}
 SETS = ("whole", "worn", "live", "evid", "failed", *STATES.values())
-_SUMS = (*STATE_COLUMNS.values(), "covered_us", "recorded_us")
+SUMS = (*STATE_COLUMNS.values(), "covered_us", "recorded_us")
+STRETCH = ("stretch", "incident", "device", "start_us", "end_us", "clocks", "off_us", "twice")
 
 
 def own_times(duties: ir.Table) -> ir.Table:
@@ -31,18 +33,34 @@ def own_times(duties: ir.Table) -> ir.Table:
     return t.mutate(incident=ibis.row_number())
 
 
-def worn_then(duties: ir.Table, worn: ir.Table) -> ir.Table:
-    """worn_in of duties, with `twice`: whether two cameras were worn at once in that duty."""
+def worn_then(duties: ir.Table, worn: ir.Table, clocks: ir.Table) -> ir.Table:
+    """worn_in of duties, numbered (`stretch`), with how many clocks tell of each, by how much they may be
+    off (`off_us`), and `twice`: whether two cameras were worn at once in that duty.
+    """
     t = worn_in(duties, worn)
     order = ["start_us", "end_us", "device"]
     before = ibis.window(group_by="incident", order_by=order, preceding=(None, 1))
     t = t.mutate(again=(t.start_us < t.end_us.max().over(before)).fill_null(False))
-    return t.mutate(twice=t.again.any().over(ibis.window(group_by="incident"))).drop("again")
+    t = t.mutate(twice=t.again.any().over(ibis.window(group_by="incident"))).drop("again")
+    # In an order: the number is asked for twice.
+    key = ibis.window(order_by=["incident", "device", "start_us"])
+    t = t.mutate(stretch=ibis.row_number().over(key)).view()
+    told = clocks.select("device", clock_us="err_us", clock_from="start_us", clock_to="end_us")
+    met = t.join(
+        told,
+        [
+            t.device == told.device, told.clock_from - told.clock_us < t.end_us,
+            t.start_us < told.clock_to + told.clock_us,
+        ],
+    )  # fmt: skip
+    found = met.group_by("stretch").agg(clocks=met.count(), off_us=met.clock_us.max())
+    t = t.left_join(found, "stretch").drop("stretch_right")
+    return t.mutate(clocks=t.clocks.fill_null(0), off_us=t.off_us.fill_null(0))
 
 
-def overlaps(stretches: ir.Table, spans: ir.Table) -> ir.Table:
-    """Sums (incident, time in each state, covered, recorded) of these cameras; `stretches` are those of
-    duties in which no two were worn at once.
+def told_of(spans: ir.Table) -> ir.Table:
+    """(device, what, span_from, span_to): the states of these cameras, what is proven, and what is that or
+    claimed.
     """
     state = spans.filter(spans.kind == Kind.STATE.value).select(
         "device", what="name", span_from="start_us", span_to="end_us"
@@ -54,20 +72,36 @@ def overlaps(stretches: ir.Table, spans: ir.Table) -> ir.Table:
         merged(t, ("device",)).select("device", what=ibis.literal(name), span_from="start_us", span_to="end_us")
         for t, name in sets
     ]  # fmt: skip
+    return ibis.union(state, *pieces)
+
+
+def near(stretches: ir.Table, told: ir.Table) -> ir.Table:
+    """What these cameras tell in the stretches, and as far out of each as its clocks may be off."""
+    around = stretches.select(
+        *STRETCH, near_from=stretches.start_us - stretches.off_us,
+        near_to=stretches.end_us + stretches.off_us,
+    )  # fmt: skip
     met = meeting(
-        Side(stretches, ("device",), "start_us", "end_us"),
-        Side(ibis.union(state, *pieces), ("device",), "span_from", "span_to"),
+        Side(around, ("device",), "near_from", "near_to"),
+        Side(told, ("device",), "span_from", "span_to"),
     )
+    return met.drop("near_from", "near_to")
+
+
+def overlaps(met: ir.Table) -> ir.Table:
+    """Sums (incident, time in each state, covered, recorded) of what is `near` stretches of duties in which
+    no two cameras were worn at once.
+    """
     us = ibis.least(met.end_us, met.span_to) - ibis.greatest(met.start_us, met.span_from)
-    met = met.mutate(us=us)
+    met = met.mutate(us=ibis.greatest(us, 0))
     return met.group_by("incident").agg(**{
-        column: met.us.sum(where=met.what == column.removesuffix("_us")).fill_null(0) for column in _SUMS
+        column: met.us.sum(where=met.what == column.removesuffix("_us")).fill_null(0) for column in SUMS
     })  # fmt: skip
 
 
 def pieces_of(stretches: ir.Table, spans: ir.Table) -> ir.Table:
     """What these cameras did in the stretches, for a sweep: (incident, in_set, start_us, end_us)."""
-    told = within(stretches.drop("twice"), named(spans))
+    told = within(stretches.select("incident", "device", "start_us", "end_us"), named(spans))
     return told.select("incident", "in_set", "start_us", "end_us").filter(
         lambda t: t.in_set.isin(list(SETS))
     )
@@ -84,33 +118,44 @@ def swept(stretches: ir.Table, pieces: ir.Table) -> ir.Table:
 
 
 def duty_rows(
-    duties: ir.Table, stretches: ir.Table, sums: ir.Table, twice: ir.Table, officers: ir.Table
-) -> ir.Table:
-    """One row a duty: `sums` are all parts of `overlaps`, `officers` those whom a camera belongs to."""
+    duties: ir.Table, stretches: ir.Table, sums: ir.Table, twice: ir.Table, officers: ir.Table,
+    ranges: ir.Table,
+) -> ir.Table:  # fmt: skip
+    """One row a duty: `sums` are all parts of `overlaps`, `officers` those whom a camera belongs to, `ranges`
+    by how much each of RANGED may be less or more.
+    """
     once = stretches.filter(~stretches.twice)
     worn = once.group_by("incident").agg(worn_us=(once.end_us - once.start_us).sum())
-    worn_for = stretches.group_by("incident").agg(stretches=stretches.count())
-    whole = sums.group_by("incident").agg(**{column: sums[column].sum() for column in _SUMS})
+    whole = sums.group_by("incident").agg(**{column: sums[column].sum() for column in SUMS})
     t = worn.left_join(whole, "incident").drop("incident_right")
-    t = t.mutate(**{column: t[column].fill_null(0) for column in _SUMS})
+    t = t.mutate(**{column: t[column].fill_null(0) for column in SUMS})
     # Where a camera was worn and nothing tells what it was, it is UNKNOWN.
     told = sum((t[column] for column in STATE_COLUMNS.values()), ibis.literal(0, "int64"))
     unknown = STATE_COLUMNS[DeviceState.UNKNOWN]
     t = t.mutate(**{unknown: t[unknown] + t.worn_us - told})
-    columns = ("incident", "worn_us", *_SUMS)
+    columns = ("incident", "worn_us", *SUMS)
     every = ibis.union(t.select(*columns), twice.select(*columns))
     rows = duties.left_join(every, "incident").drop("incident_right")
-    rows = rows.left_join(worn_for, "incident").drop("incident_right")
+    rows = rows.left_join(ranges, "incident").drop("incident_right")
+    moves = [f"{way}_{name}" for name in RANGED for way in ("less", "more")]
+    rows = rows.mutate(**{column: rows[column].fill_null(0) for column in (*columns[1:], *moves)})
     rows = rows.mutate(
-        **{column: rows[column].fill_null(0) for column in (*columns[1:], "stretches")}
-    )
+        able_us=rows.ready_us + rows.recording_us + rows.sleep_us + rows.boot_us
+    )  # fmt: skip
+    pairs = {
+        f"{bound}_{name}": value
+        for name in RANGED
+        for bound, value in (
+            ("least", rows[name] + rows[f"less_{name}"]),
+            ("most", ibis.least(rows[name] + rows[f"more_{name}"], rows.worn_us)),
+        )
+    }
     matched = officers.select("officer").distinct().mutate(known=ibis.literal(value=True))
-    rows = rows.left_join(matched, "officer").drop("officer_right")
+    rows = rows.mutate(**pairs).left_join(matched, "officer").drop("officer_right")
     return rows.select(
         "officer", "unit", "site", "arm", from_us="due_us", to_us="end_us",
         shared_us=rows.due_us - rows.start_us, matched=rows.known.fill_null(False),
-        duty_us=rows.end_us - rows.due_us, **{column: rows[column] for column in _SUMS},
+        duty_us=rows.end_us - rows.due_us, **{column: rows[column] for column in SUMS},
         no_device_us=rows.end_us - rows.due_us - rows.worn_us, err_us=rows.err_us,
-        doubt_us=rows.err_us * rows.stretches, file=rows.file,
-        row=rows.row,
+        **{name: rows[name] for name in pairs}, file=rows.file, row=rows.row,
     )  # fmt: skip

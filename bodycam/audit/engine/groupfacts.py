@@ -10,7 +10,7 @@ import ibis
 import ibis.expr.types as ir
 
 from ..duties import Arm
-from ..dutytimes import ABLE
+from ..dutyranges import ABLE, RANGED
 from ..groups import (
     ArmResult,
     DutyCoverage,
@@ -95,21 +95,22 @@ def trial_of(
     t = t.filter(t.counts)
     treatment = t.arm == Arm.TREATMENT.value
 
-    def kept(more_us: ir.IntegerValue) -> ir.IntegerScalar:
+    def kept(covered_us: ir.IntegerValue, recorded_us: ir.IntegerValue) -> ir.IntegerScalar:
         held = ibis.ifelse(
-            treatment, (t.covered_us + more_us) * 100 >= rules.duty_coverage_percent * t.duty_us,
-            t.recorded_us + more_us <= rules.contamination_s * S,
+            treatment, covered_us * 100 >= rules.duty_coverage_percent * t.duty_us,
+            recorded_us <= rules.contamination_s * S,
         )  # fmt: skip
         return held.cast("int64").sum()
 
-    for_it = ibis.ifelse(treatment, t.doubt_us, -t.doubt_us)
     lost_us = (
         t[STATE_COLUMNS[DeviceState.UNKNOWN]] + t[STATE_COLUMNS[DeviceState.FAULT]] + t.no_device_us
     )
     sums = t.group_by(["force", "site", "arm"]).agg(
-        shifts=t.count(), kept=kept(ibis.literal(0, "int64")), kept_surely=kept(-for_it),
-        kept_possibly=kept(for_it), duty_us=t.duty_us.sum(), covered_us=t.covered_us.sum(),
-        recorded_us=t.recorded_us.sum(), lost_us=lost_us.sum(), officers=t.officer.nunique(),
+        shifts=t.count(), kept=kept(t.covered_us, t.recorded_us),
+        kept_surely=kept(t.least_covered_us, t.most_recorded_us),
+        kept_possibly=kept(t.most_covered_us, t.least_recorded_us), duty_us=t.duty_us.sum(),
+        covered_us=t.covered_us.sum(), recorded_us=t.recorded_us.sum(), lost_us=lost_us.sum(),
+        officers=t.officer.nunique(),
     )  # fmt: skip
     arms = {
         (f"{row['force']}{BETWEEN}{row['site']}", Arm(row["arm"])): ArmResult(
@@ -152,11 +153,12 @@ def _sums(t: ir.Table) -> Mapping[str, ir.IntegerScalar]:
         "unknown_us": of[DeviceState.UNKNOWN], "fault_us": of[DeviceState.FAULT],
         "docked_us": of[DeviceState.DOCKED], "off_us": of[DeviceState.OFF],
         "no_device_us": t.no_device_us, "covered_us": t.covered_us, "recorded_us": t.recorded_us,
+        **{f"{bound}_{name}": t[f"{bound}_{name}"] for name in RANGED for bound in ("least", "most")},
     }  # fmt: skip
     return {
-        "duties": t.count(), **{name: column.sum().fill_null(0) for name, column in sums.items()},
-        "most_doubt_us": t.doubt_us.max().fill_null(0),
-    }  # fmt: skip
+        "duties": t.count(),
+        **{name: column.sum().fill_null(0) for name, column in sums.items()},
+    }
 
 
 def _duty_sum(row: Mapping[str, Any]) -> DutySum:

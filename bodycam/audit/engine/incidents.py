@@ -20,6 +20,7 @@ from ..states import DeviceState
 from .clockbounds import may_differ, near_edges, near_peers
 from .others import others_at
 from .pieces import FLAT, OWN_SETS, STATE_SETS, Asked, inside, pieces, watched
+from .shortfalls import shortfalls
 from .sweep import Side, cut, lengths, meeting, runs
 
 STATE_COLUMNS = {state: f"{state.value}_us" for state in DeviceState}
@@ -42,7 +43,8 @@ def scored(asked: Asked, found: ir.Table) -> ir.Table:
     presses = _presses(asked).cache()
     for more in (
         _holes(asked, stretches), _vendor(asked, presses), _retro(found, presses),
-        _matched(asked), _flat(found), others_at(asked, found), near_edges(found, rules), near_peers(found, sums, rules),
+        _matched(asked), _flat(found), others_at(asked, found), near_edges(found, rules),
+        near_peers(found, sums, rules), shortfalls(found),
     ):  # fmt: skip
         rows = rows.left_join(more, "incident").drop("incident_right")
     return _judged(asked, rows)
@@ -190,6 +192,8 @@ def _judged(asked: Asked, t: ir.Table) -> ir.Table:
         gaps=t.gaps.fill_null(0), gap_us=t.gap_us.fill_null(0),
         others=t.others.fill_null(0), others_recording=t.others_recording.fill_null(0),
         longest_gap_us=t.longest_gap_us.fill_null(0), flat_us=t.flat_us.fill_null(0),
+        least_partner_us=t.least_partner_us.fill_null(0),
+        most_partner_us=t.most_partner_us.fill_null(0),
         vendor=t.vendor.fill_null(False), coverage=t.evid_us / t.window_us,
         live_coverage=t.live_us / t.window_us,
         left_out=left_out(t, asked.policy.excluded),

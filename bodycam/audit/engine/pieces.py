@@ -141,22 +141,15 @@ def around(worn: ir.Table, spans: ir.Table) -> ir.Table:
     """The spans of each camera, with their `in_set`, in and around when it was worn; of others' cameras
     what they prove.
     """
-    around_us = ibis.ifelse(worn.own, worn.err_us, 0)
-    near = worn.mutate(near_from=worn.worn_from - around_us, near_to=worn.worn_to + around_us)
+    near = worn.mutate(near_from=worn.worn_from - worn.err_us, near_to=worn.worn_to + worn.err_us)
     told = spans.select("device", "number", "in_set", "start_us", "end_us")
     found = meeting(
         Side(near, ("device",), "near_from", "near_to"),
         Side(told, ("device",), "start_us", "end_us"),
     )
     found = found.filter(found.own | (found.in_set == "evid"))
-    peers = found.mutate(
-        in_set=ibis.ifelse(found.own, found.in_set, "peer"),
-        start_us=ibis.ifelse(
-            found.own, found.start_us, ibis.greatest(found.start_us, found.worn_from)
-        ),
-        end_us=ibis.ifelse(found.own, found.end_us, ibis.least(found.end_us, found.worn_to)),
-    )
-    return peers.drop("near_from", "near_to")
+    found = found.mutate(in_set=ibis.ifelse(found.own, found.in_set, "peer"))
+    return found.drop("near_from", "near_to")
 
 
 def named(spans: ir.Table) -> ir.Table:

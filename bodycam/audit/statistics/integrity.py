@@ -13,9 +13,8 @@ time, a control shift if no more than `contamination_s` of it were recorded, pro
 if at least `kept_percent` of its shifts are. Ariel et al. judged by what the sites said; the numbers are
 ours, and policy.
 
-A clock that is off by e moves what a camera did against the duty, and against the stretch for which it was
-assigned, by e at most, and no sum of time in one stretch by more. So by `doubt_us`, e for each stretch, more
-or less may have been recorded: a shift is kept surely if either way, and possibly if one way.
+What was covered, and recorded, has a least and a greatest value by the clocks (`dutyranges`): a shift is kept
+surely if it is with either, and possibly if with one.
 """
 
 from __future__ import annotations
@@ -34,7 +33,8 @@ ARMS = (Arm.TREATMENT, Arm.CONTROL)
 @dataclass(frozen=True, slots=True)
 class OfficerShift:
     """One officer's shift of a trial: the arm it was drawn for, duty time, what is proven of it, what was
-    recorded, proven or not, and for how long nobody could have or nobody knows (`lost_us`).
+    recorded, proven or not, and for how long nobody could have or nobody knows (`lost_us`). The pairs are the
+    least and the greatest that the first two may be; None: they are sure.
     """
 
     site: str
@@ -43,7 +43,8 @@ class OfficerShift:
     covered_us: int
     recorded_us: int
     lost_us: int = 0
-    doubt_us: int = 0
+    covered_pair_us: tuple[int, int] | None = None
+    recorded_pair_us: tuple[int, int] | None = None
     officer: str = ""
 
 
@@ -78,19 +79,23 @@ def sites(arms: Mapping[tuple[str, Arm], ArmResult], rules: StatisticsRules) -> 
 NO_SHIFTS = ArmResult(0, 0, 0, 0, 0, 0, 0, 0)
 
 
-def kept(shift: OfficerShift, rules: StatisticsRules, more_us: int = 0) -> bool:
-    """Whether this shift was what it was drawn for, had so much more of it been recorded."""
+def kept(shift: OfficerShift, rules: StatisticsRules) -> tuple[bool, bool, bool]:
+    """Whether this shift was what it was drawn for: by the clocks as they are, surely, possibly."""
     if shift.arm is Arm.CONTROL:
-        return shift.recorded_us + more_us <= rules.contamination_s * S
-    return (shift.covered_us + more_us) * 100 >= rules.duty_coverage_percent * shift.duty_us
+        least, most = shift.recorded_pair_us or (shift.recorded_us, shift.recorded_us)
+        told = [us <= rules.contamination_s * S for us in (shift.recorded_us, most, least)]
+    else:
+        least, most = shift.covered_pair_us or (shift.covered_us, shift.covered_us)
+        due = rules.duty_coverage_percent * shift.duty_us
+        told = [us * 100 >= due for us in (shift.covered_us, least, most)]
+    nominal, surely, possibly = told
+    return nominal, surely, possibly
 
 
 def _alone(shift: OfficerShift, rules: StatisticsRules) -> ArmResult:
-    doubt_us = -shift.doubt_us if shift.arm is Arm.TREATMENT else shift.doubt_us
     return ArmResult(
-        1, kept(shift, rules), kept(shift, rules, doubt_us), kept(shift, rules, -doubt_us), shift.duty_us,
-        shift.covered_us, shift.recorded_us, shift.lost_us,
-    )  # fmt: skip
+        1, *kept(shift, rules), shift.duty_us, shift.covered_us, shift.recorded_us, shift.lost_us
+    )
 
 
 def _together(one: ArmResult, two: ArmResult) -> ArmResult:
