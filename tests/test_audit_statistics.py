@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from scipy.stats import betabinom, binom, chi2
 
 from bodycam.audit.duties import Arm
-from bodycam.audit.groups import Estimate, OfficerCount, RiskDifference, SiteClass
+from bodycam.audit.groups import Estimate, OfficerCount, RiskDifference, SiteClass, SiteResult
 from bodycam.audit.policy import StatisticsRules, load_policy
 from bodycam.audit.scoring import IncidentClass
 from bodycam.audit.statistics.funnel import (
@@ -563,3 +563,22 @@ def test_a_site_whose_clocks_leave_it_open_says_every_class_that_it_may_be() -> 
     assert (found.treatment.kept_surely, found.treatment.kept, found.treatment.kept_possibly) == (
         0, 1, 1,
     )  # fmt: skip
+
+
+def test_what_nobody_could_have_recorded_is_not_surely_discretion() -> None:
+    # A tenth of the shift is missing from what is due; the camera was at fault for a tenth, or less.
+    def treated(lost_us: int) -> SiteResult:
+        covered_us = 7 * HOUR
+        shift = OfficerShift("x", Arm.TREATMENT, 10 * HOUR, covered_us, covered_us, lost_us)
+        return integrity([shift, OfficerShift("x", Arm.CONTROL, 10 * HOUR, 0, 0)], RULES)[0]
+
+    assert treated(HOUR - 1).kinds == (SiteClass.DISCRETION,)
+    open_ = treated(HOUR)
+    assert (open_.kind, open_.kinds) == (
+        SiteClass.DISCRETION, (SiteClass.HIGH, SiteClass.DISCRETION),
+    )  # fmt: skip
+    assert (open_.treatment.kept, open_.treatment.kept_possibly) == (0, 1)
+    # In control it kept nobody from anything: a camera that cannot record keeps to it.
+    broken = OfficerShift("x", Arm.CONTROL, 10 * HOUR, 0, 2 * HOUR, 8 * HOUR)
+    kept = OfficerShift("x", Arm.TREATMENT, 10 * HOUR, 9 * HOUR, 9 * HOUR)
+    assert integrity([kept, broken], RULES)[0].kinds == (SiteClass.CONTAMINATED,)

@@ -48,8 +48,9 @@ M32 = (
 M33 = (
     "M33", "Whether the trial was kept",
     ("A treatment shift is kept if proven pictures cover duty_coverage_percent of it, a control shift if no "
-    "more than contamination_s were recorded; an arm is kept if kept_percent of its shifts are. Classes "
-    "after Ariel et al. (2016)."),
+    "more than contamination_s were recorded; an arm is kept if kept_percent of its shifts are. A treatment "
+    "shift that only a camera at fault, unknown or not assigned kept from it may have been kept. Classes after "
+    "Ariel et al. (2016)."),
 )  # fmt: skip
 _MOST_SITES = 5
 DEFINITIONS = (M31, M32, M33, DUTY_DEFINITION, FILING_DEFINITION)

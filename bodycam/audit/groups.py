@@ -114,7 +114,7 @@ class SiteClass(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ArmResult:
-    """One arm of a site: its shifts, those that kept to it (surely, by the clock, possibly), time, officers."""
+    """One arm of a site: its shifts, those that kept to it (by what is known, surely, possibly), time, officers."""
 
     shifts: int
     kept: int

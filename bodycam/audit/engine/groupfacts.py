@@ -95,6 +95,10 @@ def trial_of(
     t = t.filter(t.counts)
     treatment = t.arm == Arm.TREATMENT.value
 
+    lost_us = (
+        t[STATE_COLUMNS[DeviceState.UNKNOWN]] + t[STATE_COLUMNS[DeviceState.FAULT]] + t.no_device_us
+    )
+
     def kept(covered_us: ir.IntegerValue, recorded_us: ir.IntegerValue) -> ir.IntegerScalar:
         held = ibis.ifelse(
             treatment, covered_us * 100 >= rules.duty_coverage_percent * t.duty_us,
@@ -102,13 +106,10 @@ def trial_of(
         )  # fmt: skip
         return held.cast("int64").sum()
 
-    lost_us = (
-        t[STATE_COLUMNS[DeviceState.UNKNOWN]] + t[STATE_COLUMNS[DeviceState.FAULT]] + t.no_device_us
-    )
     sums = t.group_by(["force", "site", "arm"]).agg(
         shifts=t.count(), kept=kept(t.covered_us, t.recorded_us),
         kept_surely=kept(t.least_covered_us, t.most_recorded_us),
-        kept_possibly=kept(t.most_covered_us, t.least_recorded_us), duty_us=t.duty_us.sum(),
+        kept_possibly=kept(t.most_covered_us + lost_us, t.least_recorded_us), duty_us=t.duty_us.sum(),
         covered_us=t.covered_us.sum(), recorded_us=t.recorded_us.sum(), lost_us=lost_us.sum(),
         officers=t.officer.nunique(),
     )  # fmt: skip

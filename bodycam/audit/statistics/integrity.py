@@ -14,7 +14,8 @@ if at least `kept_percent` of its shifts are. Ariel et al. judged by what the si
 ours, and policy.
 
 What was covered, and recorded, has a least and a greatest value by the clocks (`dutyranges`): a shift is kept
-surely if it is with either, and possibly if with one.
+surely if it is with either, and possibly if with one. Of treatment, time in which nobody could have recorded, or
+of which nobody knows, is nobody's discretion: a shift that this would have filled is kept possibly.
 """
 
 from __future__ import annotations
@@ -80,14 +81,14 @@ NO_SHIFTS = ArmResult(0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def kept(shift: OfficerShift, rules: StatisticsRules) -> tuple[bool, bool, bool]:
-    """Whether this shift was what it was drawn for: by the clocks as they are, surely, possibly."""
+    """Whether this shift was what it was drawn for: by what is known, surely, possibly."""
     if shift.arm is Arm.CONTROL:
         least, most = shift.recorded_pair_us or (shift.recorded_us, shift.recorded_us)
         told = [us <= rules.contamination_s * S for us in (shift.recorded_us, most, least)]
     else:
         least, most = shift.covered_pair_us or (shift.covered_us, shift.covered_us)
         due = rules.duty_coverage_percent * shift.duty_us
-        told = [us * 100 >= due for us in (shift.covered_us, least, most)]
+        told = [us * 100 >= due for us in (shift.covered_us, least, most + shift.lost_us)]
     nominal, surely, possibly = told
     return nominal, surely, possibly
 
