@@ -79,8 +79,9 @@ def followed(device: Device, seconds: float) -> tuple[int, list[int]]:
         line = clock.heard(read.total, read.at_ns)
         if line is None:
             continue
-        worst_ns = max([worst_ns, *(abs(line.at_ns(r.total) - r.heard_ns) for r in held)])
-        held.clear()
+        placed = held[: line.reads]
+        worst_ns = max([worst_ns, *(abs(line.at_ns(r.total) - r.heard_ns) for r in placed)])
+        del held[: line.reads]
         if line.jump_ns:
             jumps.append(line.jump_ns)
     return worst_ns, jumps
@@ -124,6 +125,15 @@ def test_lost_samples_are_a_gap_at_its_place_and_not_drift(lost_ms: int) -> None
     assert len(jumps) == 1
     assert abs(jumps[0] - lost.ns) < 5 * MS
     assert worst_ns < 5 * MS, "not one sample of those around it was placed wrongly"
+
+
+@pytest.mark.parametrize("lost_ms", [56, 300, 2000])
+def test_a_late_read_right_before_a_loss_says_nothing_of_what_came_after_it(lost_ms: int) -> None:
+    few, many = Loss(BEGIN_NS + 1609 * MS, 5 * MS), Loss(BEGIN_NS + 2329 * MS, lost_ms * MS)
+    jitter = (*[0] * 10, 16 * MS)
+    worst_ns, jumps = followed(Device(-199, 27, jitter, losses=(few, many)), 20)
+    assert worst_ns < 20 * MS
+    assert sum(jumps) == pytest.approx(lost_ms * MS, abs=6 * MS)
 
 
 def test_samples_are_held_no_longer_than_it_takes_to_be_sure() -> None:

@@ -56,10 +56,10 @@ class Studio:
             line = self._clock.heard(self._total, at_ns)
             if line is None:
                 continue
-            for i, (count, held) in enumerate(self._held):
+            for i, (count, held) in enumerate(self._held[: line.reads]):
                 jumped = i == 0 and line.jump_ns != 0
                 self._keep(self._track.add(held, line.at_ns(count), jumped))
-            self._held.clear()
+            del self._held[: line.reads]
 
     def finish(self) -> None:
         self._keep(self._track.finish())

@@ -45,7 +45,7 @@ class _Track:
         self.sound = Soundtrack(audio, opened.rate_hz, opened.channels)
 
     def hear(self, piece: Piece) -> Line | None:
-        """Take a piece; the line that places all that are held, if it is known."""
+        """Take a piece; the line that places the first of those that are held, if it is known."""
         self.held.append((self._total, piece))
         self._total += piece.samples
         return self._times.heard(self._total, piece.at_ns)
@@ -151,10 +151,10 @@ class Microphone:
     def _place(self, sink: UnitSink, track: _Track, line: Line) -> None:
         first, _ = track.held[0]
         self._say_it_is_there(sink, track, line, line.at_ns(first))
-        for count, piece in track.held:
+        for count, piece in track.held[: line.reads]:
             jumped = count == first and line.jump_ns != 0
             self._write(sink, track.sound.add(piece.raw, line.at_ns(count), jumped))
-        track.held.clear()
+        del track.held[: line.reads]
 
     def _say_it_is_there(self, sink: UnitSink, track: _Track, line: Line, at_ns: int) -> None:
         if not self._announced:

@@ -10,11 +10,14 @@ the samples runs along the earliest reads. What moves it:
 | settled  | within 20 ms of the line             | settled  | are placed; the line follows the drift |
 | settled  | later than that                      | doubtful | are held: late, or samples were lost?  |
 | doubtful | within 20 ms of the line             | settled  | are placed: it was only late           |
-| doubtful | 0.2 s of reads, all later            | settled  | begin after a gap, at the earliest     |
+| doubtful | 0.2 s of reads, all later            | settled  | begin after a gap, at the earliest (1) |
 | any      | 20 ms earlier than the line          | settled  | begin earlier: the line had been wrong |
 
 To follow is to fall to each earlier read at once, and to rise towards later ones by no more than
 1 ms a second, which no crystal exceeds: what is later still is a reader that lags, or a loss.
+
+(1) Those up to the last read within 20 ms of the earliest. What is later than that to the end is doubtful
+anew: a read may have been late just before something was lost, and says nothing of what came after.
 """
 
 from __future__ import annotations
@@ -31,30 +34,26 @@ _DRIFT_PPM = 1000
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Sample `n` was heard at `at_ns(n)`; `jump_ns` is how far the line was moved just now."""
+    """Sample `n` was heard at `at_ns(n)`; `jump_ns` is how far the line was moved just now.
+
+    It places the first `reads` of the reads that are held, the one just told of included.
+    """
 
     rate_hz: int
     origin_ns: int
     jump_ns: int = 0
+    reads: int = 1
 
     def at_ns(self, count: int) -> int:
         return self.origin_ns + count * NS // self.rate_hz
 
 
-@dataclass(slots=True)
-class _Doubt:
-    """Reads that are off the line: since when, how many, and the earliest of them."""
+@dataclass(frozen=True, slots=True)
+class _Late:
+    """A read that is off the line: when, and where it would lay the line."""
 
-    since_ns: int
+    at_ns: int
     origin_ns: int
-    reads: int = 1
-
-    def add(self, origin_ns: int) -> None:
-        self.origin_ns = min(self.origin_ns, origin_ns)
-        self.reads += 1
-
-    def is_decided(self, at_ns: int) -> bool:
-        return self.reads >= _DECIDED_READS and at_ns - self.since_ns >= DECIDED_NS
 
 
 class SampleClock:
@@ -63,7 +62,7 @@ class SampleClock:
     def __init__(self, rate_hz: int) -> None:
         self._rate_hz = rate_hz
         self._origin_ns: int | None = None
-        self._doubt: _Doubt | None = None
+        self._held: list[_Late] = []
         self._total = 0
 
     def heard(self, total: int, at_ns: int) -> Line | None:
@@ -72,26 +71,30 @@ class SampleClock:
         self._total = total
         origin_ns = at_ns - total * NS // self._rate_hz
         if self._origin_ns is None or origin_ns - self._origin_ns > OFF_LINE_NS:
-            return self._hold(origin_ns, at_ns)
-        self._doubt = None
+            return self._hold(_Late(at_ns, origin_ns))
+        held, self._held = len(self._held), []
         if origin_ns - self._origin_ns < -OFF_LINE_NS:
-            return self._move(origin_ns)
+            return self._move(origin_ns, held + 1)
         self._origin_ns = min(origin_ns, highest_ns)
-        return Line(self._rate_hz, self._origin_ns)
+        return Line(self._rate_hz, self._origin_ns, reads=held + 1)
 
     def _highest_ns(self, samples: int) -> int:
         """Where a line would be that had risen as fast as it may during so many samples."""
         rise_ns = samples * NS // self._rate_hz * _DRIFT_PPM // 1_000_000
         return (self._origin_ns or 0) + rise_ns
 
-    def _hold(self, origin_ns: int, at_ns: int) -> Line | None:
-        if self._doubt is None:
-            self._doubt = _Doubt(at_ns, origin_ns)
-        else:
-            self._doubt.add(origin_ns)
-        return self._move(self._doubt.origin_ns) if self._doubt.is_decided(at_ns) else None
+    def _hold(self, late: _Late) -> Line | None:
+        held = self._held
+        held.append(late)
+        if len(held) < _DECIDED_READS or late.at_ns - held[0].at_ns < DECIDED_NS:
+            return None
+        origin_ns = min(read.origin_ns for read in held)
+        near = [i for i, read in enumerate(held) if read.origin_ns - origin_ns <= OFF_LINE_NS]
+        placed = near[-1] + 1
+        self._held = held[placed:]
+        return self._move(origin_ns, placed)
 
-    def _move(self, origin_ns: int) -> Line:
+    def _move(self, origin_ns: int, reads: int) -> Line:
         before_ns = origin_ns if self._origin_ns is None else self._origin_ns
-        self._origin_ns, self._doubt = origin_ns, None
-        return Line(self._rate_hz, origin_ns, origin_ns - before_ns)
+        self._origin_ns = origin_ns
+        return Line(self._rate_hz, origin_ns, origin_ns - before_ns, reads)
