@@ -30,6 +30,8 @@ from bodycam.simulate.unit import Unit
 
 from .rig import Rig, running
 
+pytestmark = pytest.mark.system
+
 HEALTHY = PowerChange(battery=60, temperature_c=50, cell_c=30, charging=True, undervolt=False)
 
 
