@@ -60,10 +60,12 @@ def left_behind(before: Process) -> list[str]:
 
 
 def running_on(before: Process) -> list[str]:
-    """The threads and children that were not there, one line each; threads are given time to end."""
+    """The threads and children that were not there, one line each; they are given time to end."""
     deadline = time.monotonic() + _END_S
     for thread in frozenset(threading.enumerate()) - before.threads:
         thread.join(max(0.0, deadline - time.monotonic()))
+    while _children() - before.children and time.monotonic() < deadline:
+        time.sleep(0.01)
     after = Process.now()
     found = [f"{thread} runs on" for thread in after.threads - before.threads]
     found += [f"child {_named(pid)} is left" for pid in sorted(after.children - before.children)]

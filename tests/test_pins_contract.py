@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -47,6 +48,17 @@ class Rig:
         return edges
 
 
+@contextmanager
+def soon(act: Callable[..., object], *args: object) -> Iterator[None]:
+    """Something happens a moment after the body began, and is over when it ends."""
+    timer = threading.Timer(0.02, act, args)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.join()
+
+
 def is_active(pin: Pin, level: int) -> bool:
     return level == (pin.active is Active.HIGH)
 
@@ -74,8 +86,8 @@ class PinsContract:
         assert rig.pins.level("record") is False
 
     def test_a_waiting_reader_wakes_at_the_edge(self, rig: Rig) -> None:
-        threading.Timer(0.02, rig.throw, [True]).start()
-        assert rig.pins.edges(LONG_S)[0].active
+        with soon(rig.throw, True):
+            assert rig.pins.edges(LONG_S)[0].active
 
     def test_outputs_follow_and_go_off_at_the_end(self, rig: Rig) -> None:
         assert not rig.lit("public-red")
@@ -106,8 +118,8 @@ class PinsContract:
             rig.pins.reclaim("haptic")
 
     def test_close_wakes_the_reader_and_may_be_repeated(self, rig: Rig) -> None:
-        threading.Timer(0.02, rig.pins.close).start()
-        assert rig.pins.edges(LONG_S) == []
+        with soon(rig.pins.close):
+            assert rig.pins.edges(LONG_S) == []
         rig.pins.close()
         with rig.pins:
             pass

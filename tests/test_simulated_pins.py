@@ -329,8 +329,10 @@ def test_a_watch_sees_the_lamps_go_out_and_then_ends(
 ) -> None:
     watch = client.watch()
     pins.write("public-red", True)
-    threading.Thread(target=pins.close).start()
+    closing = threading.Thread(target=pins.close)
+    closing.start()
     assert [(m["pin"], m["active"]) for m in watch] == [("public-red", True), ("public-red", False)]
+    closing.join()
 
 
 def test_a_watcher_that_does_not_read_never_holds_up_the_recorder(
