@@ -93,7 +93,7 @@ def test_the_roots_of_many_beginnings_are_those_of_each(
 
 def test_proofs_are_those_of_certificate_transparency() -> None:
     leaves = [tlog.leaf_hash(leaf) for leaf in CT_LEAVES]
-    assert [h.hex() for h in tlog.inclusion_proof(leaves, 5)] == CT_PATH_OF_5_IN_8
+    assert [h.hex() for h in tlog.inclusion_proof(tlog.levels_of(leaves), 5)] == CT_PATH_OF_5_IN_8
     assert [h.hex() for h in tlog.consistency_proof(leaves, 6)] == CT_FROM_6_TO_8
 
 
@@ -102,7 +102,7 @@ def test_every_line_of_every_small_tree_is_proven() -> None:
         leaves = leaves_of(size)
         root = tlog.root_of(leaves)
         for index in range(size):
-            proof = tlog.inclusion_proof(leaves, index)
+            proof = tlog.inclusion_proof(tlog.levels_of(leaves), index)
             tlog.check_inclusion(leaves[index], index, size, root, proof)
 
 
@@ -160,7 +160,7 @@ def spoil(proof: list[bytes], how: int, at: int) -> list[bytes]:
 @given(st.integers(1, 200), st.integers(0, 199), st.integers(0, 4), st.integers(0, 9))
 def test_a_spoilt_inclusion_proof_is_refused(size: int, index: int, how: int, at: int) -> None:
     leaves, index = leaves_of(size), index % size
-    proof = spoil(tlog.inclusion_proof(leaves, index), how, at)
+    proof = spoil(tlog.inclusion_proof(tlog.levels_of(leaves), index), how, at)
     with pytest.raises(EvidenceError):
         tlog.check_inclusion(leaves[index], index, size, tlog.root_of(leaves), proof)
 
@@ -168,7 +168,7 @@ def test_a_spoilt_inclusion_proof_is_refused(size: int, index: int, how: int, at
 @given(st.integers(2, 200), st.integers(0, 199), st.integers(0, 199))
 def test_a_proof_of_one_place_is_none_of_another(size: int, index: int, other: int) -> None:
     leaves, index, other = leaves_of(size), index % size, other % size
-    proof = tlog.inclusion_proof(leaves, index)
+    proof = tlog.inclusion_proof(tlog.levels_of(leaves), index)
     if other != index:
         with pytest.raises(EvidenceError):
             tlog.check_inclusion(leaves[index], other, size, tlog.root_of(leaves), proof)
@@ -325,7 +325,7 @@ def proof_of(index: int, size: int) -> LineProof:
     leaves = [tlog.leaf_hash(line) for line in lines]
     body = checkpoint_body("example/bodycam/BC-1", size, tlog.root_of(leaves))
     note = Checkpoint("example/bodycam/BC-1", size, tlog.root_of(leaves), body, (SIGNED,))
-    path = tuple(tlog.inclusion_proof(leaves, index))
+    path = tuple(tlog.inclusion_proof(tlog.levels_of(leaves), index))
     return LineProof(lines[index], InclusionProof(index, path, note), (b"leaf", b"issuer"))
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-from ..custody.logproofs import LogFolder, prove_line
+from ..custody.logproofs import LogFolder, prove_lines
 from ..errors import BodycamError
 from ..formats.logproof import encode_proof
 from ..store import storage_error
@@ -24,7 +24,7 @@ from .scoring import IncidentClass
 from .timeline import DeviceTimeline
 
 FOLDER = "proofs"
-# Each proof reads the whole log; nobody follows more links than these.
+# Nobody follows more links than these.
 MAX_A_CAMERA = 200
 _LINE = re.compile(r"line (\d{1,18}):", re.ASCII)
 
@@ -37,16 +37,12 @@ def write_proofs(outcome: Outcome, folder: Path) -> Links:
         if camera.line.log is None or not lines:
             continue
         try:
-            log = LogFolder(camera.line.log)
+            proofs = prove_lines(LogFolder(camera.line.log), lines)
         except BodycamError:
-            continue  # the verifier has said what is wrong with it
-        for line in lines:
+            continue  # not what was signed, or not readable: the verifier has said so
+        for line, proof in proofs.items():
             name = f"{in_file_name(camera.line.device)}-line-{line}.json"
-            try:
-                proof = encode_proof(prove_line(log, line))
-            except BodycamError:
-                continue  # behind the last checkpoint, or not what was signed: a finding says so
-            _write(folder / FOLDER / name, proof)
+            _write(folder / FOLDER / name, encode_proof(proof))
             links[camera.line.device, line] = f"{FOLDER}/{quote(name)}"
     return links
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from ..formats.checkpoint import (
 from ..formats.logline import decode_line
 from ..formats.logproof import InclusionProof, LineProof
 from ..formats.records import MAX_CERTIFICATES
-from ..formats.tlog import consistency_proof, inclusion_proof, leaf_hash, root_of
+from ..formats.tlog import consistency_proof, inclusion_proof, leaf_hash, levels_of, root_of
 from .logfacts import Vouched, raw_lines
 from .logkeys import MAX_CHAIN_BYTES, Chain, LogKeys, read_chain
 from .logroots import WITNESSED_FILE
@@ -111,18 +112,33 @@ def prove_line(log: LogFolder, line: int) -> LineProof:
 
     Raises ConfigError if no checkpoint covers it, EvidenceError if the log is not what was signed.
     """
-    note = log.latest()
-    if not 1 <= line <= note.size:
+    size = log.latest().size
+    if not 1 <= line <= size:
         raise ConfigError(
-            f"log prove: line {line}; the checkpoint covers lines 1 to {note.size}",
+            f"log prove: line {line}; the checkpoint covers lines 1 to {size}",
             "A later checkpoint covers later lines",
         )
+    return prove_lines(log, [line])[line]
+
+
+def prove_lines(log: LogFolder, lines: Iterable[int]) -> dict[int, LineProof]:
+    """The proofs of those of these lines that the latest checkpoint covers, over one tree.
+
+    Raises EvidenceError if the log is not what was signed.
+    """
+    note = log.latest()
     log.check_root(note, "its checkpoint")
-    path = inclusion_proof(log.leaves[: note.size], line - 1)
+    covered = [line for line in lines if 1 <= line <= note.size]
+    if not covered:
+        return {}
+    levels = levels_of(log.leaves[: note.size])
     chain = log.chain_of(note)[:MAX_CERTIFICATES]
-    proof = LineProof(log.lines[line - 1], InclusionProof(line - 1, tuple(path), note), chain)
-    proof.check_path()
-    return proof
+    proofs = {}
+    for line in covered:
+        path = InclusionProof(line - 1, tuple(inclusion_proof(levels, line - 1)), note)
+        proofs[line] = LineProof(log.lines[line - 1], path, chain)
+        proofs[line].check_path()
+    return proofs
 
 
 @dataclass(frozen=True, slots=True)

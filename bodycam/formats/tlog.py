@@ -93,16 +93,17 @@ def _over(peaks: Sequence[bytes]) -> bytes:
 
 def root_of(leaves: Sequence[bytes]) -> bytes:
     """The root over these leaf hashes."""
-    return _root(leaves, 0, len(leaves)) if leaves else EMPTY_ROOT
+    return levels_of(leaves)[-1][0] if leaves else EMPTY_ROOT
 
 
-def _root(leaves: Sequence[bytes], low: int, high: int) -> bytes:
-    level = list(leaves[low:high])
-    while len(level) > 1:
+def levels_of(leaves: Sequence[bytes]) -> list[list[bytes]]:
+    """The whole tree over one leaf hash or more: the leaves, the nodes above them, and so on to the root."""
+    levels = [list(leaves)]
+    while len(level := levels[-1]) > 1:
         pairs = [_node(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
         # A node without a partner goes up as it is: that is RFC 6962's split at a power of two.
-        level = pairs + level[len(pairs) * 2 :]
-    return level[0]
+        levels.append(pairs + level[len(pairs) * 2 :])
+    return levels
 
 
 def _split(size: int) -> int:
@@ -110,21 +111,12 @@ def _split(size: int) -> int:
     return 1 << (size - 1).bit_length() - 1
 
 
-def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """RFC 6962, 2.1.1: the path of leaf `index` in the tree of all these leaf hashes."""
-    if not 0 <= index < len(leaves):
-        raise EvidenceError(f"line {index} is not among {len(leaves)}")
-    path: list[bytes] = []
-    low, high = 0, len(leaves)
-    while high - low > 1:
-        middle = low + _split(high - low)
-        if index < middle:
-            path.append(_root(leaves, middle, high))
-            high = middle
-        else:
-            path.append(_root(leaves, low, middle))
-            low = middle
-    return path[::-1]
+def inclusion_proof(levels: Sequence[Sequence[bytes]], index: int) -> list[bytes]:
+    """RFC 6962, 2.1.1: the path of leaf `index` in the tree of these levels."""
+    if not 0 <= index < len(levels[0]):
+        raise EvidenceError(f"line {index} is not among {len(levels[0])}")
+    beside = ((level, (index >> height) ^ 1) for height, level in enumerate(levels))
+    return [level[at] for level, at in beside if at < len(level)]
 
 
 def consistency_proof(leaves: Sequence[bytes], old_size: int) -> list[bytes]:
@@ -141,13 +133,13 @@ def consistency_proof(leaves: Sequence[bytes], old_size: int) -> list[bytes]:
     while old_size != high:
         middle = low + _split(high - low)
         if old_size <= middle:
-            path.append(_root(leaves, middle, high))
+            path.append(root_of(leaves[middle:high]))
             high = middle
         else:
-            path.append(_root(leaves, low, middle))
+            path.append(root_of(leaves[low:middle]))
             low, whole = middle, False
     if not whole:
-        path.append(_root(leaves, low, high))
+        path.append(root_of(leaves[low:high]))
     return path[::-1]
 
 
