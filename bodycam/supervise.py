@@ -5,7 +5,7 @@
 | start            | lock, log (torn tail set aside), recovery, ring, worker  | STATUS         |
 | first picture    | or 5 s without a camera: the switch works in either case | READY=1        |
 | 3 s later        | the recorder's own self-test: a line in the log          |                |
-| every second     | if every thread moved                                    | WATCHDOG=1     |
+| each 0.25 s      | if every thread moved                                    | WATCHDOG=1     |
 | SIGTERM, SIGINT  | segment closed, log closed, within 2 s                   | STOPPING=1     |
 | a thread is dead | as SIGTERM, exit 1: a clean recorder is started          | STOPPING=1     |
 """

@@ -28,8 +28,6 @@ def when(at_us: int | None) -> str | None:
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
     """One object with all numbers; durations are microseconds."""
-    whole, evid, live = outcome.covered()
-    others, also = outcome.others()
     policy = outcome.policy
     return {
         "version": VERSION, "exit_code": int(outcome.exit_code),
@@ -40,22 +38,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
             "not_known": list(outcome.report.not_known),
         },
         "assignments": "given, not signed" if outcome.assigned else "badge ids are camera ids",
-        "summary": {
-            "incidents": len(outcome.scored), "judged": len(outcome.judged),
-            "excluded": outcome.left_out("EXCLUDED"), "unmatched": outcome.left_out("UNMATCHED"), "rows": outcome.rows,
-            "bad_rows": len(outcome.bad_rows),
-            "classes": {
-                kind.value: {"surely": surely, "possibly": possibly, "by_clock": by_clock}
-                for kind, (surely, possibly, by_clock) in outcome.classes().items()
-            },
-            "uncertain": sum(not found.certain for _, found in outcome.judged),
-            "window_us": whole, "evid_us": evid, "live_us": live,
-            "coverage": evid / whole if whole else None,
-            "live_coverage": live / whole if whole else None,
-            "vendor_activated": sum(f.nominal.vendor for _, f in outcome.judged),
-            "activated": sum(f.nominal.activated for _, f in outcome.judged),
-            "failed": outcome.failed, **outcome.flags(), "others": others, "others_recording": also,
-        },
+        "summary": _summary(outcome),
         "incidents": [incident_row(one) for one in outcome.scored],
         "force": [force_row(one) for one in outcome.force],
         "groups": groups_json(outcome.groups),
@@ -89,6 +72,27 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
             ],
             "filings": [row.recording for row in outcome.filed.unknown] if outcome.filed else [],
         },
+    }  # fmt: skip
+
+
+def _summary(outcome: Outcome) -> dict[str, Any]:
+    whole, evid, live = outcome.covered()
+    others, also = outcome.others()
+    return {
+        "incidents": len(outcome.scored), "judged": len(outcome.judged),
+        "excluded": outcome.left_out("EXCLUDED"), "unmatched": outcome.left_out("UNMATCHED"), "rows": outcome.rows,
+        "bad_rows": len(outcome.bad_rows),
+        "classes": {
+            kind.value: {"surely": surely, "possibly": possibly, "by_clock": by_clock}
+            for kind, (surely, possibly, by_clock) in outcome.classes().items()
+        },
+        "uncertain": sum(not found.certain for _, found in outcome.judged),
+        "window_us": whole, "evid_us": evid, "live_us": live,
+        "coverage": evid / whole if whole else None,
+        "live_coverage": live / whole if whole else None,
+        "vendor_activated": sum(f.nominal.vendor for _, f in outcome.judged),
+        "activated": sum(f.nominal.activated for _, f in outcome.judged),
+        "failed": outcome.failed, **outcome.flags(), "others": others, "others_recording": also,
     }  # fmt: skip
 
 

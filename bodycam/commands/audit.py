@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+
+from cryptography import x509
 
 from ..audit.assignments import Assignments, read_assignments
 from ..audit.complaints import read_complaints
@@ -27,7 +30,7 @@ from ..audit.timeline import StoryBook
 from ..audit.useofforce import read_force
 from ..clock import SystemClock
 from ..custody.htmltext import visible
-from ..custody.verify import verify_paths
+from ..custody.verify import Report, verify_paths
 from ..errors import ConfigError, ExitCode
 from ..progress import Progress
 from ..signing import load_root
@@ -124,19 +127,7 @@ def main(arguments: argparse.Namespace) -> ExitCode:
     except OSError as fault:
         raise storage_error(fault, out) from fault
     book = StoryBook()
-    bar: Progress | None = None
-
-    def show(done: int, total: int) -> None:
-        nonlocal bar
-        bar = bar or Progress("audit", total)
-        bar.update(done)
-
-    report = verify_paths(
-        stores, root, show, crls=arguments.crl, now_utc_ns=SystemClock().sample().utc_ns,
-        follow=book.follow,
-    )  # fmt: skip
-    if bar is not None:
-        bar.close()
+    report = _verified(stores, root, arguments.crl, book)
     outcome = audit(
         report, book, policy, incidents, worn, force, duties=duties, complaints=complaints,
         filings=filings,
@@ -161,6 +152,24 @@ def main(arguments: argparse.Namespace) -> ExitCode:
         print("\n".join(["", f"policy   {policy.name} {policy.version}, sha256 {policy.sha256}",
                          *(f"written  {path}" for path in written)]))  # fmt: skip
     return outcome.exit_code
+
+
+def _verified(
+    stores: Sequence[Path], root: x509.Certificate | None, crls: Sequence[Path], book: StoryBook
+) -> Report:
+    """What the verifier says of the stores, with a bar; their logs' stories go into the book."""
+    bar: Progress | None = None
+
+    def show(done: int, total: int) -> None:
+        nonlocal bar
+        bar = bar or Progress("audit", total)
+        bar.update(done)
+
+    now_utc_ns = SystemClock().sample().utc_ns
+    report = verify_paths(stores, root, show, crls=crls, now_utc_ns=now_utc_ns, follow=book.follow)
+    if bar is not None:
+        bar.close()
+    return report
 
 
 def _groups(outcome: Outcome) -> Groups:
